@@ -1,0 +1,50 @@
+# Everything below sets itself up in .venv and writes nothing outside this folder.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast test-cluster lint format crds clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Create .venv with everything pinned in constraints.txt
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned dependencies into $(VENV) (a minute or two the first time) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=26'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## Train examples/quickstart.yaml on this machine, end to end
+	@$(BIN)/mnistctl local run examples/quickstart.yaml --dir .local/demo
+
+test: $(STAMP) ## Unit, integration and end-to-end tests
+	@$(BIN)/python -m pytest tests --ignore=tests/cluster
+
+test-fast: $(STAMP) ## Unit and integration tests only
+	@$(BIN)/python -m pytest tests/unit tests/integration
+
+test-cluster: $(STAMP) ## The same behaviours against whatever KUBECONFIG points to
+	@test -n "$$KUBECONFIG" || { echo "set KUBECONFIG to the cluster to test against" >&2; exit 2; }
+	@$(BIN)/python -m pytest tests/cluster
+
+lint: $(STAMP) ## ruff, mypy --strict, import-linter, stale-CRD check
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m mnist_operator.api.crd --check
+
+format: $(STAMP) ## Format and fix
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+crds: $(STAMP) ## Regenerate crds/ from the pydantic models
+	@$(BIN)/python -m mnist_operator.api.crd --write
+
+clean: ## Remove .venv, .local and caches
+	@rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""mnistctl: the command line of MnistTraining."""

@@ -1,0 +1,1 @@
+"""One-machine environment: embedded API server, local KubeRay and object store. For development and tests."""
