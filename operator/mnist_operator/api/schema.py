@@ -1,0 +1,158 @@
+"""Turn a pydantic model into a *structural* schema, the subset of OpenAPI v3 that a CRD accepts.
+
+https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pydantic import BaseModel
+
+JsonSchema = dict[str, Any]
+
+_SCALAR_KEYWORDS = (
+    "description",
+    "enum",
+    "format",
+    "maxItems",
+    "maxLength",
+    "maximum",
+    "minItems",
+    "minLength",
+    "minimum",
+    "pattern",
+    "maxProperties",
+    "minProperties",
+)
+_INT32_MAX = 2**31 - 1
+
+
+class UnsupportedSchemaError(ValueError):
+    """A model says something that a structural schema cannot express."""
+
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(f"{path or '<root>'}: {what}")
+
+
+def structural_schema(model: type[BaseModel], *, defaults: bool = True) -> JsonSchema:
+    """Return the structural schema of `model`.
+
+    Args:
+        model: the model; field names appear by their alias.
+        defaults: whether to carry defaults. An optional sub-object then gets `default: {}`, so that the defaults
+            inside it apply when it is left out.
+
+    Raises:
+        UnsupportedSchemaError: naming the field that cannot be expressed.
+    """
+    document = model.model_json_schema(by_alias=True, mode="validation")
+    return _Converter(document.get("$defs", {}), defaults=defaults).convert(document, "")
+
+
+class _Converter:
+    def __init__(self, definitions: dict[str, JsonSchema], *, defaults: bool) -> None:
+        self._definitions = definitions
+        self._defaults = defaults
+        self._open: list[str] = []
+
+    def convert(self, node: JsonSchema, path: str) -> JsonSchema:
+        node, nullable = self._without_null(node, path)
+        reference = node.get("$ref")
+        if reference is not None:
+            return self._resolved(reference, node, path, nullable=nullable)
+
+        out: JsonSchema = {key: node[key] for key in _SCALAR_KEYWORDS if key in node}
+        out.update({key: value for key, value in node.items() if key.startswith("x-kubernetes-")})
+        if "const" in node:
+            out["enum"] = [node["const"]]
+        if node.get("x-kubernetes-int-or-string"):
+            out.pop("maxLength", None)  # would have to stand in an anyOf branch; CEL never looks at these
+        else:
+            out["type"] = self._type(node, path)
+        self._numbers(node, out, path)
+        if out.get("type") == "array":
+            out["items"] = self.convert(node["items"], f"{path}[]")
+        if out.get("type") == "object":
+            self._object(node, out, path)
+        if nullable:
+            out["nullable"] = True
+        self._default(node, out, path)
+        return out
+
+    def _without_null(self, node: JsonSchema, path: str) -> tuple[JsonSchema, bool]:
+        """Fold `anyOf: [X, null]` into X and a flag; nothing else of anyOf, oneOf and allOf may stay."""
+        for keyword in ("oneOf", "allOf", "not"):
+            if keyword in node:
+                raise UnsupportedSchemaError(path, f"{keyword} is not structural here")
+        branches = node.get("anyOf")
+        if branches is None:
+            return node, False
+        rest = {key: value for key, value in node.items() if key != "anyOf"}
+        if rest.get("x-kubernetes-int-or-string"):
+            return rest, False
+        others = [branch for branch in branches if branch.get("type") != "null"]
+        if len(others) == len(branches):
+            raise UnsupportedSchemaError(path, "a union of types is not structural; use one type")
+        if len(others) == 1:
+            return {**others[0], **rest}, True
+        inner, _ = self._without_null({"anyOf": others, **rest}, path)
+        return inner, True
+
+    def _resolved(self, reference: str, node: JsonSchema, path: str, *, nullable: bool) -> JsonSchema:
+        name = reference.removeprefix("#/$defs/")
+        if name in self._open:
+            raise UnsupportedSchemaError(path, f"{name} contains itself; a structural schema has no $ref")
+        self._open.append(name)
+        merged = {**self._definitions[name], **{key: value for key, value in node.items() if key != "$ref"}}
+        out = self.convert(merged, path)
+        self._open.pop()
+        if nullable:
+            out["nullable"] = True
+        return out
+
+    @staticmethod
+    def _type(node: JsonSchema, path: str) -> str:
+        kind = node.get("type")
+        if isinstance(kind, str) and kind != "null":
+            return kind
+        if node.get("enum"):
+            return "string"
+        raise UnsupportedSchemaError(path, "has no single type")
+
+    @staticmethod
+    def _numbers(node: JsonSchema, out: JsonSchema, path: str) -> None:
+        for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+            if exclusive in node:  # JSON Schema has a number here, OpenAPI v3.0 a flag beside the bound
+                out[bound] = node[exclusive]
+                out[exclusive] = True
+        for bound in ("minimum", "maximum"):
+            if bound in out and not math.isfinite(out[bound]):
+                raise UnsupportedSchemaError(path, f"{bound} must be finite")
+        if out.get("type") == "integer":
+            largest = max(abs(out.get("minimum", 0)), abs(out.get("maximum", _INT32_MAX + 1)))
+            out.setdefault("format", "int32" if largest <= _INT32_MAX else "int64")
+        elif out.get("type") == "number":
+            out.setdefault("format", "double")
+
+    def _object(self, node: JsonSchema, out: JsonSchema, path: str) -> None:
+        properties = node.get("properties")
+        values = node.get("additionalProperties")
+        if properties:
+            out["properties"] = {name: self.convert(child, f"{path}.{name}") for name, child in properties.items()}
+            if node.get("required"):
+                out["required"] = sorted(node["required"])
+        elif isinstance(values, dict) and values and not out.get("x-kubernetes-preserve-unknown-fields"):
+            out["additionalProperties"] = self.convert(values, f"{path}{{}}")
+
+    def _default(self, node: JsonSchema, out: JsonSchema, path: str) -> None:
+        if not self._defaults:
+            return
+        default = node.get("default")
+        if default is not None:
+            if isinstance(default, float) and not math.isfinite(default):
+                raise UnsupportedSchemaError(path, "default must be finite")
+            out["default"] = default
+        elif path and "properties" in out and not out.get("nullable") and not out.get("required"):
+            out["default"] = {}

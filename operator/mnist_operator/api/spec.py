@@ -1,0 +1,375 @@
+"""What a user asks for: the spec of a MnistTraining. Field descriptions are what `kubectl explain` shows."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from mnist_operator.api.fields import (
+    Annotations,
+    ApiModel,
+    DnsSubdomain,
+    FreeForm,
+    ResourceList,
+    S3Uri,
+    cel,
+    unchanged,
+    validations,
+)
+
+
+class ModelName(StrEnum):
+    """Networks that the trainer knows."""
+
+    CNN = "cnn"
+    MLP = "mlp"
+    LENET5 = "lenet5"
+
+
+class Precision(StrEnum):
+    """Arithmetic of the forward and backward pass."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
+class ClusterCleanup(StrEnum):
+    """When the cluster that the operator made for a training is deleted."""
+
+    ON_FINISH = "OnFinish"
+    ON_SUCCESS = "OnSuccess"
+    NEVER = "Never"
+
+
+class SubmissionMode(StrEnum):
+    """How KubeRay hands the job to Ray."""
+
+    K8S_JOB = "K8sJob"
+    HTTP = "HTTP"
+
+
+class ServiceType(StrEnum):
+    """Type of the head's Service."""
+
+    CLUSTER_IP = "ClusterIP"
+    NODE_PORT = "NodePort"
+    LOAD_BALANCER = "LoadBalancer"
+
+
+class TrainingSpec(ApiModel):
+    """What is trained, and how. Cannot be changed after creation: a run's numbers would lose their meaning."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            cel(
+                "self == oldSelf",
+                "spec.training cannot be changed; delete this training and create another, or use a new name",
+                reason="FieldValueForbidden",
+            )
+        )
+    )
+
+    model: Annotated[
+        ModelName, Field(description="Network to train: `cnn` (the most accurate), `lenet5` (the classic) or `mlp`.")
+    ] = ModelName.CNN
+    epochs: Annotated[int, Field(ge=1, le=10_000, description="Passes over the training images.")] = 5
+    batch_size: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=65_536,
+            description="Images per step and worker. One step sees batchSize x replicas images; while workers come "
+            "and go, that product is kept.",
+        ),
+    ] = 64
+    learning_rate: Annotated[
+        float | None,
+        Field(
+            ge=1e-8,
+            le=100,
+            description="Peak of the one-cycle schedule. Absent: the model's own, scaled with the batch.",
+        ),
+    ] = None
+    seed: Annotated[
+        int, Field(ge=0, le=2_147_483_647, description="Seed of initial weights, shuffling and augmentation.")
+    ] = 0
+    precision: Annotated[
+        Precision, Field(description="`fp32`, `bf16`, or `auto`: bf16 where the device computes faster in it.")
+    ] = Precision.AUTO
+    target_accuracy: Annotated[
+        float | None,
+        Field(ge=0, le=1, description="Stop early once the test accuracy of an epoch reaches this share (0 to 1)."),
+    ] = None
+
+
+class ResourceRequirements(ApiModel):
+    """Compute resources of one container, as Kubernetes has them."""
+
+    requests: Annotated[ResourceList | None, Field(description="What is reserved for the container.")] = None
+    limits: Annotated[
+        ResourceList | None,
+        Field(description="What the container may use at most. Ray takes its CPU and memory figures from here."),
+    ] = None
+
+
+_TEMPLATE = (
+    "A partial pod template (metadata and spec as in a Pod) laid over what the operator makes, merged as Kubernetes "
+    "merges: containers by name, volumes by name, variables by name. The Ray container's name is `{container}`. "
+    "Takes effect at the next attempt."
+)
+
+
+class WorkersSpec(ApiModel):
+    """The training workers: one pod and one Ray Train worker each."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            cel(
+                "!has(self.minReplicas) || self.minReplicas <= self.replicas",
+                "minReplicas must not be greater than replicas",
+                field=".minReplicas",
+            ),
+            cel(
+                "!has(self.maxReplicas) || self.maxReplicas >= self.replicas",
+                "maxReplicas must not be less than replicas",
+                field=".maxReplicas",
+            ),
+            cel(
+                "self.gpusPerWorker == oldSelf.gpusPerWorker",
+                "gpusPerWorker cannot be changed; delete this training and create another, or use a new name",
+                field=".gpusPerWorker",
+                reason="FieldValueForbidden",
+            ),
+        )
+    )
+
+    replicas: Annotated[int, Field(ge=1, le=256, description="Number of workers to train with.")] = 2
+    min_replicas: Annotated[
+        int | None, Field(ge=1, le=256, description="Train on with as few workers as this when some are lost.")
+    ] = None
+    max_replicas: Annotated[
+        int | None,
+        Field(ge=1, le=256, description="Take as many workers as this when there is room. Turns on autoscaling."),
+    ] = None
+    gpus_per_worker: Annotated[
+        int, Field(ge=0, le=16, description="GPUs (nvidia.com/gpu) of each worker. 0 trains on the CPU.")
+    ] = 0
+    resources: Annotated[
+        ResourceRequirements | None,
+        Field(description="Resources of each worker's Ray container. Absent: 1 CPU and 3Gi of memory."),
+    ] = None
+    template: Annotated[FreeForm | None, Field(description=_TEMPLATE.format(container="ray-worker"))] = None
+
+
+class HeadSpec(ApiModel):
+    """The Ray head: it coordinates, serves the dashboard and runs the driver. It trains nothing itself."""
+
+    resources: Annotated[
+        ResourceRequirements | None,
+        Field(description="Resources of the head's Ray container. Absent: 1 CPU and 3Gi of memory."),
+    ] = None
+    service_type: Annotated[ServiceType, Field(description="Type of the head's Service.")] = ServiceType.CLUSTER_IP
+    template: Annotated[FreeForm | None, Field(description=_TEMPLATE.format(container="ray-head"))] = None
+
+
+class LocalObjectReference(ApiModel):
+    """The name of an object in the training's namespace."""
+
+    name: Annotated[DnsSubdomain, Field(description="Name of the object.")]
+
+
+class RaySpec(ApiModel):
+    """Ray itself: its version and the image that every pod runs."""
+
+    version: Annotated[
+        str,
+        Field(
+            max_length=64,
+            pattern=r"^[0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*$",
+            description="Ray's version. It must be the version in the image.",
+        ),
+    ] = "2.60.0"
+    image: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=512,
+            description="Trainer image. Absent: the operator's default. Takes effect at the next attempt.",
+        ),
+    ] = None
+    image_pull_policy: Annotated[
+        str | None,
+        Field(
+            max_length=16, json_schema_extra={"enum": ["Always", "IfNotPresent", "Never"]}, description="As in a Pod."
+        ),
+    ] = None
+    image_pull_secrets: Annotated[
+        list[LocalObjectReference], Field(max_length=16, description="Secrets with registry credentials, as in a Pod.")
+    ] = []
+
+
+class ClusterReference(ApiModel):
+    """A RayCluster that runs already."""
+
+    name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=53,
+            pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$",
+            description="Name of a RayCluster in the training's namespace. It is used, never changed or deleted.",
+        ),
+    ]
+
+
+class StorageSpec(ApiModel):
+    """Where the data is and where the model goes: any S3-compatible store."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            cel(
+                "self.dataset == oldSelf.dataset",
+                "storage.dataset cannot be changed; delete this training and create another, or use a new name",
+                field=".dataset",
+                reason="FieldValueForbidden",
+            ),
+            cel(
+                "self.output == oldSelf.output",
+                "storage.output cannot be changed; delete this training and create another, or use a new name",
+                field=".output",
+                reason="FieldValueForbidden",
+            ),
+        )
+    )
+
+    endpoint: Annotated[
+        str | None,
+        Field(
+            max_length=512,
+            pattern=r"^https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?/?$",
+            description="Address of the store, such as https://minio.example.org:9000. Absent: AWS_ENDPOINT_URL of the "
+            "Secret, else AWS.",
+        ),
+    ] = None
+    region: Annotated[
+        str | None,
+        Field(
+            max_length=64,
+            pattern=r"^[A-Za-z0-9-]+$",
+            description="Region of the store. Absent: AWS_REGION of the Secret, else us-east-1.",
+        ),
+    ] = None
+    credentials_secret: Annotated[
+        DnsSubdomain,
+        Field(
+            description="Secret in the training's namespace with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and where "
+            "needed, AWS_ENDPOINT_URL, AWS_REGION, AWS_SESSION_TOKEN and ca.crt (PEM of a private authority)."
+        ),
+    ] = "minio-credentials"  # noqa: S105 - a name, not a secret
+    dataset: Annotated[
+        S3Uri,
+        Field(description="Folder with the four IDX files (train-images-idx3-ubyte and so on), plain or gzipped."),
+    ] = "s3://datasets/mnist"
+    output: Annotated[
+        S3Uri,
+        Field(description="Where results go. Everything of a run is kept under <output>/<namespace>/<name>/<uid>/."),
+    ] = "s3://models"
+
+
+class ServiceAccountSpec(ApiModel):
+    """Identity of the head and worker pods."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            cel("self.create || has(self.name)", "name is needed when create is false", field=".name"),
+        )
+    )
+
+    create: Annotated[bool, Field(description="Make ServiceAccounts for head and workers.")] = True
+    name: Annotated[
+        DnsSubdomain | None, Field(description="With create: false, the ServiceAccount that head and workers use.")
+    ] = None
+    annotations: Annotated[
+        Annotations, Field(description="Annotations of the ServiceAccounts made; they carry workload identity.")
+    ] = {}
+
+
+class RunPolicy(ApiModel):
+    """How the run is started, retried, stopped and cleaned up."""
+
+    suspend: Annotated[
+        bool,
+        Field(description="Stop and free all pods; set to false to go on from the last checkpoint."),
+    ] = False
+    backoff_limit: Annotated[int, Field(ge=0, le=100, description="Retries after failures that may pass.")] = 3
+    active_deadline_seconds: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=31_536_000,
+            description="Seconds from the start, over all attempts, after which the training fails.",
+        ),
+    ] = None
+    ttl_seconds_after_finished: Annotated[
+        int | None,
+        Field(ge=0, le=31_536_000, description="Seconds after the end when this object is deleted. The model stays."),
+    ] = None
+    cluster_cleanup: Annotated[
+        ClusterCleanup,
+        Field(description="When the cluster made for this training is deleted: `OnFinish`, `OnSuccess` or `Never`."),
+    ] = ClusterCleanup.ON_FINISH
+
+
+class SubmissionSpec(ApiModel):
+    """How the job reaches Ray."""
+
+    mode: Annotated[
+        SubmissionMode,
+        Field(description="`K8sJob` (a submitter pod, whose log is the training's) or `HTTP` (by KubeRay, quicker)."),
+    ] = SubmissionMode.K8S_JOB
+
+
+class MnistTrainingSpec(ApiModel):
+    """What to train, on what, and where the result goes."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            unchanged(
+                "clusterRef", "clusterRef cannot be changed; delete this training and create another, or use a new name"
+            ),
+        )
+    )
+
+    training: Annotated[TrainingSpec, Field(description="What is trained, and how.")] = Field(
+        default_factory=TrainingSpec
+    )
+    workers: Annotated[WorkersSpec, Field(description="The training workers.")] = Field(default_factory=WorkersSpec)
+    head: Annotated[HeadSpec, Field(description="The Ray head.")] = Field(default_factory=HeadSpec)
+    ray: Annotated[RaySpec, Field(description="Ray's version and image.")] = Field(default_factory=RaySpec)
+    cluster_ref: Annotated[
+        ClusterReference | None, Field(description="Use a RayCluster that runs already instead of making one.")
+    ] = None
+    storage: Annotated[StorageSpec, Field(description="Where the data is and where the model goes.")] = Field(
+        default_factory=StorageSpec
+    )
+    service_account: Annotated[ServiceAccountSpec, Field(description="Identity of the pods.")] = Field(
+        default_factory=ServiceAccountSpec
+    )
+    run_policy: Annotated[RunPolicy, Field(description="Suspension, retries, deadlines and cleaning up.")] = Field(
+        default_factory=RunPolicy
+    )
+    submission: Annotated[SubmissionSpec, Field(description="How the job reaches Ray.")] = Field(
+        default_factory=SubmissionSpec
+    )
+
+
+def parse_spec(spec: dict[str, Any]) -> MnistTrainingSpec:
+    """Read a spec as the API returns it.
+
+    Raises:
+        pydantic.ValidationError: when an object was stored that this version's models do not allow.
+    """
+    return MnistTrainingSpec.model_validate(spec)
