@@ -63,7 +63,7 @@ class MnistTraining(ApiModel):
         json_schema_extra=validations(
             cel(
                 f"self.metadata.name.size() <= {MAX_NAME_LENGTH}",
-                f"the name must have at most {MAX_NAME_LENGTH} characters, for the RayCluster and RayJob named after it",
+                f"the name must have at most {MAX_NAME_LENGTH} characters, for its RayCluster and RayJob",
             ),
             cel(
                 f"self.metadata.name.matches('^{DNS_1035_LABEL}$')",

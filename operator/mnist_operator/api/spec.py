@@ -159,7 +159,9 @@ class WorkersSpec(ApiModel):
     ] = 0
     resources: Annotated[
         ResourceRequirements | None,
-        Field(description="Resources of each worker's Ray container. Absent: 1 CPU and 3Gi of memory."),
+        Field(
+            description="Resources of each worker's Ray container. Absent: up to 1 CPU and 3Gi (250m and 1Gi requested)."
+        ),
     ] = None
     template: Annotated[FreeForm | None, Field(description=_TEMPLATE.format(container="ray-worker"))] = None
 
@@ -169,7 +171,9 @@ class HeadSpec(ApiModel):
 
     resources: Annotated[
         ResourceRequirements | None,
-        Field(description="Resources of the head's Ray container. Absent: 1 CPU and 3Gi of memory."),
+        Field(
+            description="Resources of the head's Ray container. Absent: up to 1 CPU and 3Gi (100m and 1Gi requested)."
+        ),
     ] = None
     service_type: Annotated[ServiceType, Field(description="Type of the head's Service.")] = ServiceType.CLUSTER_IP
     template: Annotated[FreeForm | None, Field(description=_TEMPLATE.format(container="ray-head"))] = None
@@ -265,8 +269,8 @@ class StorageSpec(ApiModel):
     credentials_secret: Annotated[
         DnsSubdomain,
         Field(
-            description="Secret in the training's namespace with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and where "
-            "needed, AWS_ENDPOINT_URL, AWS_REGION, AWS_SESSION_TOKEN and ca.crt (PEM of a private authority)."
+            description="Secret in the training's namespace with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and, if "
+            "need be, AWS_ENDPOINT_URL, AWS_REGION, AWS_SESSION_TOKEN and ca.crt (PEM of a private authority)."
         ),
     ] = "minio-credentials"  # noqa: S105 - a name, not a secret
     dataset: Annotated[

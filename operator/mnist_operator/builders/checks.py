@@ -1,0 +1,82 @@
+"""Every check that KubeRay or the kubelet would make later, made first and said in a sentence.
+
+KubeRay tells of a refused RayCluster only by an event, so a refusal must be foreseen.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mnist_operator.builders.context import Installation, Training
+from mnist_operator.builders.pods import HEAD_CONTAINER, WORKER_CONTAINER, head_template, worker_template
+from mnist_operator.builders.quantity import parse_quantity
+
+
+def spec_problems(training: Training, installation: Installation) -> list[str]:
+    """Return what makes this training impossible, each as a sentence that names the field; empty when all is well."""
+    return [
+        *_image_problems(training, installation),
+        *_template_problems(training, installation),
+        *_resource_problems(training),
+    ]
+
+
+def _image_problems(training: Training, installation: Installation) -> list[str]:
+    ray = training.spec.ray
+    if ray.image is None and ray.version != installation.trainer_ray_version:
+        return [
+            f"spec.ray.version is {ray.version}, but the default trainer image has Ray "
+            f"{installation.trainer_ray_version}: set spec.ray.image to an image with Ray {ray.version}"
+        ]
+    return []
+
+
+def _template_problems(training: Training, installation: Installation) -> list[str]:
+    problems = []
+    for path, template, patch, container in (
+        ("spec.head.template", head_template, training.spec.head.template, HEAD_CONTAINER),
+        ("spec.workers.template", worker_template, training.spec.workers.template, WORKER_CONTAINER),
+    ):
+        shape = _shape_problem(path, patch)
+        if shape:
+            problems.append(shape)
+            continue
+        spec = template(training, installation)["spec"]
+        if spec.get("restartPolicy") != "Never":
+            problems.append(f"{path}.spec.restartPolicy must stay Never: a lost process must become a new pod")
+        if not spec.get("containers") or spec["containers"][0].get("name") != container:
+            problems.append(f"{path}.spec.containers must keep the container {container}")
+    return problems
+
+
+def _shape_problem(path: str, patch: dict[str, Any] | None) -> str | None:
+    """The API cannot see into a template, so its rough shape is checked here."""
+    if patch is None:
+        return None
+    unknown = sorted(set(patch) - {"metadata", "spec"})
+    if unknown:
+        return f"{path}.{unknown[0]} is not a field of a pod template (metadata, spec)"
+    for part in ("metadata", "spec"):
+        if not isinstance(patch.get(part, {}), dict):
+            return f"{path}.{part} must be an object"
+    for field in ("containers", "initContainers", "volumes", "imagePullSecrets"):
+        items = patch.get("spec", {}).get(field, [])
+        if not isinstance(items, list) or not all(isinstance(item, dict) and item.get("name") for item in items):
+            return f"{path}.spec.{field} must be a list of objects, each with a name"
+    return None
+
+
+def _resource_problems(training: Training) -> list[str]:
+    problems = []
+    for path, resources in (
+        ("spec.head.resources", training.spec.head.resources),
+        ("spec.workers.resources", training.spec.workers.resources),
+    ):
+        requests = (resources.requests if resources else None) or {}
+        limits = (resources.limits if resources else None) or {}
+        problems += [
+            f"{path}.requests.{name} is more than its limit"
+            for name in sorted(requests.keys() & limits.keys())
+            if parse_quantity(requests[name]) > parse_quantity(limits[name])
+        ]
+    return problems

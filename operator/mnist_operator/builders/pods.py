@@ -1,0 +1,129 @@
+"""Pod templates of head, workers and submitter, as a careful engineer would write them for KubeRay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mnist_operator.api.spec import ResourceRequirements
+from mnist_operator.builders.context import Installation, Manifest, Training
+from mnist_operator.builders.metadata import (
+    labels,
+    service_account_name,
+    storage_secret_name,
+)
+from mnist_operator.builders.overlay import overlay
+
+HEAD_CONTAINER = "ray-head"
+WORKER_CONTAINER = "ray-worker"
+SUBMITTER_CONTAINER = "submitter"
+GPU_RESOURCE = "nvidia.com/gpu"
+
+# Requests that fit a small node; limits that Ray takes its figures from.
+_DEFAULT_HEAD_RESOURCES = {"requests": {"cpu": "100m", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "3Gi"}}
+_DEFAULT_WORKER_RESOURCES = {"requests": {"cpu": "250m", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "3Gi"}}
+_SUBMITTER_RESOURCES = {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}}
+_POD_SECURITY: Manifest = {
+    "runAsNonRoot": True,
+    "runAsUser": 1000,
+    "runAsGroup": 100,
+    "fsGroup": 100,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+CONTAINER_SECURITY: Manifest = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+# Ray writes sessions, sockets and logs below /tmp, and keeps objects in shared memory.
+_WRITABLE: tuple[tuple[str, str, Manifest], ...] = (
+    ("tmp", "/tmp", {}),
+    ("shared-memory", "/dev/shm", {"medium": "Memory"}),
+)  # noqa: S108
+_COMMON_ENV = {
+    "HOME": "/tmp",  # noqa: S108 - the one writable place of a read-only container
+    "PYTHONUNBUFFERED": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+# Worker processes load torch while the dataset is on its way, instead of after it.
+_WORKER_ENV = {
+    "RAY_enable_worker_prestart": "1",
+    "RAY_preload_python_modules": "torch",
+}
+
+
+def head_template(training: Training, installation: Installation) -> Manifest:
+    """Return the head's pod template: GCS, dashboard and the driver."""
+    head = training.spec.head
+    container = _container(
+        training, installation, HEAD_CONTAINER, _resources(head.resources, _DEFAULT_HEAD_RESOURCES), _COMMON_ENV
+    )
+    container["ports"] = [
+        {"name": name, "containerPort": port}
+        for name, port in (("gcs-server", 6379), ("dashboard", 8265), ("client", 10001), ("metrics", 8080))
+    ]
+    container["envFrom"] = [{"secretRef": {"name": storage_secret_name(training)}}]
+    return _template(training, "head", container, head.template, mounts_token=True)
+
+
+def worker_template(training: Training, installation: Installation) -> Manifest:
+    """Return the workers' pod template: one Ray Train worker each."""
+    workers = training.spec.workers
+    resources = _resources(workers.resources, _DEFAULT_WORKER_RESOURCES)
+    if workers.gpus_per_worker:
+        for part in ("requests", "limits"):
+            resources[part] = {**resources.get(part, {}), GPU_RESOURCE: workers.gpus_per_worker}
+    container = _container(training, installation, WORKER_CONTAINER, resources, {**_COMMON_ENV, **_WORKER_ENV})
+    container["envFrom"] = [{"secretRef": {"name": storage_secret_name(training)}}]
+    return _template(training, "worker", container, workers.template, mounts_token=False)
+
+
+def submitter_template(training: Training, installation: Installation) -> Manifest:
+    """Return the submitter's pod template: it follows the job's log and needs no rights and no credentials."""
+    container = _container(training, installation, SUBMITTER_CONTAINER, dict(_SUBMITTER_RESOURCES), _COMMON_ENV)
+    template = _template(training, "submitter", container, None, mounts_token=False)
+    account = service_account_name(training, "worker")
+    if training.spec.cluster_ref is None:
+        template["spec"]["serviceAccountName"] = account
+    return template
+
+
+def _container(
+    training: Training, installation: Installation, name: str, resources: Manifest, env: dict[str, str]
+) -> Manifest:
+    container: Manifest = {
+        "name": name,
+        "image": training.image or installation.trainer_image,
+        "env": [{"name": key, "value": value} for key, value in env.items()],
+        "resources": resources,
+        "securityContext": dict(CONTAINER_SECURITY),
+        "volumeMounts": [{"name": volume, "mountPath": path} for volume, path, _ in _WRITABLE],
+    }
+    if training.spec.ray.image_pull_policy:
+        container["imagePullPolicy"] = training.spec.ray.image_pull_policy
+    return container
+
+
+def _template(
+    training: Training, component: str, container: Manifest, patch: dict[str, Any] | None, *, mounts_token: bool
+) -> Manifest:
+    spec: Manifest = {
+        "automountServiceAccountToken": mounts_token,
+        "containers": [container],
+        # A lost process always becomes a new pod, under a new name: that is how a loss is noticed.
+        "restartPolicy": "Never",
+        "securityContext": dict(_POD_SECURITY),
+        "volumes": [{"name": volume, "emptyDir": dict(options)} for volume, _, options in _WRITABLE],
+    }
+    if component != "submitter":
+        spec["serviceAccountName"] = service_account_name(training, component)
+    if secrets := training.spec.ray.image_pull_secrets:
+        spec["imagePullSecrets"] = [{"name": secret.name} for secret in secrets]
+    template: Manifest = overlay({"metadata": {"labels": {}}, "spec": spec}, patch or {})
+    ours = labels(training, component)
+    template["metadata"]["labels"] = {**template["metadata"].get("labels", {}), **ours}
+    return template
+
+
+def _resources(wish: ResourceRequirements | None, default: Manifest) -> Manifest:
+    given = {} if wish is None else wish.model_dump(exclude_none=True, by_alias=True)
+    return {key: dict(value) for key, value in (given or default).items()}
