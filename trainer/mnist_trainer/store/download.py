@@ -1,0 +1,96 @@
+"""One download that carries on where a broken connection left it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from mnist_trainer.errors import ObjectTooLargeError
+from mnist_trainer.store.address import S3Address
+from mnist_trainer.store.failures import DamagedTransferError, StalledError
+from mnist_trainer.store.objects import ObjectInfo, Progress
+from mnist_trainer.store.retry import Attempts
+
+if TYPE_CHECKING:
+    from minio import Minio
+
+_READ_BYTES = 256 * 1024
+_LEAST_PER_WINDOW = 16 * 1024  # bytes within one read timeout: less is a stall, however steadily it drips
+
+
+class Download:
+    """State that outlives the tries: how much has been written, and of which version of the object."""
+
+    def __init__(
+        self,
+        client: Minio,
+        address: S3Address,
+        write: Callable[[bytes], object],
+        restart: Callable[[], None],
+        max_bytes: int | None,
+        progress: Progress | None,
+    ) -> None:
+        self._client = client
+        self._address = address
+        self._write = write
+        self._restart = restart
+        self._max_bytes = max_bytes
+        self._progress = progress
+        self._done = 0
+        self._etag = ""
+
+    def attempt(self, clock: Attempts) -> ObjectInfo:
+        """Fetch what is still missing. Raises whatever the connection raises; the next attempt continues."""
+        response = self._open()
+        began = self._done
+        try:
+            etag = response.headers.get("etag", "").strip('"')
+            if self._done and (response.status != 206 or etag != self._etag):
+                self._from_the_start()
+                if response.status == 206:
+                    raise DamagedTransferError("the object changed while it was read")
+            self._etag = etag
+            total = self._done + int(response.headers.get("content-length", 0))
+            if self._max_bytes is not None and total > self._max_bytes:
+                raise ObjectTooLargeError(
+                    f"{self._address} has {total} bytes, more than the {self._max_bytes} allowed here"
+                )
+            self._read(response, total, clock)
+            if self._done != total:
+                raise DamagedTransferError(f"{total - self._done} of {total} bytes are missing")
+        finally:
+            clock.moved(self._done - began)
+            response.close()
+            response.release_conn()
+        return ObjectInfo(self._address, self._done, self._etag)
+
+    def _open(self) -> Any:
+        headers = {"Accept-Encoding": "identity"}
+        if self._done:
+            headers["If-Match"] = self._etag
+        # minio's own `offset` sends an open range, which some servers answer wrongly for `offset == size`.
+        return self._client.get_object(
+            self._address.bucket, self._address.key, offset=self._done, request_headers=headers
+        )
+
+    def _read(self, response: Any, total: int, clock: Attempts) -> None:
+        window = time.monotonic()
+        in_window = 0
+        while self._done < total:
+            piece = response.read1(_READ_BYTES)
+            if not piece:
+                return
+            self._write(piece)
+            self._done += len(piece)
+            in_window += len(piece)
+            if self._progress:
+                self._progress(self._done, total)
+            if time.monotonic() - window > clock.policy.read_timeout:
+                if in_window < _LEAST_PER_WINDOW:
+                    raise StalledError(f"only {in_window} bytes came in {clock.policy.read_timeout:.0f} s")
+                window, in_window = time.monotonic(), 0
+
+    def _from_the_start(self) -> None:
+        self._restart()
+        self._done = 0
