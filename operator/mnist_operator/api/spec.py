@@ -159,9 +159,7 @@ class WorkersSpec(ApiModel):
     ] = 0
     resources: Annotated[
         ResourceRequirements | None,
-        Field(
-            description="Resources of each worker's Ray container. Absent: up to 1 CPU and 3Gi (250m and 1Gi requested)."
-        ),
+        Field(description="Resources of each worker's Ray container. Absent: 1 CPU and 3Gi (250m, 1Gi requested)."),
     ] = None
     template: Annotated[FreeForm | None, Field(description=_TEMPLATE.format(container="ray-worker"))] = None
 

@@ -38,9 +38,9 @@ CONTAINER_SECURITY: Manifest = {
 _WRITABLE: tuple[tuple[str, str, Manifest], ...] = (
     ("tmp", "/tmp", {}),
     ("shared-memory", "/dev/shm", {"medium": "Memory"}),
-)  # noqa: S108
+)
 _COMMON_ENV = {
-    "HOME": "/tmp",  # noqa: S108 - the one writable place of a read-only container
+    "HOME": "/tmp",
     "PYTHONUNBUFFERED": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
 }

@@ -21,7 +21,7 @@ def ray_cluster(training: Training, name: str, installation: Installation) -> Ma
         "headGroupSpec": {
             "serviceType": training.spec.head.service_type.value,
             # num-cpus 0 keeps training workers off the head; the dashboard must be reachable from other pods.
-            "rayStartParams": {"dashboard-host": "0.0.0.0", "num-cpus": "0"},  # noqa: S104
+            "rayStartParams": {"dashboard-host": "0.0.0.0", "num-cpus": "0"},
             "template": head_template(training, installation),
         },
         "workerGroupSpecs": [

@@ -1,0 +1,147 @@
+"""Views of KubeRay's objects: only what the lifecycle needs of them, unknown values taken as unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mnist_operator.builders.metadata import LABEL_ATTEMPT
+
+
+@dataclass(frozen=True)
+class ClusterView:
+    """A RayCluster."""
+
+    name: str
+    uid: str
+    owner_uid: str | None
+    deleting: bool
+    suspended: bool
+    reported: bool
+    """Whether KubeRay has written any status; it writes none for a cluster that it refuses."""
+    head_ready: bool
+    head_problem: str
+    state: str
+    head_pod: str | None
+    head_service: str | None
+    ready_workers: int
+    wanted_workers: int
+    replica_failure: str | None
+    created: str | None
+
+    @property
+    def usable(self) -> bool:
+        """Whether a job may be started on it.
+
+        `state` alone stays `ready` when a head is lost; HeadPodReady alone is true before the workers are there.
+        """
+        return not self.deleting and not self.suspended and self.head_ready and self.state == "ready"
+
+    @classmethod
+    def of(cls, obj: Mapping[str, Any]) -> ClusterView:
+        """Read a RayCluster as the API returns it."""
+        metadata, status = obj["metadata"], obj.get("status") or {}
+        conditions = {item.get("type"): item for item in status.get("conditions") or []}
+        head_condition = conditions.get("HeadPodReady", {})
+        failure = conditions.get("ReplicaFailure", {})
+        head = status.get("head") or {}
+        return cls(
+            name=metadata["name"],
+            uid=metadata.get("uid", ""),
+            owner_uid=controller_uid(metadata),
+            deleting=bool(metadata.get("deletionTimestamp")),
+            suspended=bool((obj.get("spec") or {}).get("suspend")) or status.get("state") == "suspended",
+            reported=bool(conditions or status.get("state") or head),
+            # KubeRay before 1.3 had no conditions; `ready` is then all there is.
+            head_ready=head_condition.get("status", "True" if status.get("state") == "ready" else "False") == "True",
+            head_problem=_sentence(head_condition),
+            state=status.get("state") or "",
+            head_pod=head.get("podName"),
+            head_service=head.get("serviceName"),
+            ready_workers=int(status.get("readyWorkerReplicas") or 0),
+            wanted_workers=int(status.get("desiredWorkerReplicas") or 0),
+            replica_failure=_sentence(failure) if failure.get("status") == "True" else None,
+            created=metadata.get("creationTimestamp"),
+        )
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A RayJob."""
+
+    name: str
+    uid: str
+    owner_uid: str | None
+    attempt: int
+    deleting: bool
+    deployment_status: str
+    job_status: str
+    job_id: str | None
+    reason: str
+    message: str
+    ray_start_time: str | None
+    dashboard: str | None
+    created: str | None
+    ended: str | None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the entrypoint ended with 0."""
+        return self.job_status == "SUCCEEDED"
+
+    @property
+    def entrypoint_ended(self) -> bool:
+        """Whether the trainer's process is proven to be over."""
+        if self.deployment_status == "Complete":
+            return True
+        return self.deployment_status == "Failed" and self.reason == "AppFailed"
+
+    @property
+    def never_ran(self) -> bool:
+        """Whether KubeRay refused the RayJob itself."""
+        return self.deployment_status == "ValidationFailed" or self.reason == "ValidationFailed"
+
+    @property
+    def finished(self) -> bool:
+        """Whether KubeRay will do nothing more about it."""
+        return self.deployment_status in {"Complete", "Failed", "ValidationFailed"}
+
+    @property
+    def running(self) -> bool:
+        """Whether the entrypoint runs, as far as KubeRay knows."""
+        return self.deployment_status == "Running" and self.job_status == "RUNNING"
+
+    @classmethod
+    def of(cls, obj: Mapping[str, Any]) -> JobView:
+        """Read a RayJob as the API returns it."""
+        metadata, status = obj["metadata"], obj.get("status") or {}
+        label = (metadata.get("labels") or {}).get(LABEL_ATTEMPT, "0")
+        return cls(
+            name=metadata["name"],
+            uid=metadata.get("uid", ""),
+            owner_uid=controller_uid(metadata),
+            attempt=int(label) if label.isdigit() else 0,
+            deleting=bool(metadata.get("deletionTimestamp")),
+            deployment_status=status.get("jobDeploymentStatus") or "",
+            job_status=status.get("jobStatus") or "",
+            job_id=status.get("jobId"),
+            reason=status.get("reason") or "",
+            message=status.get("message") or "",
+            ray_start_time=(status.get("rayJobInfo") or {}).get("startTime"),
+            dashboard=status.get("dashboardURL"),
+            created=metadata.get("creationTimestamp"),
+            ended=status.get("endTime"),
+        )
+
+
+def controller_uid(metadata: Mapping[str, Any]) -> str | None:
+    """Return the uid of the controller in `metadata.ownerReferences`."""
+    for reference in metadata.get("ownerReferences") or []:
+        if reference.get("controller"):
+            return str(reference.get("uid"))
+    return None
+
+
+def _sentence(condition: Mapping[str, Any]) -> str:
+    return str(condition.get("message") or condition.get("reason") or "").strip().rstrip(":; ")

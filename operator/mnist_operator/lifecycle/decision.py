@@ -1,0 +1,116 @@
+"""What a transition comes to: the next status, what to do in the cluster, and when to look again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from mnist_operator.api.status import MnistTrainingStatus
+
+
+@dataclass(frozen=True)
+class EnsureSupport:
+    """Secret, ServiceAccounts, Role and RoleBinding are as they should be."""
+
+
+@dataclass(frozen=True)
+class CreateCluster:
+    """POST the RayCluster `name`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class ScaleCluster:
+    """Bring the worker group of the RayCluster `name` to the wished-for size."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class CreateJob:
+    """POST the RayJob of `attempt` on the RayCluster `cluster`."""
+
+    attempt: int
+    cluster: str
+
+
+@dataclass(frozen=True)
+class Delete:
+    """DELETE one child, by name and uid, so that no successor of the same name is hit."""
+
+    kind: Literal["RayCluster", "RayJob"]
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class DeleteTraining:
+    """DELETE the training itself: its time to live is over."""
+
+
+@dataclass(frozen=True)
+class Explain:
+    """Read the events of a child that does not come up, for the status message."""
+
+    kind: Literal["RayCluster", "RayJob"]
+    name: str
+
+
+Action = EnsureSupport | CreateCluster | ScaleCluster | CreateJob | Delete | DeleteTraining | Explain
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event to be shown on the training."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The outcome of one look at a training."""
+
+    transition: str
+    status: MnistTrainingStatus
+    actions: tuple[Action, ...] = ()
+    events: tuple[Event, ...] = ()
+    look_again: float | None = None
+    """Seconds after which time alone may change the outcome."""
+
+    def then(self, *actions: Action) -> Decision:
+        """Return the decision with more actions."""
+        return replace(self, actions=(*self.actions, *actions))
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Durations of the lifecycle, in seconds."""
+
+    explain_after: float = 20.0
+    """A child without progress for this long gets its events read."""
+    explain_again: float = 30.0
+    report_grace: float = 30.0
+    """How long a finished job may wait for the trainer's last report to arrive."""
+    retry_base: float = 10.0
+    retry_cap: float = 360.0
+    missing_secret_poll: float = 5.0
+
+
+DEFAULT_POLICY = Policy()
+__all__ = [
+    "DEFAULT_POLICY",
+    "Action",
+    "CreateCluster",
+    "CreateJob",
+    "Decision",
+    "Delete",
+    "DeleteTraining",
+    "EnsureSupport",
+    "Event",
+    "Explain",
+    "Policy",
+    "ScaleCluster",
+]

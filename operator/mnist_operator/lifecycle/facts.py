@@ -1,0 +1,206 @@
+"""What is observed of a training, and the named facts that the transitions are written in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from mnist_operator.api.spec import MnistTrainingSpec
+from mnist_operator.api.status import LastFailure, MnistTrainingStatus, Phase, RayClusterStatus, TrainerReport
+from mnist_operator.builders.context import Training
+from mnist_operator.lifecycle.children import ClusterView, JobView
+from mnist_operator.lifecycle.clock import parse_time, seconds
+from mnist_operator.lifecycle.decision import DEFAULT_POLICY, Policy
+
+SUSPENDING = "Suspending"
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Something in the cluster that kept an action from being done."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One look at a training and at everything that belongs to it."""
+
+    training: Training
+    status: MnistTrainingStatus
+    now: datetime
+    deleting: bool = False
+    credentials: Obstacle | None = None
+    """What is wrong with the Secret that the user named; None when it is all right."""
+    spec_problems: tuple[str, ...] = ()
+    clusters: tuple[ClusterView, ...] = ()
+    jobs: tuple[JobView, ...] = ()
+    obstacle: Obstacle | None = None
+    explanation: str | None = None
+    """What a child's events say about why it does not come up."""
+    policy: Policy = DEFAULT_POLICY
+
+
+class Facts:
+    """The facts about one observation. Every name is used in the transition table."""
+
+    def __init__(self, observed: Observed) -> None:
+        self.observed = observed
+        self.training = observed.training
+        self.status = observed.status
+        self.now = observed.now
+        self.policy = observed.policy
+
+    @property
+    def spec(self) -> MnistTrainingSpec:
+        """The training's spec."""
+        return self.training.spec
+
+    # --- the training itself -----------------------------------------------------------------------------------
+
+    @property
+    def attempt(self) -> int:
+        """Number of the current attempt; 0 before the first."""
+        return self.status.attempt or 0
+
+    @property
+    def finished(self) -> bool:
+        """Succeeded or failed for good."""
+        return self.status.phase in {Phase.SUCCEEDED, Phase.FAILED}
+
+    @property
+    def suspended(self) -> bool:
+        """Stopped, with nothing left running."""
+        return self.status.phase is Phase.SUSPENDED
+
+    @property
+    def must_stop(self) -> bool:
+        """A suspension is asked for, or one that was asked for has not ended yet."""
+        return self.spec.run_policy.suspend or self.status.reason == SUSPENDING
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When a finished training is deleted."""
+        ttl = self.spec.run_policy.ttl_seconds_after_finished
+        ended = parse_time(self.status.completion_time)
+        return None if ttl is None or ended is None else ended + seconds(ttl)
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the training fails for taking too long."""
+        limit = self.spec.run_policy.active_deadline_seconds
+        started = parse_time(self.status.start_time)
+        return None if limit is None or started is None else started + seconds(limit)
+
+    @property
+    def past_deadline(self) -> bool:
+        """Whether the training took too long."""
+        return self.deadline is not None and self.now >= self.deadline
+
+    # --- the attempt -------------------------------------------------------------------------------------------
+
+    @property
+    def failure(self) -> LastFailure | None:
+        """The failure of the current attempt, once noticed."""
+        last = self.status.last_failure
+        return last if last is not None and last.attempt == self.attempt else None
+
+    @property
+    def report(self) -> TrainerReport | None:
+        """The trainer's report, if it is of the current attempt."""
+        report = self.status.training
+        return report if report is not None and report.attempt == self.attempt else None
+
+    @property
+    def reported_success(self) -> bool:
+        """Whether the trainer sealed a model and said so."""
+        return self.report is not None and self.report.state == "Succeeded" and self.report.result is not None
+
+    @property
+    def next_attempt_at(self) -> datetime | None:
+        """When the next attempt may start."""
+        return parse_time(self.status.next_attempt_time)
+
+    # --- the cluster -------------------------------------------------------------------------------------------
+
+    @property
+    def cluster_status(self) -> RayClusterStatus:
+        """What the status says about the cluster."""
+        return self.status.ray_cluster or RayClusterStatus()
+
+    @property
+    def cluster_name(self) -> str | None:
+        """Name of the cluster of this attempt."""
+        return self.spec.cluster_ref.name if self.spec.cluster_ref else self.cluster_status.name
+
+    @property
+    def shared(self) -> bool:
+        """Whether the training runs on a cluster that is not its own."""
+        return self.spec.cluster_ref is not None
+
+    @cached_property
+    def own_clusters(self) -> tuple[ClusterView, ...]:
+        """Clusters that were made for this training."""
+        return tuple(item for item in self.observed.clusters if item.owner_uid == self.training.uid)
+
+    @cached_property
+    def cluster(self) -> ClusterView | None:
+        """The cluster of this attempt."""
+        candidates = self.observed.clusters if self.shared else self.own_clusters
+        return next((item for item in candidates if item.name == self.cluster_name), None)
+
+    @property
+    def cluster_was_seen(self) -> bool:
+        """Whether the cluster of this attempt existed once."""
+        return self.cluster_status.workers is not None
+
+    @property
+    def cluster_lost(self) -> bool:
+        """Whether the cluster that this attempt needs is gone, going or suspended by somebody else."""
+        if self.cluster is None:
+            return self.cluster_was_seen
+        return self.cluster.deleting or (self.job is not None and self.cluster.suspended)
+
+    # --- the job -----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def own_jobs(self) -> tuple[JobView, ...]:
+        """RayJobs that were made for this training."""
+        return tuple(item for item in self.observed.jobs if item.owner_uid == self.training.uid)
+
+    @cached_property
+    def job(self) -> JobView | None:
+        """The RayJob of this attempt."""
+        return next((item for item in self.own_jobs if item.attempt == self.attempt), None)
+
+    @property
+    def job_lost(self) -> bool:
+        """Whether the RayJob of this attempt was there and is gone or going."""
+        if self.job is not None:
+            return self.job.deleting
+        return self.status.ray_job is not None and self.status.ray_job.name is not None
+
+    @property
+    def unended_jobs(self) -> tuple[JobView, ...]:
+        """RayJobs whose trainer may still run and that KubeRay still follows."""
+        return tuple(item for item in self.own_jobs if not item.finished)
+
+    @property
+    def proven_dead(self) -> bool:
+        """Whether no process of this attempt can be alive: it ended, it never was, or its own cluster is gone."""
+        if self.job is not None and (self.job.entrypoint_ended or self.job.never_ran):
+            return True
+        if self.shared:
+            return self.job is None
+        return not self.own_clusters
+
+    def age(self, created: str | None) -> float:
+        """Return the seconds since `created`; 0 when that is unknown or in the future."""
+        moment = parse_time(created)
+        return 0.0 if moment is None else max(0.0, (self.now - moment).total_seconds())
+
+    def until(self, moment: datetime | None) -> float | None:
+        """Return the seconds until `moment`, at least a tenth."""
+        return None if moment is None else max(0.1, (moment - self.now).total_seconds())

@@ -1,0 +1,285 @@
+"""Compose the next status: every transition ends in one of these."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+from mnist_operator.api.status import (
+    Condition,
+    LastFailure,
+    MnistTrainingStatus,
+    Phase,
+    RayClusterStatus,
+    RayJobStatus,
+)
+from mnist_operator.builders.metadata import attempt_name
+from mnist_operator.lifecycle.clock import parse_time, seconds, timestamp
+from mnist_operator.lifecycle.conditions import ConditionType, with_condition
+from mnist_operator.lifecycle.decision import Action, Decision, Event
+from mnist_operator.lifecycle.facts import Facts
+
+_WARNINGS = frozenset(
+    {
+        "InvalidSpec",
+        "SecretNotFound",
+        "SecretInvalid",
+        "ClusterNotFound",
+        "ChildConflict",
+        "QuotaExceeded",
+        "Forbidden",
+        "KubeRayMissing",
+        "Retrying",
+        "ClusterStuck",
+        "JobStuck",
+    }
+)
+
+
+def to(
+    facts: Facts,
+    transition: str,
+    phase: Phase,
+    reason: str,
+    message: str,
+    *,
+    conditions: dict[ConditionType, tuple[bool | None, str, str]] | None = None,
+    actions: tuple[Action, ...] = (),
+    look_again: float | None = None,
+    events: tuple[Event, ...] = (),
+    **fields: Any,
+) -> Decision:
+    """Return the decision that brings a training to `phase`, for `reason`, with what else changes."""
+    now = timestamp(facts.now)
+    listed: list[Condition] = list(facts.status.conditions)
+    for kind, (status, why, sentence) in (conditions or {}).items():
+        listed = with_condition(listed, kind, status, why, sentence, generation=facts.training.generation, now=now)
+    status_after = facts.status.model_copy(
+        update={
+            "observed_generation": facts.training.generation,
+            "phase": phase,
+            "reason": reason,
+            "message": message,
+            "conditions": listed,
+            **fields,
+        }
+    )
+    if (facts.status.phase, facts.status.reason) != (phase, reason):
+        warning = phase is Phase.FAILED or reason in _WARNINGS
+        events = (*events, Event(reason, message, warning=warning))
+    deadline = None if phase in {Phase.SUCCEEDED, Phase.FAILED, Phase.SUSPENDED} else facts.until(facts.deadline)
+    times = [moment for moment in (look_again, deadline) if moment is not None]
+    return Decision(transition, status_after, actions, events, min(times) if times else None)
+
+
+def unchanged(facts: Facts, transition: str, *actions: Action, look_again: float | None = None) -> Decision:
+    """Return a decision that leaves the status as it is."""
+    return Decision(transition, facts.status, actions, (), look_again)
+
+
+def start_attempt(facts: Facts, transition: str) -> Decision:
+    """Begin the next attempt. Only the status is written: an attempt must stand there before anything of it exists."""
+    attempt = facts.attempt + 1
+    keeps_cluster = facts.cluster is not None and not facts.cluster.deleting and not facts.suspended
+    name = facts.cluster_name if keeps_cluster or facts.shared else attempt_name(facts.training.name, attempt)
+    cluster = facts.cluster_status if keeps_cluster else RayClusterStatus(name=name)
+    started = facts.status.start_time
+    if started is None or facts.suspended:
+        started = timestamp(facts.now)  # as batch/v1 Job does: a suspension starts the clock anew
+    return to(
+        facts,
+        transition,
+        Phase.PROVISIONING,
+        "ClusterStarting",
+        f"Starting Ray for attempt {attempt}" if attempt > 1 else "Starting Ray",
+        conditions={
+            ConditionType.ACCEPTED: (True, "Accepted", "The spec is valid and the storage credentials are there"),
+            **(
+                {}
+                if keeps_cluster
+                else {ConditionType.CLUSTER_READY: (False, "ClusterStarting", f"RayCluster {name} is being made")}
+            ),
+            ConditionType.JOB_RUNNING: (False, "AttemptStarted", f"Attempt {attempt} has not started its job yet"),
+            ConditionType.SUSPENDED: (False, "Active", ""),
+            ConditionType.COMPLETE: (False, "InProgress", ""),
+            ConditionType.FAILED: (False, "InProgress", ""),
+        },
+        attempt=attempt,
+        failures=facts.status.failures or 0,
+        restarts=facts.status.restarts or 0,
+        next_attempt_time=None,
+        ray_cluster=cluster,
+        ray_job=None,
+        start_time=started,
+    )
+
+
+def fail_attempt(
+    facts: Facts, transition: str, reason: str, message: str, *, retryable: bool, log_tail: str | None = None
+) -> Decision:
+    """Note that the current attempt failed, and either plan the next one or give up."""
+    failures = (facts.status.failures or 0) + 1
+    limit = facts.spec.run_policy.backoff_limit
+    failure = LastFailure(
+        attempt=max(1, facts.attempt),
+        reason=reason,
+        message=message[:1024],
+        time=timestamp(facts.now),
+        log_tail=log_tail,
+    )
+    if not retryable or failures > limit:
+        given_up = "" if not retryable or limit == 0 else f" (gave up after {failures} failed attempts)"
+        return fail(facts, transition, reason, f"{message}{given_up}", failures=failures, last_failure=failure)
+    delay = retry_delay(facts, failures)
+    return to(
+        facts,
+        transition,
+        Phase.PENDING,
+        "Retrying",
+        f"Attempt {facts.attempt} failed: {message} The next attempt follows in about {delay:.0f} s "
+        f"(failure {failures} of {limit} allowed).",
+        conditions={ConditionType.JOB_RUNNING: (False, reason, message)},
+        look_again=delay,
+        failures=failures,
+        last_failure=failure,
+        next_attempt_time=timestamp(facts.now + seconds(delay)),
+    )
+
+
+def retry_delay(facts: Facts, failures: int) -> float:
+    """Return the seconds before the next attempt: doubling, capped, and spread by up to half.
+
+    The spread is taken from the training's uid and the attempt, so that the same decision comes out however often it
+    is made, and trainings that failed together do not return together.
+    """
+    whole = min(facts.policy.retry_cap, facts.policy.retry_base * 2.0 ** min(failures - 1, 16))
+    digest = hashlib.sha256(f"{facts.training.uid}/{facts.attempt}".encode()).digest()
+    return whole * (1.0 + 0.5 * digest[0] / 255)
+
+
+def fail(facts: Facts, transition: str, reason: str, message: str, **fields: Any) -> Decision:
+    """End the training as failed."""
+    return to(
+        facts,
+        transition,
+        Phase.FAILED,
+        reason,
+        message,
+        conditions={
+            ConditionType.JOB_RUNNING: (False, reason, message),
+            ConditionType.COMPLETE: (False, reason, message),
+            ConditionType.FAILED: (True, reason, message),
+        },
+        completion_time=timestamp(facts.now),
+        next_attempt_time=None,
+        **fields,
+    )
+
+
+def succeed(facts: Facts, transition: str) -> Decision:
+    """End the training as succeeded, with the result that the trainer sealed."""
+    assert facts.report is not None
+    assert facts.report.result is not None
+    result = facts.report.result
+    accuracy = "" if result.accuracy is None else f" with {result.accuracy:.2%} accuracy on the test images"
+    message = f"Trained{accuracy}"
+    return to(
+        facts,
+        transition,
+        Phase.SUCCEEDED,
+        "Succeeded",
+        message,
+        conditions={
+            ConditionType.JOB_RUNNING: (False, "Succeeded", "The job has ended"),
+            ConditionType.COMPLETE: (True, "Succeeded", message),
+            ConditionType.FAILED: (False, "Succeeded", ""),
+        },
+        result=result,
+        completion_time=timestamp(facts.now),
+        next_attempt_time=None,
+        **cluster_fields(facts),
+        **job_fields(facts),
+    )
+
+
+def cluster_fields(facts: Facts) -> dict[str, Any]:
+    """Return the status field of the cluster, as it is seen now."""
+    cluster = facts.cluster
+    if cluster is None:
+        return {}
+    wanted = cluster.wanted_workers or facts.spec.workers.replicas
+    dashboard = facts.cluster_status.dashboard
+    if facts.job is not None and facts.job.dashboard:
+        dashboard = f"http://{facts.job.dashboard}"
+    elif cluster.head_service and dashboard is None:
+        dashboard = f"http://{cluster.head_service}.{facts.training.namespace}.svc:8265"
+    return {
+        "ray_cluster": RayClusterStatus(
+            name=cluster.name,
+            state=cluster.state or None,
+            workers=f"{cluster.ready_workers}/{wanted}",
+            head_pod=cluster.head_pod or facts.cluster_status.head_pod,
+            dashboard=dashboard,
+        )
+    }
+
+
+def job_fields(facts: Facts) -> dict[str, Any]:
+    """Return the status field of the job, as it is seen now."""
+    job = facts.job
+    if job is None:
+        return {}
+    before = facts.status.ray_job
+    return {
+        "ray_job": RayJobStatus(
+            name=job.name,
+            job_id=job.job_id,
+            status=job.job_status or None,
+            start_time=job.ray_start_time or (before.start_time if before else None),
+        )
+    }
+
+
+def restarts(facts: Facts) -> tuple[int, tuple[Event, ...]]:
+    """Return the restarts counted so far and the events of those that are new.
+
+    After a lost head KubeRay submits the same job again, silently: another start time shows it.
+    """
+    count = facts.status.restarts or 0
+    events: tuple[Event, ...] = ()
+    before, job, cluster = facts.status.ray_job, facts.job, facts.cluster
+    old_head = facts.cluster_status.head_pod
+    if cluster is not None and cluster.head_pod and old_head and cluster.head_pod != old_head and job is not None:
+        events = (
+            Event(
+                "HeadLost",
+                f"The Ray head {old_head} was lost; {cluster.head_pod} takes over and KubeRay starts the job again",
+                warning=True,
+            ),
+        )
+    old_start = parse_time(before.start_time) if before is not None else None
+    new_start = parse_time(job.ray_start_time) if job is not None else None
+    if old_start is not None and new_start is not None and new_start != old_start:
+        count += 1
+        message = f"KubeRay started the job over (restart {count}); the trainer goes on from its last checkpoint"
+        events = (*events, Event("JobRestarted", message, warning=True))
+    return count, events
+
+
+_SECRET_SHAPED = re.compile(
+    r"(?i)((?:secret|password|passwd|token|access[_-]?key(?:_id)?|authorization|credential)[\w-]*[\"']?\s*[=:]\s*)(\S+)"
+)
+
+
+def redacted_tail(text: str, limit: int = 2000) -> str | None:
+    """Return the last lines of a log, short, with what looks like a credential struck out."""
+    text = _SECRET_SHAPED.sub(r"\1[redacted]", text.strip())
+    if len(text) <= limit:
+        return text or None
+    return "…" + text[-limit:].split("\n", 1)[-1]
+
+
+def status_changed(before: MnistTrainingStatus, after: MnistTrainingStatus) -> bool:
+    """Whether there is anything to write; the trainer's part never counts."""
+    return before.model_copy(update={"training": None}) != after.model_copy(update={"training": None})
