@@ -1,0 +1,111 @@
+"""Which pods of a RayCluster to delete and to create next."""
+
+from dataclasses import dataclass, field
+
+from mnist_local.kuberay import cluster_status, pod_state, replicas
+from mnist_local.kuberay import constants as k
+from mnist_local.kuberay.cluster_status import ReconcileError
+from mnist_local.kuberay.json_types import Json, is_terminating, labels_of
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """A pod to delete, and the event that tells of it."""
+
+    pod: Json
+    event: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Creation:
+    """A pod to create: the head (group None) or a worker of a group."""
+
+    group: Json | None = None
+    replica_index: int = 0
+
+
+@dataclass
+class Plan:
+    """The steps of one pass; `error` says that the pass stopped before its end and another must follow."""
+
+    deletions: list[Deletion] = field(default_factory=list)
+    creations: list[Creation] = field(default_factory=list)
+    error: ReconcileError | None = None
+
+
+def plan(cluster: Json, pods: list[Json]) -> Plan:
+    """One pass over the pods. A terminating pod still counts, so its successor comes when it is really gone."""
+    stage = cluster_status.suspend_stage(cluster_status.conditions_of(cluster))
+    name = f"{cluster['metadata']['namespace']}/{cluster['metadata']['name']}"
+    if stage == cluster_status.SUSPENDING:
+        note = f"Deleted Pods for RayCluster {name} due to suspension"
+        return Plan([Deletion(pod, "DeletedPod", note) for pod in pods if not is_terminating(pod)])
+    if stage == cluster_status.SUSPENDED or cluster["spec"].get("suspend"):
+        return Plan()
+    result = Plan()
+    _plan_head([pod for pod in pods if pod_state.is_head(pod)], result)
+    for group in replicas.groups(cluster):
+        if result.error is not None:
+            break
+        members = [
+            pod for pod in pods if pod_state.is_worker(pod) and labels_of(pod).get(k.GROUP_LABEL) == group["groupName"]
+        ]
+        _plan_group(cluster, group, members, result)
+    return result
+
+
+def _describe(pod: Json) -> str:
+    policy = pod["spec"].get("restartPolicy", "Always")
+    terminated = pod_state.ray_container_terminated(pod)
+    return f"Pod status: {pod_state.phase(pod)}; Pod restart policy: {policy}; Ray container terminated: {terminated}"
+
+
+def _named(pod: Json) -> str:
+    return f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+
+
+def _plan_head(heads: list[Json], result: Plan) -> None:
+    if not heads:
+        result.creations.append(Creation())
+        return
+    if len(heads) > 1:
+        listed = [pod["metadata"]["name"] for pod in heads]
+        result.error = ReconcileError(f"{len(heads)} head pods found {listed}; delete the extra ones")
+        return
+    cause = pod_state.must_be_replaced(heads[0])
+    if cause is not None:
+        if not is_terminating(heads[0]):
+            note = f"Deleted head Pod {_named(heads[0])}; {_describe(heads[0])}"
+            result.deletions.append(Deletion(heads[0], "DeletedHeadPod", note))
+        result.error = ReconcileError(cause)
+
+
+def _plan_group(cluster: Json, group: Json, members: list[Json], result: Plan) -> None:
+    if group.get("suspend"):
+        note = f"Deleted all pods of suspended worker group {group['groupName']}"
+        result.deletions += [Deletion(pod, "DeletedWorkerPod", note) for pod in members if not is_terminating(pod)]
+        return
+    unhealthy = [pod for pod in members if pod_state.must_be_replaced(pod)]
+    if unhealthy:
+        result.deletions += [
+            Deletion(pod, "DeletedWorkerPod", f"Deleted worker Pod {_named(pod)}; {_describe(pod)}")
+            for pod in unhealthy
+            if not is_terminating(pod)
+        ]
+        result.error = ReconcileError(f"delete {len(unhealthy)} unhealthy worker Pods")
+        return
+    chosen = set((group.get("scaleStrategy") or {}).get("workersToDelete") or [])
+    leaving = [pod for pod in members if pod["metadata"]["name"] in chosen]
+    staying = [pod for pod in members if pod["metadata"]["name"] not in chosen]
+    missing = replicas.desired(group) - len(staying)
+    if missing < 0 and not cluster["spec"].get("enableInTreeAutoscaling"):
+        # KubeRay takes any; those on their way out anyway go first, then the youngest, which have done the least.
+        staying.sort(key=lambda pod: (is_terminating(pod), pod["metadata"].get("creationTimestamp", "")), reverse=True)
+        leaving += staying[:-missing]
+    result.deletions += [
+        Deletion(pod, "DeletedWorkerPod", f"Deleted pod {_named(pod)}") for pod in leaving if not is_terminating(pod)
+    ]
+    used = {labels_of(pod).get(k.REPLICA_INDEX_LABEL) for pod in staying}
+    free = (index for index in range(len(used) + max(missing, 0)) if str(index) not in used)
+    result.creations += [Creation(group, next(free)) for _ in range(missing)]
