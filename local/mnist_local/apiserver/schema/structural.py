@@ -1,0 +1,68 @@
+"""A compiled structural schema: defaulting, pruning and validation of objects."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mnist_local.apiserver.schema import errors
+from mnist_local.apiserver.schema.correlate import Correlated
+from mnist_local.apiserver.schema.defaulting import apply_defaults, drop_nulls
+from mnist_local.apiserver.schema.errors import FieldError, SchemaError
+from mnist_local.apiserver.schema.listtypes import check_lists
+from mnist_local.apiserver.schema.node import Json, Node
+from mnist_local.apiserver.schema.openapirules import check_keywords
+from mnist_local.apiserver.schema.parse import parse
+from mnist_local.apiserver.schema.pruning import prune
+from mnist_local.apiserver.schema.structure import check_structural
+from mnist_local.apiserver.schema.values import check
+
+_BLOCKS_RULES = {errors.NOT_SUPPORTED, errors.REQUIRED, errors.TOO_LONG, errors.TOO_MANY, errors.TYPE_INVALID}
+_UNCHECKED = (
+    "some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation"
+)
+
+
+class StructuralSchema:
+    """The schema of one kind.
+
+    `root` describes the object; `source` is the OpenAPI v3 schema it came from. All methods take whole objects, with
+    apiVersion, kind and metadata; `default` and `prune` work in place.
+    """
+
+    def __init__(self, root: Node, source: Mapping[str, Json]) -> None:
+        self.root = root
+        self.source = source
+
+    @classmethod
+    def compile(
+        cls, openapi_v3_schema: Mapping[str, Json], path: str = "spec.validation.openAPIV3Schema"
+    ) -> "StructuralSchema":
+        """Compile a CRD version's schema.
+
+        `path` is where errors say the schema stands; with several versions the real server says
+        `spec.versions[0].schema.openAPIV3Schema`. Raises `SchemaError` with all errors found.
+        """
+        root = parse(openapi_v3_schema)
+        found = [*check_structural(root, path), *check_keywords(root, path)]
+        if root.nullable:
+            found.insert(0, errors.forbidden(f"{path}.nullable", "nullable cannot be true at the root"))
+        if found:
+            raise SchemaError(found)
+        return cls(root, openapi_v3_schema)
+
+    def default(self, obj: dict[str, Any]) -> None:
+        """Drop nulls that are neither allowed nor defaulted, then fill in defaults."""
+        drop_nulls(obj, self.root)
+        apply_defaults(obj, self.root)
+
+    def prune(self, obj: dict[str, Any]) -> list[str]:
+        """Remove unknown fields; returns their paths as `kubectl` shows them ("spec.foo")."""
+        return prune(obj, self.root, is_root=True)
+
+    def validate(self, obj: dict[str, Any], old: dict[str, Any] | None = None) -> list[FieldError]:
+        """All errors of an object; with `old`, as an update: what is unchanged is tolerated, transition rules run."""
+        correlated = Correlated(self.root, obj, old) if old is not None else None
+        found = check(self.root, obj, "", correlated)
+        if old is None or not any(True for _ in check_lists(old, self.root, "")):
+            found += check_lists(obj, self.root, "")
+        return found
