@@ -1,0 +1,1 @@
+"""Embedded Kubernetes API server: an in-memory development and test tool, not a production control plane."""

@@ -1,0 +1,111 @@
+"""One request as its handlers see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mnist_local.apiserver.errors import Cause, Obj, bad_request, invalid
+from mnist_local.apiserver.requestinfo import RequestInfo
+from mnist_local.apiserver.resource import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who asks."""
+
+    name: str
+    groups: frozenset[str] = frozenset()
+    uid: str = ""
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+SYSTEM = User("system:apiserver", frozenset({"system:masters"}))
+
+
+@dataclass(slots=True)
+class WriteOptions:
+    """Query parameters of every write."""
+
+    dry_run: bool = False
+    manager: str = "unknown"
+    field_validation: str = "Warn"
+    force: bool | None = None
+
+
+@dataclass(slots=True)
+class Call:
+    """A request to a resource, decoded as far as every verb needs it."""
+
+    info: RequestInfo
+    resource: Resource
+    user: User
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes = b""
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def content_type(self) -> str:
+        """Return the body's media type without parameters."""
+        return self.headers.get("Content-Type", "").split(";", 1)[0].strip().lower()
+
+    def flag(self, name: str) -> bool:
+        """Return a boolean query parameter; it is set when present with anything but false or 0."""
+        value = self.query.get(name)
+        return value is not None and value.lower() not in ("false", "0")
+
+    def write_options(self, options_kind: str) -> WriteOptions:
+        """Read the options of a write; `options_kind` (CreateOptions, ...) names them in refusals.
+
+        Raises:
+            ApiError: 400 or 422, an option has no such value.
+        """
+        options = WriteOptions()
+        query = self.query
+        if "dryRun" in query:
+            options.dry_run = dry_run_of([query["dryRun"]] if query["dryRun"] else [], options_kind)
+        options.manager = _manager(query.get("fieldManager", ""), self.headers.get("User-Agent", ""), options_kind)
+        level = query.get("fieldValidation") or "Warn"
+        if level not in ("Ignore", "Warn", "Strict"):
+            cause = Cause(
+                "FieldValueNotSupported",
+                f'Unsupported value: "{level}": supported values: "Ignore", "Strict", "Warn"',
+                "fieldValidation",
+            )
+            raise invalid("meta.k8s.io", options_kind, "", [cause])
+        options.field_validation = level
+        if "force" in query:
+            options.force = self.flag("force")
+        return options
+
+
+def dry_run_of(values: list[str], options_kind: str) -> bool:
+    """Return whether `dryRun` asks for a dry run.
+
+    Raises:
+        ApiError: 422, a value other than `All`.
+    """
+    if any(value != "All" for value in values):
+        wrong = next(value for value in values if value != "All")
+        cause = Cause("FieldValueNotSupported", f'Unsupported value: "{wrong}": supported values: "All"', "dryRun")
+        raise invalid("meta.k8s.io", options_kind, "", [cause])
+    return bool(values)
+
+
+def _manager(given: str, user_agent: str, options_kind: str) -> str:
+    if len(given) > 128:
+        cause = Cause("FieldValueTooLong", "Too long: may not be more than 128 bytes", "fieldManager")
+        raise invalid("meta.k8s.io", options_kind, "", [cause])
+    return given or user_agent.split("/", 1)[0][:128] or "unknown"
+
+
+def require_object(value: object) -> Obj:
+    """Return a decoded body that must be an object.
+
+    Raises:
+        ApiError: 400.
+    """
+    if not isinstance(value, dict):
+        raise bad_request("the body of the request must be a JSON object")
+    return value

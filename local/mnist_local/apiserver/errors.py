@@ -1,0 +1,154 @@
+"""API failures as Kubernetes reports them: a `metav1.Status` with the machine-readable reason and the usual sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Obj = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One entry of `details.causes`: a `reason` such as FieldValueInvalid, the message, and the field path."""
+
+    reason: str
+    message: str
+    field: str = ""
+
+    def as_dict(self) -> Obj:
+        out: Obj = {"reason": self.reason, "message": self.message}
+        if self.field:
+            out["field"] = self.field
+        return out
+
+
+class ApiError(Exception):
+    """A request that ends with a failure `Status`."""
+
+    def __init__(
+        self,
+        code: int,
+        reason: str,
+        message: str,
+        details: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.details = dict(details) if details else None
+        self.headers = dict(headers) if headers else {}
+
+    def status(self) -> Obj:
+        """Return the failure as a `metav1.Status` object."""
+        out: Obj = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+        }
+        if self.reason:
+            out["reason"] = self.reason
+        if self.details is not None:
+            out["details"] = self.details
+        out["code"] = self.code
+        return out
+
+
+def qualified(group: str, plural: str) -> str:
+    """Return `plural.group`, or `plural` in the core group, as messages name a resource."""
+    return f"{plural}.{group}" if group else plural
+
+
+def _details(group: str, kind: str, name: str = "") -> Obj:
+    out: Obj = {}
+    if name:
+        out["name"] = name
+    if group:
+        out["group"] = group
+    out["kind"] = kind
+    return out
+
+
+def bad_request(message: str) -> ApiError:
+    """400: the request cannot be understood."""
+    return ApiError(400, "BadRequest", message)
+
+
+def unauthorized() -> ApiError:
+    """401: no valid credentials."""
+    return ApiError(401, "Unauthorized", "Unauthorized")
+
+
+def forbidden(group: str, plural: str, name: str, why: str) -> ApiError:
+    """403 for a resource; `why` is the sentence after the colon."""
+    what = f"{qualified(group, plural)} {_q(name)} is forbidden" if name else f"{qualified(group, plural)} is forbidden"
+    return ApiError(403, "Forbidden", f"{what}: {why}", _details(group, plural, name))
+
+
+def not_found(group: str, plural: str, name: str) -> ApiError:
+    """404 for a named object."""
+    return ApiError(404, "NotFound", f"{qualified(group, plural)} {_q(name)} not found", _details(group, plural, name))
+
+
+def no_such_path() -> ApiError:
+    """404 for a path or resource the server does not serve."""
+    return ApiError(404, "NotFound", "the server could not find the requested resource", {})
+
+
+def already_exists(group: str, plural: str, name: str) -> ApiError:
+    """409 on create."""
+    message = f"{qualified(group, plural)} {_q(name)} already exists"
+    return ApiError(409, "AlreadyExists", message, _details(group, plural, name))
+
+
+def conflict(group: str, plural: str, name: str, why: str | None = None) -> ApiError:
+    """409 on a stale write or a failed precondition."""
+    why = why or "the object has been modified; please apply your changes to the latest version and try again"
+    message = f"Operation cannot be fulfilled on {qualified(group, plural)} {_q(name)}: {why}"
+    return ApiError(409, "Conflict", message, _details(group, plural, name))
+
+
+def invalid(group: str, kind: str, name: str, causes: Sequence[Cause]) -> ApiError:
+    """422: the object breaks the rules of its kind (`kind` is the Kind, not the resource)."""
+    parts = [f"{c.field}: {c.message}" if c.field else c.message for c in causes]
+    unique = list(dict.fromkeys(parts))
+    text = unique[0] if len(unique) == 1 else "[" + ", ".join(unique) + "]"
+    details = _details(group, kind, name)
+    details["causes"] = [c.as_dict() for c in causes]
+    return ApiError(422, "Invalid", f"{qualified(group, kind)} {_q(name)} is invalid: {text}", details)
+
+
+def method_not_allowed() -> ApiError:
+    """405."""
+    return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
+
+
+def not_acceptable(accepted: Iterable[str] = ("application/json", "application/yaml")) -> ApiError:
+    """406: no content type of the Accept header can be served."""
+    return ApiError(
+        406, "NotAcceptable", f"only the following media types are accepted: {', '.join(accepted)}", None
+    )
+
+
+def unsupported_media_type(accepted: Iterable[str]) -> ApiError:
+    """415: the body's content type."""
+    return ApiError(
+        415,
+        "UnsupportedMediaType",
+        "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted),
+        {},
+    )
+
+
+def expired(message: str) -> ApiError:
+    """410: a resource version or continue token that is too old."""
+    return ApiError(410, "Expired", message)
+
+
+def _q(name: str) -> str:
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,1 @@
+"""The verbs over HTTP: each handler turns a `Call` into a response."""

@@ -1,0 +1,1 @@
+"""The verbs on stored objects, apart from HTTP: controllers use them as requests do."""

@@ -1,0 +1,167 @@
+"""The in-memory store: tables of immutable, pre-serialised objects under one resource version counter, with a change log.
+
+Everything runs on one event loop thread, so a write is atomic without locks. Objects in the store are never changed in
+place: a writer takes a private copy (`Entry.copy`), and `Store.put` makes a new entry of it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import orjson
+
+from mnist_local.apiserver.errors import Obj
+
+Key = tuple[str, str]
+"""(namespace, name); the namespace is empty for cluster-scoped objects."""
+
+EVENT_WINDOW = 5_000
+
+
+class Entry:
+    """One version of one object: the parsed form (read only), its JSON bytes, and its resource version."""
+
+    __slots__ = ("key", "obj", "raw", "rv", "views")
+
+    def __init__(self, key: Key, obj: Obj, raw: bytes, rv: int) -> None:
+        self.key = key
+        self.obj = obj
+        self.raw = raw
+        self.rv = rv
+        self.views: dict[str, bytes] | None = None
+
+    def copy(self) -> Obj:
+        """Return a private, deep copy of the object."""
+        out: Obj = orjson.loads(self.raw)
+        return out
+
+
+class Event:
+    """A change of one object; `previous` is None for ADDED, and for DELETED `entry` is the last state at the new version."""
+
+    __slots__ = ("entry", "frames", "previous", "rv", "type")
+
+    def __init__(self, type_: str, entry: Entry, previous: Entry | None) -> None:
+        self.type = type_
+        self.entry = entry
+        self.previous = previous
+        self.rv = entry.rv
+        self.frames: dict[Any, bytes] = {}
+
+
+class Listener(Protocol):
+    """Whoever is told of each change of a table, right after it happened."""
+
+    def offer(self, event: Event) -> None:
+        """Take note of the change; must neither block nor write to the store."""
+
+
+class Table:
+    """All objects of one resource, sorted by key, and the log of their recent changes."""
+
+    def __init__(self, name: str, rv: int, window: int = EVENT_WINDOW) -> None:
+        self.name = name
+        self.objects: dict[Key, Entry] = {}
+        self.keys: list[Key] = []
+        self.log: deque[Event] = deque(maxlen=window)
+        self.floor = rv
+        """Changes at or before this version are no longer in the log."""
+        self.listeners: set[Listener] = set()
+
+    def get(self, namespace: str, name: str) -> Entry | None:
+        """Return the current entry."""
+        return self.objects.get((namespace, name))
+
+    def select(self, namespace: str | None, start: Key | None = None) -> Iterator[Entry]:
+        """Yield entries in key order, of one namespace or of all (None), from the first key after `start`."""
+        low = bisect_left(self.keys, (namespace or "", "")) if namespace is not None else 0
+        if start is not None:
+            low = max(low, bisect_left(self.keys, (start[0], start[1] + "\0")))
+        objects = self.objects
+        for index in range(low, len(self.keys)):
+            key = self.keys[index]
+            if namespace is not None and key[0] != namespace:
+                return
+            yield objects[key]
+
+    def since(self, rv: int) -> Iterator[Event]:
+        """Yield the logged changes after a version, oldest first."""
+        events = self.log
+        if not events or events[-1].rv <= rv:
+            return
+        recent: list[Event] = []
+        for event in reversed(events):
+            if event.rv <= rv:
+                break
+            recent.append(event)
+        yield from reversed(recent)
+
+    def at(self, rv: int) -> dict[Key, Entry]:
+        """Return the objects as they were at a version not before `floor`, by undoing the changes since."""
+        objects = dict(self.objects)
+        for event in reversed(list(self.since(rv))):
+            if event.previous is None:
+                objects.pop(event.entry.key, None)
+            else:
+                objects[event.entry.key] = event.previous
+        return objects
+
+    def record(self, event: Event) -> None:
+        """Log a change and tell the listeners."""
+        log = self.log
+        if len(log) == log.maxlen:
+            self.floor = log[0].rv
+        log.append(event)
+        for listener in tuple(self.listeners):
+            listener.offer(event)
+
+
+class Store:
+    """All tables under one resource version counter."""
+
+    def __init__(self) -> None:
+        self.rv = 1
+        self.tables: dict[str, Table] = {}
+        self._hooks: list[Callable[[str, Event], None]] = []
+
+    def table(self, name: str) -> Table:
+        """Return a table, made on first use."""
+        table = self.tables.get(name)
+        if table is None:
+            table = self.tables[name] = Table(name, self.rv)
+        return table
+
+    def subscribe(self, hook: Callable[[str, Event], None]) -> None:
+        """Call `hook(table name, event)` after each change of any table."""
+        self._hooks.append(hook)
+
+    def put(self, table: Table, key: Key, obj: Obj) -> Entry:
+        """Write an object under a new resource version, which is set in its metadata; `obj` becomes the store's."""
+        self.rv += 1
+        obj["metadata"]["resourceVersion"] = str(self.rv)
+        entry = Entry(key, obj, orjson.dumps(obj), self.rv)
+        previous = table.objects.get(key)
+        table.objects[key] = entry
+        if previous is None:
+            insort(table.keys, key)
+        self._commit(table, Event("ADDED" if previous is None else "MODIFIED", entry, previous))
+        return entry
+
+    def remove(self, table: Table, key: Key) -> Entry:
+        """Delete an object; the entry returned is its last state under the deletion's resource version."""
+        previous = table.objects.pop(key)
+        del table.keys[bisect_left(table.keys, key)]
+        self.rv += 1
+        obj = previous.copy()
+        obj["metadata"]["resourceVersion"] = str(self.rv)
+        entry = Entry(key, obj, orjson.dumps(obj), self.rv)
+        self._commit(table, Event("DELETED", entry, previous))
+        return entry
+
+    def _commit(self, table: Table, event: Event) -> None:
+        table.record(event)
+        for hook in self._hooks:
+            hook(table.name, event)
