@@ -87,11 +87,11 @@ class Translator:
     def _from_code(self, code: str, status: int, message: str | None) -> tuple[TrainerError, bool]:
         said = _one_line(message)
         if code == "NoSuchBucket":
-            return BucketNotFoundError(f"the bucket does not exist at {self._where} ({self._doing})"), False
+            return BucketNotFoundError(f"the bucket does not exist in {self._where} ({self._doing})"), False
         if code in ("NoSuchKey", "NoSuchVersion", "ResourceNotFound"):
-            return ObjectNotFoundError(f"no such object at {self._where} ({self._doing})"), False
+            return ObjectNotFoundError(f"no such object in {self._where} ({self._doing})"), False
         if code in _FULL or status == 507 or "no space left" in said.lower():
-            return OutOfSpaceError(f"the object store at {self._where} is full ({self._doing}): {said or code}"), False
+            return OutOfSpaceError(f"{self._where} is full ({self._doing}): {said or code}"), False
         if code in _DENIED:
             return StoreAccessDeniedError(
                 f"{self._where} refuses access ({self._doing}): {_DENIED[code]} [{code}]"
@@ -106,7 +106,7 @@ class Translator:
 
     def _from_status(self, status: int, detail: str, body: str | None) -> tuple[TrainerError, bool]:
         if status == 507 or (body and "no space left" in body.lower()):
-            return OutOfSpaceError(f"the object store at {self._where} is full ({self._doing})"), False
+            return OutOfSpaceError(f"{self._where} is full ({self._doing})"), False
         if status in _TRANSIENT_STATUS:
             return self._unreachable(f"HTTP {status}"), True
         if status in (401, 403):
@@ -144,7 +144,7 @@ class Translator:
         ), False
 
     def _unreachable(self, detail: str) -> StoreUnreachableError:
-        return StoreUnreachableError(f"the object store at {self._where} cannot be reached ({self._doing}): {detail}")
+        return StoreUnreachableError(f"{self._where} cannot be reached ({self._doing}): {detail}")
 
 
 def _causes(exception: BaseException | None) -> Iterator[BaseException]:

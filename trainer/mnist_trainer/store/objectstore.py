@@ -47,7 +47,7 @@ class ObjectStore:
         return f"ObjectStore({self.settings.where})"
 
     def check(self, address: S3Address, write: bool = False) -> None:
-        """Make sure that the store answers, the credentials are right, and the bucket exists and (`write`) takes objects."""
+        """Make sure that the store answers, the credentials are right, the bucket exists (and is writable)."""
         next(self.list(address), None)
         if write:
             probe = address.child(f".write-check-{uuid.uuid4().hex}")
@@ -209,7 +209,7 @@ class ObjectStore:
             with http.bounded_by(clock):
                 return attempt(clock)
 
-        return retrying(bounded, self.policy, failures.Translator(self.settings.where, doing))
+        return retrying(bounded, self.policy, failures.Translator(f"the object store at {self.settings.where}", doing))
 
 
 class _Digesting:

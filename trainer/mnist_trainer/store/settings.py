@@ -38,8 +38,8 @@ class StoreSettings:
     ) -> StoreSettings:
         """Read AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_ENDPOINT_URL and AWS_REGION.
 
-        A private CA is MNIST_STORAGE_CA_PEM (the text itself) or AWS_CA_BUNDLE (a file). `endpoint` and `region` win over the
-        environment. Raises StoreAccessDeniedError without credentials, InvalidConfigError for anything malformed.
+        A private CA is MNIST_STORAGE_CA_PEM (the text itself) or AWS_CA_BUNDLE (a file). `endpoint` and `region` win
+        over the environment. Raises StoreAccessDeniedError without credentials, InvalidConfigError if malformed.
         """
         env = os.environ if env is None else env
 

@@ -1,0 +1,87 @@
+"""The four files of a dataset: their roles and the names by which they go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mnist_trainer.errors import DatasetInvalidError, DatasetNotFoundError
+
+
+class Role(StrEnum):
+    """Which of the four files it is; the value is its canonical name."""
+
+    TRAIN_IMAGES = "train-images-idx3-ubyte"
+    TRAIN_LABELS = "train-labels-idx1-ubyte"
+    TEST_IMAGES = "t10k-images-idx3-ubyte"
+    TEST_LABELS = "t10k-labels-idx1-ubyte"
+
+    @property
+    def is_images(self) -> bool:
+        """Images or labels."""
+        return self in (Role.TRAIN_IMAGES, Role.TEST_IMAGES)
+
+
+# The usual names: MNIST's own, the dotted ones of old unpackers, EMNIST's with a prefix ("emnist-letters-test-...").
+_NAME = re.compile(
+    r"(?:(?P<prefix>[A-Za-z0-9_.-]+?)-)?(?P<split>train|t10k|test)-(?P<kind>images|labels)"
+    r"[-.]idx[1-4]-ubyte(?P<gz>\.gz)?"
+)
+_ROLES = {
+    ("train", "images"): Role.TRAIN_IMAGES,
+    ("train", "labels"): Role.TRAIN_LABELS,
+    ("test", "images"): Role.TEST_IMAGES,
+    ("test", "labels"): Role.TEST_LABELS,
+}
+
+
+@dataclass(frozen=True)
+class _Match:
+    role: Role
+    prefix: str
+    gzipped: bool
+    name: str
+
+
+def match_role(name: str) -> Role | None:
+    """The role that a file's name tells, if any."""
+    found = _match(name)
+    return found.role if found else None
+
+
+def find_files(names: Iterable[str], where: str) -> dict[Role, str]:
+    """Choose the dataset's four files among `names` (plain before gzipped).
+
+    Raises DatasetNotFoundError where one is missing and DatasetInvalidError where several datasets lie together;
+    messages begin with `where`.
+    """
+    names = list(names)
+    matches = [match for name in names if (match := _match(name))]
+    prefixes = sorted({match.prefix for match in matches})
+    if len(prefixes) > 1:
+        shown = ", ".join(prefix or "(no prefix)" for prefix in prefixes)
+        raise DatasetInvalidError(f"{where}: several datasets lie together ({shown}): give each its own folder")
+    chosen: dict[Role, str] = {}
+    for match in sorted(matches, key=lambda match: (match.gzipped, match.name)):
+        chosen.setdefault(match.role, match.name)
+    missing = [role for role in Role if role not in chosen]
+    if missing:
+        raise DatasetNotFoundError(f"{where}: {_missing_text(missing, names, bool(chosen))}")
+    return {role: chosen[role] for role in Role}
+
+
+def _match(name: str) -> _Match | None:
+    found = _NAME.fullmatch(name)
+    if not found:
+        return None
+    split = "train" if found["split"] == "train" else "test"
+    return _Match(_ROLES[split, found["kind"]], found["prefix"] or "", bool(found["gz"]), name)
+
+
+def _missing_text(missing: list[Role], names: list[str], some: bool) -> str:
+    if some:
+        return f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing (plain or .gz)"
+    there = f"; there is {', '.join(sorted(names)[:5])}{' ...' if len(names) > 5 else ''}" if names else ""
+    return f"no dataset there: expected {', '.join(missing)}, plain or .gz{there}"

@@ -1,0 +1,195 @@
+"""The IDX format: two zero bytes, a type, the number of dimensions, their sizes (big-endian uint32), then the values.
+
+Format: http://yann.lecun.com/exdb/mnist/ ("the IDX file format"). Readers take any bytes and give an array or a
+DatasetInvalidError whose message begins with the object's name; they never inflate more than a header announces.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_trainer.errors import DatasetInvalidError
+
+_TYPES: dict[int, np.dtype[np.generic]] = {
+    0x08: np.dtype(np.uint8),
+    0x09: np.dtype(np.int8),
+    0x0B: np.dtype(">i2"),
+    0x0C: np.dtype(">i4"),
+    0x0D: np.dtype(">f4"),
+    0x0E: np.dtype(">f8"),
+}
+_CODES = {dtype.newbyteorder("="): code for code, dtype in _TYPES.items()}
+_GZIP = b"\x1f\x8b"
+_MAX_DIMENSIONS = 4
+_MAX_SIDE = 4096  # pixels; beyond it a header is taken as damaged
+_INFLATE_BYTES = 64 * 1024
+_MAX_MEMBERS = 65536
+MAX_BYTES = 4 << 30
+_LOOKS_LIKE = (
+    (b"<", "HTML or XML"),
+    (b"PK", "a zip archive"),
+    (b"\x93NUMPY", "a NumPy file"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8", "a JPEG image"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ", "xz"),
+    (b"{", "JSON"),
+)
+
+
+def read_idx(data: bytes, name: str, max_bytes: int = MAX_BYTES) -> NDArray[np.generic]:
+    """Decode a plain or gzipped IDX file into a read-only array of its type and shape.
+
+    `name` stands at the beginning of every message. Raises DatasetInvalidError.
+    """
+    source = _Source(data, name)
+    magic = source.take(4)
+    if len(magic) < 4:
+        raise DatasetInvalidError(f"{name}: truncated: {len(magic)} bytes, an IDX header has at least 8")
+    zero, code, dimensions = struct.unpack(">HBB", magic)
+    dtype = _TYPES.get(code)
+    if zero != 0 or dtype is None or dimensions == 0:
+        raise DatasetInvalidError(f"{name}: bad magic number 0x{magic.hex()}: {_guess(magic)}")
+    if dimensions > _MAX_DIMENSIONS:
+        raise DatasetInvalidError(f"{name}: {dimensions} dimensions, at most {_MAX_DIMENSIONS} make sense")
+    sizes = source.take(4 * dimensions)
+    if len(sizes) < 4 * dimensions:
+        raise DatasetInvalidError(f"{name}: truncated within its header")
+    shape = struct.unpack(f">{dimensions}I", sizes)
+    expected = math.prod(shape) * dtype.itemsize
+    if expected > max_bytes:
+        raise DatasetInvalidError(f"{name}: its header announces {_shape(shape)} values, more than {max_bytes} bytes")
+    values = source.take(expected)
+    if len(values) < expected:
+        raise DatasetInvalidError(
+            f"{name}: truncated: its header announces {_shape(shape)}, {expected} bytes, but {len(values)} follow"
+        )
+    source.finish()
+    return np.frombuffer(values, dtype=dtype).reshape(shape)
+
+
+def read_images(data: bytes, name: str, max_bytes: int = MAX_BYTES) -> NDArray[np.uint8]:
+    """Images as uint8 [N, H, W] or [N, H, W, C]. Raises DatasetInvalidError."""
+    array = read_idx(data, name, max_bytes)
+    if array.ndim == 1:
+        raise DatasetInvalidError(f"{name}: holds labels (1 dimension) where images are expected")
+    if array.ndim == 2:
+        raise DatasetInvalidError(f"{name}: has 2 dimensions, images need 3 (count, height, width) or 4 (and channels)")
+    if array.dtype != np.uint8:
+        raise DatasetInvalidError(f"{name}: values are {array.dtype.name}, images need unsigned bytes")
+    sides = array.shape[1:3]
+    if min(sides) < 1 or max(sides) > _MAX_SIDE:
+        raise DatasetInvalidError(f"{name}: images of {sides[0]}x{sides[1]} pixels, sides must be 1 to {_MAX_SIDE}")
+    if array.ndim == 4 and array.shape[3] not in (1, 3, 4):
+        raise DatasetInvalidError(f"{name}: images with {array.shape[3]} channels, 1, 3 or 4 are possible")
+    if array.shape[0] == 0:
+        raise DatasetInvalidError(f"{name}: contains no images")
+    return array.view(np.uint8)
+
+
+def read_labels(data: bytes, name: str, max_bytes: int = MAX_BYTES) -> NDArray[np.uint8]:
+    """Labels as uint8 [N]. Raises DatasetInvalidError."""
+    array = read_idx(data, name, max_bytes)
+    if array.ndim >= 3:
+        raise DatasetInvalidError(f"{name}: holds images ({array.ndim} dimensions) where labels are expected")
+    if array.ndim != 1:
+        raise DatasetInvalidError(f"{name}: has {array.ndim} dimensions, labels have 1")
+    if array.dtype.kind not in "iu":
+        raise DatasetInvalidError(f"{name}: values are {array.dtype.name}, labels need whole numbers")
+    if array.shape[0] == 0:
+        raise DatasetInvalidError(f"{name}: contains no labels")
+    values = array.astype(np.int64)
+    outside = np.flatnonzero((values < 0) | (values > 255))
+    if outside.size:
+        raise DatasetInvalidError(
+            f"{name}: label {values[outside[0]]} at index {outside[0]} is out of range (0 to 255)"
+        )
+    return array.view(np.uint8) if array.dtype == np.uint8 else values.astype(np.uint8)
+
+
+def write_idx(array: NDArray[np.generic], compress: bool = False) -> bytes:
+    """Encode an array; `compress` gives gzip bytes that depend on the content alone."""
+    code = _CODES.get(array.dtype.newbyteorder("="))
+    if code is None or not 1 <= array.ndim <= 255:
+        raise ValueError(f"IDX cannot hold {array.dtype} with {array.ndim} dimensions")
+    header = struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape)
+    body = header + np.ascontiguousarray(array, dtype=_TYPES[code]).tobytes()
+    return gzip.compress(body, mtime=0) if compress else body
+
+
+class _Source:
+    """Bytes, inflated on the way if they are gzip, handed out in measured portions."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self._name = name
+        self._data = memoryview(data)
+        self._at = 0
+        self._members = 1
+        if not data:
+            raise DatasetInvalidError(f"{name}: is empty (0 bytes)")
+        self._inflating = zlib.decompressobj(wbits=31) if data.startswith(_GZIP) else None
+        if name.endswith(".gz") and self._inflating is None:
+            raise DatasetInvalidError(f"{name}: is not gzip, although its name ends with .gz: {_guess(data[:4])}")
+
+    def take(self, count: int) -> bytes:
+        """The next `count` bytes, fewer only at the end."""
+        if self._inflating is None:
+            plain = bytes(self._data[self._at : self._at + count])
+            self._at += len(plain)
+            return plain
+        parts = bytearray()
+        while len(parts) < count:
+            if self._inflating.eof and not self._next_member():
+                break
+            if not (portion := self._inflate(count - len(parts))) and self._at == len(self._data):
+                break
+            parts += portion
+        return bytes(parts)
+
+    def finish(self) -> None:
+        """Make sure that nothing follows, and that gzip's own checksum is right."""
+        if self.take(1):
+            raise DatasetInvalidError(f"{self._name}: trailing bytes after the values that its header announces")
+        if self._inflating is not None and not self._inflating.eof:
+            raise DatasetInvalidError(f"{self._name}: truncated gzip data")
+
+    def _inflate(self, count: int) -> bytes:
+        assert self._inflating is not None
+        # In small pieces: zlib copies whatever it does not use of each.
+        piece = self._data[self._at : self._at + _INFLATE_BYTES]
+        try:
+            portion = self._inflating.decompress(piece, count)
+        except zlib.error as error:
+            raise DatasetInvalidError(f"{self._name}: damaged gzip data: {error}") from None
+        self._at += len(piece) - len(self._inflating.unconsumed_tail) - len(self._inflating.unused_data)
+        return portion
+
+    def _next_member(self) -> bool:
+        """Go on with the next gzip member; padding with zeros is allowed, anything else is not."""
+        rest = bytes(self._data[self._at : self._at + 2])
+        if rest != _GZIP:
+            if any(self._data[self._at :]):
+                raise DatasetInvalidError(f"{self._name}: trailing bytes after its gzip data")
+            return False
+        self._members += 1
+        if self._members > _MAX_MEMBERS:
+            raise DatasetInvalidError(f"{self._name}: more than {_MAX_MEMBERS} gzip members")
+        self._inflating = zlib.decompressobj(wbits=31)
+        return True
+
+
+def _guess(start: bytes) -> str:
+    for prefix, kind in _LOOKS_LIKE:
+        if start.startswith(prefix[:4]):
+            return f"it looks like {kind}, not IDX"
+    return "not an IDX file (expected 00 00, a type and the number of dimensions)"
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(str(size) for size in shape)

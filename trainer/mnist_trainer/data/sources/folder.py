@@ -1,0 +1,49 @@
+"""A folder of one's own as a source, and safe writing into folders."""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from pathlib import Path
+
+from mnist_trainer.data.dataset import load_folder
+from mnist_trainer.data.files import Role, find_files
+from mnist_trainer.errors import InvalidConfigError, OutOfSpaceError
+
+
+def copy_folder(source: Path, folder: Path) -> list[Path]:
+    """Check the dataset in `source` and copy its four files to `folder` under their canonical names.
+
+    Raises DatasetNotFoundError, DatasetInvalidError, OutOfSpaceError.
+    """
+    chosen = dataset_files(source)
+    paths = []
+    for role, path in chosen.items():
+        target = folder / (role.value + (".gz" if path.suffix == ".gz" else ""))
+        if not (target.exists() and target.samefile(path)):
+            write_atomically(target, path.read_bytes())
+        paths.append(target)
+    return paths
+
+
+def dataset_files(source: Path) -> dict[Role, Path]:
+    """The four files of the dataset in a folder, after checking all of it. Raises as :func:`load_folder`."""
+    load_folder(source)
+    names = find_files([entry.name for entry in source.iterdir() if entry.is_file()], str(source))
+    return {role: source / name for role, name in names.items()}
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file that is either there in full or not at all. Raises OutOfSpaceError, InvalidConfigError."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OutOfSpaceError(f"no space left on this machine's disk for {path}") from error
+        raise InvalidConfigError(f"{path}: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
