@@ -112,7 +112,7 @@ class ObjectStore:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as file:
-                digest = _Digesting(file)
+                digest = _Digesting(file, path)
                 info = self._download(address, digest.write, digest.restart, None, progress)
             partial.replace(path)
         except OSError as error:
@@ -215,12 +215,17 @@ class ObjectStore:
 class _Digesting:
     """A file with the sha256 of what was written to it."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, path: Path) -> None:
         self._file = file
+        self._path = path
         self._hash = hashlib.sha256()
 
     def write(self, data: bytes) -> None:
-        self._file.write(data)
+        try:
+            self._file.write(data)
+        except OSError as error:
+            # Translated here, or a failing disk would be taken for a failing store.
+            raise _local_problem(error, self._path) from error
         self._hash.update(data)
 
     def restart(self) -> None:

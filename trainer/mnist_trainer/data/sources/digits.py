@@ -60,7 +60,7 @@ def enlarge(small: NDArray[np.float64]) -> NDArray[np.uint8]:
     large = np.einsum("ij,njk,lk->nil", weights, small, weights, optimize=True) * (255.0 / 16.0)
     margin = (_SIDE - _DIGIT) // 2
     padded = np.pad(large, ((0, 0), (margin, margin), (margin, margin)))
-    return np.clip(np.rint(padded), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(padded), 0, 255), dtype=np.uint8)
 
 
 def _bilinear(source: int, target: int) -> NDArray[np.float64]:

@@ -79,7 +79,7 @@ def _fetch(file: RemoteFile, mirrors: Sequence[str], policy: RetryPolicy, progre
             return _download(mirror, file, policy, progress)
 
         try:
-            return retrying(attempt, policy, failures.Translator(mirror, "a mirror"))
+            return retrying(attempt, policy, failures.Translator(mirror, "download"))
         except TrainerError as error:
             problems.append(error.message)
     raise StoreUnreachableError(
