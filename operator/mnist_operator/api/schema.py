@@ -5,6 +5,7 @@ https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resou
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -41,8 +42,12 @@ def structural_schema(model: type[BaseModel], *, defaults: bool = True) -> JsonS
 
     Args:
         model: the model; field names appear by their alias.
-        defaults: whether to carry defaults. An optional sub-object then gets `default: {}`, so that the defaults
-            inside it apply when it is left out.
+        defaults: whether to carry defaults. An optional sub-object then gets the defaults of its fields as its own
+            default, so that they apply when it is left out. They are spelled out: the API server runs an object's CEL
+            rules on its default as it stands, and a bare `{}` there has none of the fields that the rules read.
+
+    A field that may be None is optional, never `nullable`: the API server then drops an explicit null, and null and
+    absent are one and the same to CEL rules, to `self == oldSelf` and to enums (which would refuse a null).
 
     Raises:
         UnsupportedSchemaError: naming the field that cannot be expressed.
@@ -58,10 +63,10 @@ class _Converter:
         self._open: list[str] = []
 
     def convert(self, node: JsonSchema, path: str) -> JsonSchema:
-        node, nullable = self._without_null(node, path)
+        node = self._without_null(node, path)
         reference = node.get("$ref")
         if reference is not None:
-            return self._resolved(reference, node, path, nullable=nullable)
+            return self._resolved(reference, node, path)
 
         out: JsonSchema = {key: node[key] for key in _SCALAR_KEYWORDS if key in node}
         out.update({key: value for key, value in node.items() if key.startswith("x-kubernetes-")})
@@ -76,31 +81,28 @@ class _Converter:
             out["items"] = self.convert(node["items"], f"{path}[]")
         if out.get("type") == "object":
             self._object(node, out, path)
-        if nullable:
-            out["nullable"] = True
         self._default(node, out, path)
         return out
 
-    def _without_null(self, node: JsonSchema, path: str) -> tuple[JsonSchema, bool]:
-        """Fold `anyOf: [X, null]` into X and a flag; nothing else of anyOf, oneOf and allOf may stay."""
+    def _without_null(self, node: JsonSchema, path: str) -> JsonSchema:
+        """Fold `anyOf: [X, null]` into X; nothing else of anyOf, oneOf and allOf may stay."""
         for keyword in ("oneOf", "allOf", "not"):
             if keyword in node:
                 raise UnsupportedSchemaError(path, f"{keyword} is not structural here")
         branches = node.get("anyOf")
         if branches is None:
-            return node, False
+            return node
         rest = {key: value for key, value in node.items() if key != "anyOf"}
         if rest.get("x-kubernetes-int-or-string"):
-            return rest, False
+            return rest
         others = [branch for branch in branches if branch.get("type") != "null"]
         if len(others) == len(branches):
             raise UnsupportedSchemaError(path, "a union of types is not structural; use one type")
         if len(others) == 1:
-            return {**others[0], **rest}, True
-        inner, _ = self._without_null({"anyOf": others, **rest}, path)
-        return inner, True
+            return {**others[0], **rest}
+        return self._without_null({"anyOf": others, **rest}, path)
 
-    def _resolved(self, reference: str, node: JsonSchema, path: str, *, nullable: bool) -> JsonSchema:
+    def _resolved(self, reference: str, node: JsonSchema, path: str) -> JsonSchema:
         name = reference.removeprefix("#/$defs/")
         if name in self._open:
             raise UnsupportedSchemaError(path, f"{name} contains itself; a structural schema has no $ref")
@@ -108,8 +110,6 @@ class _Converter:
         merged = {**self._definitions[name], **{key: value for key, value in node.items() if key != "$ref"}}
         out = self.convert(merged, path)
         self._open.pop()
-        if nullable:
-            out["nullable"] = True
         return out
 
     @staticmethod
@@ -154,5 +154,6 @@ class _Converter:
             if isinstance(default, float) and not math.isfinite(default):
                 raise UnsupportedSchemaError(path, "default must be finite")
             out["default"] = default
-        elif path and "properties" in out and not out.get("nullable") and not out.get("required"):
-            out["default"] = {}
+        elif path and "properties" in out and not out.get("required"):
+            fields = out["properties"].items()
+            out["default"] = {name: copy.deepcopy(field["default"]) for name, field in fields if "default" in field}

@@ -88,7 +88,7 @@ class TrainingSpec(ApiModel):
     learning_rate: Annotated[
         float | None,
         Field(
-            ge=1e-8,
+            gt=0,
             le=100,
             description="Peak of the one-cycle schedule. Absent: the model's own, scaled with the batch.",
         ),
