@@ -57,10 +57,14 @@ DnsSubdomain = Annotated[
     Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"),
 ]
 
-# Bucket names as S3 has them (3 to 63 characters), then an optional key without empty or control characters.
+# Bucket names as S3 has them (3 to 63 characters), then an optional key. The key's characters are those that need no
+# quoting in any shell: KubeRay passes an entrypoint through one shell or through two.
 S3Uri = Annotated[
     str,
-    Field(max_length=1024, pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s/][^\s]*)?/?$"),
+    Field(
+        max_length=1024,
+        pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._=+@:,-]+)*/?$",
+    ),
 ]
 
 # A part of a Kubernetes object that users fill in as they would there; the API server keeps all of it.

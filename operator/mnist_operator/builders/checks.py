@@ -8,8 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from mnist_operator.builders.context import Installation, Training
+from mnist_operator.builders.metadata import service_account_name
 from mnist_operator.builders.pods import HEAD_CONTAINER, WORKER_CONTAINER, head_template, worker_template
 from mnist_operator.builders.quantity import parse_quantity
+from mnist_operator.builders.raycluster import autoscaling
+
+_AUTOSCALER_ACCOUNT_LENGTH = 50
+# KubeRay refuses these variables in the head's Ray container unless fault tolerance of the GCS is configured.
+_REFUSED_HEAD_ENV = frozenset({"RAY_REDIS_ADDRESS", "REDIS_USERNAME", "RAY_enable_autoscaler_v2"})
 
 
 def spec_problems(training: Training, installation: Installation) -> list[str]:
@@ -18,6 +24,7 @@ def spec_problems(training: Training, installation: Installation) -> list[str]:
         *_image_problems(training, installation),
         *_template_problems(training, installation),
         *_resource_problems(training),
+        *_autoscaling_problems(training),
     ]
 
 
@@ -46,6 +53,11 @@ def _template_problems(training: Training, installation: Installation) -> list[s
             problems.append(f"{path}.spec.restartPolicy must stay Never: a lost process must become a new pod")
         if not spec.get("containers") or spec["containers"][0].get("name") != container:
             problems.append(f"{path}.spec.containers must keep the container {container}")
+            continue
+        given = {item.get("name") for item in spec["containers"][0].get("env", [])}
+        problems += [
+            f"{path}: KubeRay refuses the variable {name} in {container}" for name in sorted(given & _REFUSED_HEAD_ENV)
+        ]
     return problems
 
 
@@ -64,6 +76,17 @@ def _shape_problem(path: str, patch: dict[str, Any] | None) -> str | None:
         if not isinstance(items, list) or not all(isinstance(item, dict) and item.get("name") for item in items):
             return f"{path}.spec.{field} must be a list of objects, each with a name"
     return None
+
+
+def _autoscaling_problems(training: Training) -> list[str]:
+    """KubeRay cuts the head's ServiceAccount name to 50 characters when it makes the autoscaler's rights."""
+    name = service_account_name(training, "head")
+    if autoscaling(training) and len(name) > _AUTOSCALER_ACCOUNT_LENGTH:
+        return [
+            f"spec.serviceAccount.name has {len(name)} characters; with maxReplicas KubeRay allows "
+            f"{_AUTOSCALER_ACCOUNT_LENGTH}"
+        ]
+    return []
 
 
 def _resource_problems(training: Training) -> list[str]:

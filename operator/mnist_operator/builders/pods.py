@@ -34,11 +34,9 @@ CONTAINER_SECURITY: Manifest = {
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
-# Ray writes sessions, sockets and logs below /tmp, and keeps objects in shared memory.
-_WRITABLE: tuple[tuple[str, str, Manifest], ...] = (
-    ("tmp", "/tmp", {}),
-    ("shared-memory", "/dev/shm", {"medium": "Memory"}),
-)
+# Ray writes sessions, sockets and logs below /tmp. Shared memory for its objects is mounted by KubeRay, sized by the
+# container's memory.
+_WRITABLE = (("tmp", "/tmp"),)
 _COMMON_ENV = {
     "HOME": "/tmp",
     "PYTHONUNBUFFERED": "1",
@@ -96,7 +94,7 @@ def _container(
         "env": [{"name": key, "value": value} for key, value in env.items()],
         "resources": resources,
         "securityContext": dict(CONTAINER_SECURITY),
-        "volumeMounts": [{"name": volume, "mountPath": path} for volume, path, _ in _WRITABLE],
+        "volumeMounts": [{"name": volume, "mountPath": path} for volume, path in _WRITABLE],
     }
     if training.spec.ray.image_pull_policy:
         container["imagePullPolicy"] = training.spec.ray.image_pull_policy
@@ -112,7 +110,7 @@ def _template(
         # A lost process always becomes a new pod, under a new name: that is how a loss is noticed.
         "restartPolicy": "Never",
         "securityContext": dict(_POD_SECURITY),
-        "volumes": [{"name": volume, "emptyDir": dict(options)} for volume, _, options in _WRITABLE],
+        "volumes": [{"name": volume, "emptyDir": {}} for volume, _ in _WRITABLE],
     }
     if component != "submitter":
         spec["serviceAccountName"] = service_account_name(training, component)

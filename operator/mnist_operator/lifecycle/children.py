@@ -95,7 +95,8 @@ class JobView:
         """Whether the trainer's process is proven to be over."""
         if self.deployment_status == "Complete":
             return True
-        return self.deployment_status == "Failed" and self.reason == "AppFailed"
+        # AppFailed alone is no proof: KubeRay also says it when the job is not found on a new head.
+        return self.deployment_status == "Failed" and self.reason == "AppFailed" and self.job_status == "FAILED"
 
     @property
     def never_ran(self) -> bool:

@@ -25,6 +25,7 @@ _JOB_FAILURES = {
     "JobStatusCheckTimeoutExceeded": "KubeRay could not reach the Ray dashboard for too long.",
     "JobDeploymentStatusTransitionGracePeriodExceeded": "KubeRay gave the job up: its submitter and Ray disagree.",
     "DeadlineExceeded": "KubeRay ended the job at a deadline.",
+    "AppFailed": "KubeRay did not find the job on the Ray head any more.",
 }
 
 
@@ -295,7 +296,7 @@ def wait_for_cluster(facts: Facts, name: str) -> Decision:
     cluster = facts.cluster
     assert cluster is not None
     stuck = facts.age(cluster.created) >= facts.policy.explain_after
-    problem = cluster.replica_failure or (facts.observed.explanation if stuck else None)
+    problem = cluster.replica_failure or (stuck and (facts.observed.explanation or cluster.head_problem)) or None
     wanted = cluster.wanted_workers or facts.spec.workers.replicas
     progress = "head ready" if cluster.head_ready else "head starting"
     message = f"Starting Ray: {progress}, {cluster.ready_workers} of {wanted} workers ready"

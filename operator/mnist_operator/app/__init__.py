@@ -1,0 +1,1 @@
+"""The process: settings, watches, workers, health and metrics."""

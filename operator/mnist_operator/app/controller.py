@@ -1,0 +1,104 @@
+"""Workers on the queue: one reconcile at a time per training, several trainings at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from mnist_operator.app.metrics import Metrics
+from mnist_operator.app.resync import resync
+from mnist_operator.app.settings import Settings
+from mnist_operator.kube.client import ApiError, KubeApi
+from mnist_operator.reconcile.cache import Key
+from mnist_operator.reconcile.queue import WorkQueue
+from mnist_operator.reconcile.reconciler import NotDoneError, Reconciler
+from mnist_operator.reconcile.state import ClusterState
+
+logger = logging.getLogger(__name__)
+
+
+class Controller:
+    """Owns the queue, its workers and the resync."""
+
+    def __init__(self, api: KubeApi, state: ClusterState, settings: Settings, metrics: Metrics) -> None:
+        self._api = api
+        self._state = state
+        self._settings = settings
+        self._metrics = metrics
+        self._reconciler = Reconciler(api, state, settings.installation())
+        self.queue: WorkQueue[Key] = WorkQueue()
+        self.ready = asyncio.Event()
+        """Set once the caches were filled: nothing is decided before."""
+        metrics.watch_queue(lambda: len(self.queue))
+        metrics.watch_trainings(lambda: self._state.trainings)
+
+    async def run(self) -> None:
+        """Fill the caches, then work until cancelled."""
+        await self._prime()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._settings.workers):
+                    group.create_task(self._work())
+                group.create_task(self._resync_forever())
+        finally:
+            self.queue.close()
+
+    async def _prime(self) -> None:
+        delay = 0.5
+        while True:
+            try:
+                keys = await resync(self._api, self._state, self._settings.namespaces)
+                break
+            except ApiError as error:
+                logger.warning("the API server cannot be read yet, trying again in %.0f s: %s", delay, error)
+                await asyncio.sleep(delay)
+                delay = min(30.0, delay * 2)
+        for key in keys:
+            self.queue.add(key)
+        self.ready.set()
+
+    async def _resync_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.resync_seconds)
+            try:
+                keys = await resync(self._api, self._state, self._settings.namespaces)
+            except ApiError as error:
+                logger.warning("resync failed: %s", error)
+                continue
+            for namespace, name in keys:
+                training = self._state.trainings.get(namespace, name)
+                if training is not None:
+                    self._reconciler.recheck(training["metadata"]["uid"])
+                self.queue.add((namespace, name))
+
+    async def _work(self) -> None:
+        while True:
+            key = await self.queue.get()
+            started = time.perf_counter()
+            outcome = "error"
+            try:
+                outcome = await self._one(key)
+            finally:
+                self._metrics.reconciled(outcome, time.perf_counter() - started)
+                self.queue.done(key)
+
+    async def _one(self, key: Key) -> str:
+        try:
+            again = await self._reconciler.reconcile(key)
+        except NotDoneError as error:
+            delay = self.queue.retry(key, at_least=1.0)
+            logger.info("%s/%s: %s; trying again in %.0f s", *key, error, delay)
+            return "obstructed"
+        except ApiError as error:
+            delay = self.queue.retry(key, at_least=error.retry_after or 0.0)
+            logger.warning("%s/%s: %s; trying again in %.1f s", *key, error, delay)
+            return "api_error"
+        except Exception:
+            delay = self.queue.retry(key, at_least=5.0)
+            logger.exception("%s/%s: unexpected error; trying again in %.0f s", *key, delay)
+            return "error"
+        self.queue.forget(key)
+        if again is not None:
+            self.queue.add_after(key, again)
+        return "done"

@@ -1,0 +1,67 @@
+"""Compare the caches with the API server: at the start, and from time to time against events missed."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from mnist_operator.api import names
+from mnist_operator.builders.metadata import LABEL_TRAINING, OWNED_SELECTOR
+from mnist_operator.kube.client import ApiError, KubeApi
+from mnist_operator.kube.paths import PLURALS
+from mnist_operator.reconcile.cache import Key
+from mnist_operator.reconcile.state import ClusterState
+
+logger = logging.getLogger(__name__)
+_PAGE = "500"
+_KINDS = ((names.API_VERSION, names.KIND), ("ray.io/v1", "RayCluster"), ("ray.io/v1", "RayJob"))
+
+
+async def resync(api: KubeApi, state: ClusterState, namespaces: tuple[str, ...]) -> set[Key]:
+    """List trainings and their children into the caches. Return the keys of trainings to look at.
+
+    Raises:
+        ApiError: when the API server cannot be asked. A kind that it does not know counts as empty.
+    """
+    keys: set[Key] = set()
+    for api_version, kind in _KINDS:
+        cache = state.cache(kind)
+        before = set(cache.keys())
+        seen: set[Key] = set()
+        for namespace in namespaces or ("",):
+            for obj in await _list(api, api_version, kind, namespace):
+                metadata = obj["metadata"]
+                key = (metadata["namespace"], metadata["name"])
+                seen.add(key)
+                cache.put(obj)
+                owner = key[1] if kind == names.KIND else (metadata.get("labels") or {}).get(LABEL_TRAINING)
+                if owner:
+                    keys.add((key[0], owner))
+        for namespace, name in before - seen:
+            gone = cache.get(namespace, name)
+            cache.remove(namespace, name)
+            owner = ((gone or {}).get("metadata", {}).get("labels") or {}).get(LABEL_TRAINING)
+            keys.add((namespace, owner or name))
+    return keys
+
+
+async def _list(api: KubeApi, api_version: str, kind: str, namespace: str) -> list[dict[str, Any]]:
+    scope = f"/namespaces/{namespace}" if namespace else ""
+    path = f"/apis/{api_version}{scope}/{PLURALS[api_version, kind]}"
+    query = {"limit": _PAGE}
+    if kind != names.KIND:
+        query["labelSelector"] = ",".join(f"{key}={value}" for key, value in OWNED_SELECTOR.items())
+    items: list[dict[str, Any]] = []
+    while True:
+        try:
+            page = await api.get(path, query)
+        except ApiError as error:
+            if error.not_found:
+                logger.warning("the API server does not know %s (%s) yet", kind, api_version)
+                return items
+            raise
+        items += page.get("items") or []
+        token = (page.get("metadata") or {}).get("continue")
+        if not token:
+            return items
+        query = {**query, "continue": token}

@@ -1,0 +1,44 @@
+"""Settings, from the environment (`MNIST_OPERATOR_*`)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from mnist_operator.builders.context import Installation
+
+
+class Settings(BaseSettings):
+    """What an installation may choose. Each field is the variable MNIST_OPERATOR_<FIELD>."""
+
+    model_config = SettingsConfigDict(env_prefix="MNIST_OPERATOR_", frozen=True)
+
+    namespaces: Annotated[tuple[str, ...], NoDecode] = ()
+    """Namespaces to serve, separated by commas; empty serves all of them."""
+    trainer_image: str = Installation.trainer_image
+    """Image of pods whose training names none."""
+    trainer_ray_version: str = Installation.trainer_ray_version
+    """Version of Ray inside that image."""
+    workers: Annotated[int, Field(ge=1, le=256)] = 16
+    """Trainings reconciled at a time."""
+    resync_seconds: Annotated[float, Field(gt=0)] = 300.0
+    """Seconds between full comparisons with the API server, against events missed and children changed by hand."""
+    bind_address: str = "0.0.0.0"
+    """Address of the health and metrics port."""
+    health_port: Annotated[int, Field(ge=0, le=65535)] = 8081
+    """Port of /healthz, /readyz and /metrics; 0 serves none of them."""
+    log_format: Literal["text", "json"] = "json"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("namespaces", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    def installation(self) -> Installation:
+        """Return what the builders need of these settings."""
+        return Installation(trainer_image=self.trainer_image, trainer_ray_version=self.trainer_ray_version)

@@ -1,0 +1,129 @@
+"""Requests to the Kubernetes API. Objects are plain dictionaries, errors say what the server said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio import client, config
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+Object = dict[str, Any]
+Observer = Callable[[str, int], None]
+
+
+class ApiError(Exception):
+    """The API server refused a request, or could not be reached (status 0)."""
+
+    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
+        super().__init__(f"{reason or status}: {message}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.retry_after = retry_after
+
+    @property
+    def not_found(self) -> bool:
+        """Whether the object (or its kind) is not there."""
+        return self.status == 404
+
+    @property
+    def already_exists(self) -> bool:
+        """Whether an object of that name is there already."""
+        return self.status == 409 and self.reason == "AlreadyExists"
+
+    @property
+    def conflict(self) -> bool:
+        """Whether the object has changed since it was read, or is not the one that was meant."""
+        return self.status == 409 and self.reason != "AlreadyExists"
+
+
+class KubeApi:
+    """One connection pool to one API server."""
+
+    def __init__(self, api_client: client.ApiClient, observe: Observer | None = None, timeout: float = 30.0) -> None:
+        self._client = api_client
+        self._observe = observe
+        self._timeout = timeout
+
+    @classmethod
+    @asynccontextmanager
+    async def connection(cls, observe: Observer | None = None) -> AsyncIterator[Self]:
+        """Connect as the environment says: KUBECONFIG, else the pod's ServiceAccount, else ~/.kube/config."""
+        await config.load_config()
+        async with client.ApiClient() as api_client:
+            yield cls(api_client, observe)
+
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Object:
+        """GET an object or a list."""
+        return await self._request("GET", path, query=query)
+
+    async def create(self, path: str, body: Object) -> Object:
+        """POST to a collection."""
+        return await self._request("POST", path, body)
+
+    async def patch(self, path: str, body: Object | list[Object], content_type: str = MERGE_PATCH) -> Object:
+        """PATCH an object or a subresource."""
+        return await self._request("PATCH", path, body, content_type)
+
+    async def delete(self, path: str, uid: str, propagation: str = "Background") -> Object:
+        """DELETE the object of that uid and no other of the same name."""
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": propagation,
+            "preconditions": {"uid": uid},
+        }
+        return await self._request("DELETE", path, options)
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        body: Object | list[Object] | None = None,
+        content_type: str = "application/json",
+        query: Mapping[str, str] | None = None,
+    ) -> Object:
+        headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "mnist-operator"}
+        await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        url = f"{self._client.configuration.host}{path}"
+        if query:
+            url = f"{url}?{urlencode(query)}"
+        try:
+            response = await self._client.call_api(method, url, headers, body, _request_timeout=self._timeout)
+            raw = await response.read()
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            self._count(method, 0)
+            raise ApiError(0, "Unreachable", f"{method} {path}: {error or type(error).__name__}") from error
+        self._count(method, response.status)
+        answer = _parsed(raw)
+        if response.status >= 400:
+            raise ApiError(
+                response.status,
+                str(answer.get("reason") or ""),
+                str(answer.get("message") or response.reason or ""),
+                _retry_after(response.headers),
+            )
+        return answer
+
+    def _count(self, method: str, status: int) -> None:
+        if self._observe is not None:
+            self._observe(method, status)
+
+
+def _parsed(raw: bytes | None) -> Object:
+    try:
+        answer = json.loads(raw or b"{}")
+    except ValueError:
+        return {"message": (raw or b"")[:200].decode(errors="replace")}
+    return answer if isinstance(answer, dict) else {"message": str(answer)[:200]}
+
+
+def _retry_after(headers: Mapping[str, str] | None) -> float | None:
+    value = (headers or {}).get("Retry-After", "")
+    return float(value) if value.isdigit() else None

@@ -1,0 +1,75 @@
+"""Read the Secrets that trainings name: one at a time, by `get`, never by list or watch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mnist_operator.builders.context import Training
+from mnist_operator.builders.storage import REQUIRED_KEYS, credential_problems
+from mnist_operator.kube.client import ApiError, KubeApi
+from mnist_operator.kube.paths import object_path
+from mnist_operator.lifecycle.facts import Obstacle
+
+
+@dataclass(frozen=True)
+class SourceSecret:
+    """What was found: data (base64 values), or what is wrong."""
+
+    data: dict[str, str] | None
+    problem: Obstacle | None
+    read_at: float
+
+    def __repr__(self) -> str:
+        return f"SourceSecret(problem={self.problem!r})"
+
+
+class SourceSecrets:
+    """Source Secrets by training, read again once they are older than `fresh_for` seconds."""
+
+    def __init__(self, api: KubeApi, fresh_for: float = 300.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._api = api
+        self._fresh_for = fresh_for
+        self._clock = clock
+        self._found: dict[str, SourceSecret] = {}
+
+    async def read(self, training: Training) -> SourceSecret:
+        """Return the Secret that `training` names, from memory while it is fresh and all right.
+
+        Raises:
+            ApiError: when the API server cannot be asked.
+        """
+        known = self._found.get(training.uid)
+        if known is not None and known.problem is None and self._clock() - known.read_at < self._fresh_for:
+            return known
+        found = await self._read(training)
+        self._found[training.uid] = found
+        return found
+
+    def forget(self, uid: str) -> None:
+        """Drop what is known for a training."""
+        self._found.pop(uid, None)
+
+    async def _read(self, training: Training) -> SourceSecret:
+        name = training.spec.storage.credentials_secret
+        try:
+            secret = await self._api.get(object_path("v1", "Secret", training.namespace, name))
+        except ApiError as error:
+            if error.not_found:
+                keys = " and ".join(REQUIRED_KEYS)
+                problem = Obstacle(
+                    "SecretNotFound",
+                    f"Secret {training.namespace}/{name}, named in spec.storage.credentialsSecret, does not exist; "
+                    f"create it with the keys {keys}",
+                )
+                return SourceSecret(None, problem, self._clock())
+            if error.status == 403:
+                problem = Obstacle("Forbidden", f"The operator may not read Secret {training.namespace}/{name}")
+                return SourceSecret(None, problem, self._clock())
+            raise
+        data = secret.get("data") or {}
+        if problems := credential_problems(data):
+            problem = Obstacle("SecretInvalid", f"Secret {training.namespace}/{name}: {', '.join(problems)}")
+            return SourceSecret(None, problem, self._clock())
+        return SourceSecret(data, None, self._clock())

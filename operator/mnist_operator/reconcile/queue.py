@@ -1,0 +1,96 @@
+"""A work queue: keys wait once however often they are added, and a key is worked on by one worker at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+
+class WorkQueue(Generic[K]):
+    """De-duplicating, delaying, rate-limiting queue, after the one in Kubernetes' client-go.
+
+    A key that is added while it is being worked on comes again when that work is done, so no change is missed and
+    nothing is done twice at once.
+    """
+
+    def __init__(self, base_delay: float = 0.2, max_delay: float = 120.0) -> None:
+        self._base = base_delay
+        self._max = max_delay
+        self._ready: deque[K] = deque()
+        self._waiting: set[K] = set()
+        self._working: set[K] = set()
+        self._timers: dict[K, asyncio.TimerHandle] = {}
+        self._failures: dict[K, int] = {}
+        self._wake = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, key: K) -> None:
+        """Put `key` on the queue, now."""
+        self._cancel_timer(key)
+        if key in self._waiting:
+            return
+        self._waiting.add(key)
+        if key not in self._working:
+            self._ready.append(key)
+            self._wake.set()
+
+    def add_after(self, key: K, delay: float) -> None:
+        """Put `key` on the queue after `delay` seconds; an earlier time that is set already stands."""
+        loop = asyncio.get_running_loop()
+        timer = self._timers.get(key)
+        if timer is not None and timer.when() <= loop.time() + delay:
+            return
+        self._cancel_timer(key)
+        self._timers[key] = loop.call_later(delay, self._due, key)
+
+    def retry(self, key: K, at_least: float = 0.0) -> float:
+        """Put `key` back after a failure: later each time, with jitter. Return the delay in seconds."""
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        delay = min(self._max, self._base * 2.0 ** min(failures, 32)) * random.uniform(0.75, 1.25)
+        delay = max(delay, at_least)
+        self.add_after(key, delay)
+        return delay
+
+    def forget(self, key: K) -> None:
+        """Start the delays of `key` anew, after a success."""
+        self._failures.pop(key, None)
+
+    async def get(self) -> K:
+        """Wait for the next key; it counts as being worked on until `done`."""
+        while not self._ready:
+            self._wake.clear()
+            await self._wake.wait()
+        key = self._ready.popleft()
+        self._waiting.discard(key)
+        self._working.add(key)
+        return key
+
+    def done(self, key: K) -> None:
+        """End the work on `key`; it comes again at once if it was added meanwhile."""
+        self._working.discard(key)
+        if key in self._waiting:
+            self._ready.append(key)
+            self._wake.set()
+
+    def close(self) -> None:
+        """Cancel what is planned."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    def _due(self, key: K) -> None:
+        self._timers.pop(key, None)
+        self.add(key)
+
+    def _cancel_timer(self, key: K) -> None:
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()

@@ -1,0 +1,94 @@
+"""Everything the operator remembers about the cluster, and how one training is seen in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from mnist_operator.api.spec import MnistTrainingSpec
+from mnist_operator.api.status import MnistTrainingStatus
+from mnist_operator.builders.checks import spec_problems
+from mnist_operator.builders.context import Installation, Training
+from mnist_operator.builders.metadata import LABEL_TRAINING
+from mnist_operator.lifecycle.children import ClusterView, JobView
+from mnist_operator.lifecycle.facts import Observed, Obstacle
+from mnist_operator.reconcile.cache import ObjectCache
+
+Object = dict[str, Any]
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Return the current time."""
+    return datetime.now(UTC)
+
+
+def _scale_only(spec: Object) -> Object:
+    """Of a RayCluster's spec only what is compared with the training's wishes is kept; pod templates are large."""
+    groups = [
+        {key: group[key] for key in ("groupName", "replicas", "minReplicas", "maxReplicas") if key in group}
+        for group in spec.get("workerGroupSpecs") or []
+    ]
+    return {"suspend": spec.get("suspend", False), "workerGroupSpecs": groups}
+
+
+@dataclass
+class ClusterState:
+    """Caches of the three kinds that are watched."""
+
+    trainings: ObjectCache = field(default_factory=ObjectCache)
+    clusters: ObjectCache = field(default_factory=lambda: ObjectCache(_scale_only, LABEL_TRAINING))
+    jobs: ObjectCache = field(default_factory=lambda: ObjectCache(lambda spec: {}, LABEL_TRAINING))
+
+    def cache(self, kind: str) -> ObjectCache:
+        """Return the cache of a kind."""
+        return {"MnistTraining": self.trainings, "RayCluster": self.clusters, "RayJob": self.jobs}[kind]
+
+
+def training_of(obj: Object) -> Training:
+    """Read a training as the API returns it.
+
+    Raises:
+        pydantic.ValidationError: when its spec does not fit this version's models.
+    """
+    metadata = obj["metadata"]
+    return Training(
+        name=metadata["name"],
+        namespace=metadata["namespace"],
+        uid=metadata["uid"],
+        spec=MnistTrainingSpec.model_validate(obj.get("spec") or {}),
+        generation=int(metadata.get("generation") or 1),
+        labels=dict(metadata.get("labels") or {}),
+    )
+
+
+def observe(
+    obj: Object,
+    state: ClusterState,
+    installation: Installation,
+    now: datetime,
+    *,
+    credentials: Obstacle | None = None,
+    obstacle: Obstacle | None = None,
+    explanation: str | None = None,
+) -> Observed:
+    """Put together one look at a training."""
+    training = training_of(obj)
+    clusters = state.clusters.labelled(training.namespace, training.name)
+    if training.spec.cluster_ref is not None:
+        shared = state.clusters.get(training.namespace, training.spec.cluster_ref.name)
+        clusters = [*clusters, *([shared] if shared is not None else [])]
+    return Observed(
+        training=training,
+        status=MnistTrainingStatus.model_validate(obj.get("status") or {}),
+        now=now,
+        deleting=bool(obj["metadata"].get("deletionTimestamp")),
+        credentials=credentials,
+        spec_problems=tuple(spec_problems(training, installation)),
+        clusters=tuple(ClusterView.of(item) for item in clusters),
+        jobs=tuple(JobView.of(item) for item in state.jobs.labelled(training.namespace, training.name)),
+        obstacle=obstacle,
+        explanation=explanation,
+    )
