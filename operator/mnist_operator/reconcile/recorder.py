@@ -29,7 +29,7 @@ class EventRecorder:
         body = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            "metadata": {"generateName": f"{training.name}.", "namespace": training.namespace},
+            "metadata": {"generateName": f"{training.name}-", "namespace": training.namespace},
             "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "reportingController": f"{names.GROUP}/{MANAGED_BY}",
             "reportingInstance": self._instance,
