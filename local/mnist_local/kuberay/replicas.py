@@ -54,11 +54,9 @@ def _template_resources(template: Json) -> Iterator[tuple[str, Decimal]]:
 def desired_resources(cluster: Json) -> dict[str, str]:
     """Status fields desiredCPU, desiredMemory, desiredGPU and desiredTPU: the head's and all replicas' requests."""
     total: dict[str, Decimal] = {}
-    parts = [(cluster["spec"]["headGroupSpec"]["template"], 1)]
-    for group in groups(cluster):
-        if not group.get("suspend"):
-            parts.append((group["template"], (group.get("replicas") or 0) * _hosts(group)))
-    for template, count in parts:
+    active = [group for group in groups(cluster) if not group.get("suspend")]
+    parts = [(group["template"], (group.get("replicas") or 0) * _hosts(group)) for group in active]
+    for template, count in [(cluster["spec"]["headGroupSpec"]["template"], 1), *parts]:
         for name, value in _template_resources(template):
             total[name] = total.get(name, Decimal(0)) + value * count
     gpus = sum((value for name, value in total.items() if name.endswith("gpu")), Decimal(0))

@@ -40,13 +40,12 @@ def _name_problem(kind: str, name: str, limit: int) -> str | None:
 
 def check_raycluster(cluster: Json) -> None:
     """Raise RefusedError for a RayCluster that KubeRay would answer with nothing but an event."""
-    namespace, name = cluster["metadata"]["namespace"], cluster["metadata"]["name"]
+    name = cluster["metadata"]["name"]
+    where = f"{cluster['metadata']['namespace']}/{name}"
     if problem := _name_problem("RayCluster", name, k.MAX_RAYCLUSTER_NAME):
-        raise RefusedError(
-            "InvalidRayClusterMetadata", f"The RayCluster metadata is invalid {namespace}/{name}: {problem}"
-        )
+        raise RefusedError("InvalidRayClusterMetadata", f"The RayCluster metadata is invalid {where}: {problem}")
     for problem in raycluster_problems(cluster["spec"]):
-        raise RefusedError("InvalidRayClusterSpec", f"The RayCluster spec is invalid {namespace}/{name}: {problem}")
+        raise RefusedError("InvalidRayClusterSpec", f"The RayCluster spec is invalid {where}: {problem}")
 
 
 def raycluster_problems(spec: Json) -> Iterator[str]:
