@@ -1,0 +1,1 @@
+"""The training loop. It knows tensors and a collective; it knows nothing of Ray, files, stores or Kubernetes."""

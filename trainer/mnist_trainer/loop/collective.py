@@ -1,0 +1,61 @@
+"""What the loop asks of its fellow workers: to add up tensors."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+
+
+class Collective(Protocol):
+    """A group of workers that run the same program."""
+
+    @property
+    def rank(self) -> int:
+        """Number of this worker, from 0."""
+        ...
+
+    @property
+    def world_size(self) -> int:
+        """How many workers there are."""
+        ...
+
+    def sum_(self, tensor: Tensor) -> None:
+        """Replace `tensor` by the sum over all workers, in place. Everyone calls it in the same order."""
+        ...
+
+    def broadcast_(self, tensor: Tensor) -> None:
+        """Replace `tensor` by worker 0's, in place."""
+        ...
+
+
+class Alone:
+    """The only worker there is."""
+
+    rank = 0
+    world_size = 1
+
+    def sum_(self, tensor: Tensor) -> None:
+        """Nothing to add."""
+
+    def broadcast_(self, tensor: Tensor) -> None:
+        """Nobody to send to."""
+
+
+class ProcessGroup:
+    """The workers of torch.distributed's default process group (initialised by the caller)."""
+
+    def __init__(self) -> None:
+        import torch.distributed as distributed
+
+        self._distributed = distributed
+        self.rank = distributed.get_rank()
+        self.world_size = distributed.get_world_size()
+
+    def sum_(self, tensor: Tensor) -> None:
+        """Sum over all workers, in place."""
+        self._distributed.all_reduce(tensor)
+
+    def broadcast_(self, tensor: Tensor) -> None:
+        """Copy worker 0's tensor to all, in place."""
+        self._distributed.broadcast(tensor, src=0)

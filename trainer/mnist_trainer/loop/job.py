@@ -1,0 +1,122 @@
+"""What the loop is given and what it hands out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from mnist_trainer.models import ModelSpec
+from mnist_trainer.recipe.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images uint8 ``[N, C, H, W]`` and labels uint8 ``[N]``. They may lie in shared memory and are only read."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @classmethod
+    def from_arrays(
+        cls, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], device: torch.device
+    ) -> ImageSet:
+        """Wrap ``[N, H, W]`` or ``[N, H, W, C]`` arrays; on a CPU without a copy of grey images."""
+        pixels = torch.from_numpy(images)
+        pixels = pixels.unsqueeze(1) if pixels.dim() == 3 else pixels.permute(0, 3, 1, 2)
+        return cls(pixels.to(device), torch.from_numpy(labels).to(device))
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Mean and standard deviation of the training pixels, on the scale 0 to 1."""
+
+    mean: float
+    std: float
+
+    @classmethod
+    def of(cls, images: npt.NDArray[np.uint8]) -> Normalisation:
+        """Exact figures from a histogram, so that they do not depend on the order of summation."""
+        counts = np.bincount(images.reshape(-1), minlength=256).astype(np.float64)
+        levels = np.arange(256) / 255
+        mean = float((counts * levels).sum() / counts.sum())
+        variance = float((counts * (levels - mean) ** 2).sum() / counts.sum())
+        return cls(mean, max(variance**0.5, 1e-3))
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """One run, as every worker sees it."""
+
+    spec: ModelSpec
+    recipe: Recipe
+    seed: int
+    train: ImageSet
+    test: ImageSet
+    normalisation: Normalisation
+    precision: str = "fp32"
+    target_accuracy: float | None = None
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What is known after an epoch. Accuracy and test loss are the averaged weights' on the whole test set."""
+
+    epoch: int
+    step: int
+    train_loss: float
+    test_loss: float
+    accuracy: float
+    learning_rate: float
+    train_seconds: float
+    evaluation_seconds: float
+    images_per_second: float
+    workers: int
+    finished_at: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields, for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class StepProgress:
+    """Where training stands within an epoch (`epoch` counts from 1)."""
+
+    epoch: int
+    step: int
+    steps: int
+    loss: float
+    images_per_second: float
+    workers: int
+
+
+@dataclass
+class LoopState:
+    """All that continues a run after `epoch` finished epochs: vectors by name, the number of updates, the history."""
+
+    epoch: int
+    updates: int
+    tensors: dict[str, Tensor]
+    history: list[EpochRecord]
+
+
+class TrainingHooks(Protocol):
+    """Called on worker 0 only. They must not block: training waits for them."""
+
+    def started(self) -> None:
+        """The first step of this process is done."""
+
+    def progressed(self, progress: StepProgress) -> None:
+        """About twice a second."""
+
+    def epoch_finished(self, record: EpochRecord, state: LoopState) -> None:
+        """After the evaluation of each epoch; `state` holds copies."""

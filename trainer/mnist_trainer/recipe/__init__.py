@@ -1,0 +1,1 @@
+"""How a network is trained: augmentation, schedule, optimizer settings. Knows nothing of processes or files."""
