@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_READY = re.compile(r"Starting s3 server on \[(http://[^/\]]+)/?\]")
+_READY = re.compile(r"Starting s3 server on \[(https?://[^/\]]+)/?\]")
 
 
 @dataclass

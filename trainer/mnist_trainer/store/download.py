@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from mnist_trainer.store.retry import Attempts
 if TYPE_CHECKING:
     from minio import Minio
 
+_CONTENT_RANGE = re.compile(r"bytes (?P<start>\d+)-\d+/(?P<total>\d+)")
 _READ_BYTES = 256 * 1024
 _LEAST_PER_WINDOW = 16 * 1024  # bytes within one read timeout: less is a stall, however steadily it drips
 
@@ -39,19 +41,14 @@ class Download:
         self._progress = progress
         self._done = 0
         self._etag = ""
+        self._total = 0
 
     def attempt(self, clock: Attempts) -> ObjectInfo:
         """Fetch what is still missing. Raises whatever the connection raises; the next attempt continues."""
         response = self._open()
         began = self._done
         try:
-            etag = response.headers.get("etag", "").strip('"')
-            if self._done and (response.status != 206 or etag != self._etag):
-                self._from_the_start()
-                if response.status == 206:
-                    raise DamagedTransferError("the object changed while it was read")
-            self._etag = etag
-            total = self._done + int(response.headers.get("content-length", 0))
+            total = self._place(response)
             if self._max_bytes is not None and total > self._max_bytes:
                 raise ObjectTooLargeError(
                     f"{self._address} has {total} bytes, more than the {self._max_bytes} allowed here"
@@ -66,13 +63,37 @@ class Download:
         return ObjectInfo(self._address, self._done, self._etag)
 
     def _open(self) -> Any:
-        headers = {"Accept-Encoding": "identity"}
+        from minio.error import S3Error
+
+        try:
+            return self._client.get_object(
+                self._address.bucket,
+                self._address.key,
+                offset=self._done,
+                request_headers={"Accept-Encoding": "identity"},
+            )
+        except S3Error as error:
+            if error.code == "InvalidRange":
+                self._from_the_start()
+                raise DamagedTransferError("the object changed while it was read") from error
+            raise
+
+    def _place(self, response: Any) -> int:
+        """Find out which bytes this answer brings, and return the size of the whole object."""
+        etag = response.headers.get("etag", "").strip('"')
+        length = int(response.headers.get("content-length", 0))
+        # The header decides, not the status: some servers answer a range with 200 instead of 206.
+        given = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
+        start = int(given["start"]) if given else 0
+        total = int(given["total"]) if given else length
         if self._done:
-            headers["If-Match"] = self._etag
-        # minio's own `offset` sends an open range, which some servers answer wrongly for `offset == size`.
-        return self._client.get_object(
-            self._address.bucket, self._address.key, offset=self._done, request_headers=headers
-        )
+            same = (etag, total) == (self._etag, self._total)
+            if not same or start != self._done:
+                self._from_the_start()
+        if start != self._done:
+            raise DamagedTransferError("the object changed while it was read")
+        self._etag, self._total = etag, total
+        return total
 
     def _read(self, response: Any, total: int, clock: Attempts) -> None:
         window = time.monotonic()

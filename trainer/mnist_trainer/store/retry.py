@@ -14,6 +14,7 @@ from mnist_trainer.errors import InvalidConfigError, StoreUnreachableError, Trai
 T = TypeVar("T")
 
 _RENEWING_BYTES = 1 << 20  # a try that moved this much shows a store that works, only badly
+_MOST_RENEWALS = 3
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Attempts:
     def __init__(self, policy: RetryPolicy) -> None:
         self.policy = policy
         self.tries = 0
+        self._renewals = 0
         self.started = time.monotonic()
         self._deadline = self.started + policy.give_up_after
 
@@ -66,11 +68,15 @@ class Attempts:
         """Seconds until the operation gives up."""
         return self._deadline - time.monotonic()
 
-    def moved(self, count: int) -> None:
-        """Tell that a try transferred `count` bytes before it failed: enough of them renew the patience."""
-        if count >= _RENEWING_BYTES:
-            self._deadline = time.monotonic() + self.policy.give_up_after
-            self.tries = 0
+    def moved(self, count: int, kept: bool = True) -> None:
+        """Tell that a try transferred `count` bytes before it failed: enough of them renew the patience.
+
+        Where the next try begins anew (`kept` is false), that happens only a few times, or it might never end.
+        """
+        if count < _RENEWING_BYTES or (not kept and self._renewals >= _MOST_RENEWALS):
+            return
+        self._renewals += not kept
+        self._deadline = time.monotonic() + self.policy.give_up_after
 
 
 def retrying(

@@ -32,18 +32,21 @@ def put(
     file.seek(0)
     source = _Reader(file, size, progress)
     with reporting_sent(source.sent, 0, 0):
-        result = client.put_object(
-            address.bucket,
-            address.key,
-            source,
-            size,
-            content_type=content_type,
-            part_size=part_bytes,
-            num_parallel_uploads=1,
-        )
+        try:
+            result = client.put_object(
+                address.bucket,
+                address.key,
+                source,
+                size,
+                content_type=content_type,
+                part_size=part_bytes,
+                num_parallel_uploads=1,
+            )
+        finally:
+            # Whole parts have arrived; the one that was being sent may not have.
+            clock.moved(source.count - part_bytes, kept=False)
     if source.count != size:
         raise DamagedTransferError(f"the file changed while it was read: {source.count} of {size} bytes")
-    clock.moved(size)
     found = client.stat_object(address.bucket, address.key)
     etag = found.etag or result.etag or ""
     if found.size != size:
