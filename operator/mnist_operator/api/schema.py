@@ -154,6 +154,6 @@ class _Converter:
             if isinstance(default, float) and not math.isfinite(default):
                 raise UnsupportedSchemaError(path, "default must be finite")
             out["default"] = default
-        elif path and "properties" in out and not out.get("required"):
+        elif path and "default" not in node and "properties" in out and not out.get("required"):
             fields = out["properties"].items()
             out["default"] = {name: copy.deepcopy(field["default"]) for name, field in fields if "default" in field}

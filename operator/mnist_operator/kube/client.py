@@ -63,9 +63,9 @@ class KubeApi:
         """GET an object or a list."""
         return await self._request("GET", path, query=query)
 
-    async def create(self, path: str, body: Object) -> Object:
-        """POST to a collection."""
-        return await self._request("POST", path, body)
+    async def create(self, path: str, body: Object, *, strict: bool = False) -> Object:
+        """POST to a collection; strict refuses fields that the server does not know instead of dropping them."""
+        return await self._request("POST", path, body, query={"fieldValidation": "Strict"} if strict else None)
 
     async def patch(self, path: str, body: Object | list[Object], content_type: str = MERGE_PATCH) -> Object:
         """PATCH an object or a subresource."""

@@ -362,7 +362,7 @@ def _without_result(facts: Facts, name: str) -> Decision:
     """The job ended well, but no result was reported: the report may be on its way."""
     job = facts.job
     assert job is not None
-    waited = facts.age(job.ended)
+    waited = facts.age(job.ended or job.created)
     if waited < facts.policy.report_grace:
         return outcome.to(
             facts,

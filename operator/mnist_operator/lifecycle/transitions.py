@@ -71,8 +71,8 @@ TRANSITIONS: tuple[Transition, ...] = (
     # Between attempts
     _row(
         "AttemptEnding",
-        "the attempt failed, and its process is not proven dead",
-        lambda f: f.failure is not None and not f.proven_dead,
+        "the attempt failed, and its job is followed yet or its process is not proven dead",
+        lambda f: f.failure is not None and (bool(f.unended_jobs) or not f.proven_dead),
         steps.end_attempt,
     ),
     _row(

@@ -13,6 +13,7 @@ from mnist_operator.lifecycle.children import controller_uid
 from mnist_operator.lifecycle.facts import Obstacle
 
 Object = dict[str, Any]
+_RAY_GROUP = "ray.io/"
 
 
 class ObstructedError(Exception):
@@ -58,17 +59,14 @@ class Children:
             ObstructedError: when something in the cluster is in the way.
             ApiError: when the API server cannot be asked.
         """
+        # A field of a pod template that KubeRay's schema does not know would be dropped without a word.
+        strict = manifest["apiVersion"].startswith(_RAY_GROUP)
         try:
-            return await self._api.create(path_of(manifest, collection=True), manifest)
+            return await self._api.create(path_of(manifest, collection=True), manifest, strict=strict)
         except ApiError as error:
             if not error.already_exists:
                 raise_obstacle(error, manifest)
-        try:
-            live = await self._api.get(path_of(manifest))
-        except ApiError as error:
-            if error.not_found:  # gone between the two requests
-                return await self._api.create(path_of(manifest, collection=True), manifest)
-            raise
+        live = await self._api.get(path_of(manifest))
         if controller_uid(live["metadata"]) == training.uid:
             return live
         raise ObstructedError(_foreign(training, manifest, live))
@@ -109,9 +107,14 @@ def raise_obstacle(error: ApiError, manifest: Object) -> None:
         if "being terminated" in error.message:
             raise ObstructedError(Obstacle("NamespaceTerminating", error.message)) from error
         raise ObstructedError(Obstacle("Forbidden", f"{what}: {error.message}")) from error
-    if error.not_found and manifest["apiVersion"].startswith("ray.io/"):
+    if error.not_found and manifest["apiVersion"].startswith(_RAY_GROUP) and "namespaces" not in error.message:
         message = f"The cluster does not know {manifest['kind']} (ray.io/v1): install KubeRay 1.5.1 or later"
         raise ObstructedError(Obstacle("KubeRayMissing", message)) from error
+    if error.status == 400 and '"spec.authOptions"' in error.message:
+        message = (
+            "The KubeRay in this cluster has no token authentication (authOptions): install KubeRay 1.5.1 or later"
+        )
+        raise ObstructedError(Obstacle("KubeRayTooOld", message)) from error
     if error.status in {400, 422}:
         raise ObstructedError(Obstacle("ChildRefused", f"{what}: {error.message}")) from error
     raise error

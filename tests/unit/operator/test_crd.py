@@ -1,0 +1,85 @@
+"""The CRD as a whole: fresh, bounded, described."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mnist_operator.api import crd
+from mnist_operator.api.spec import MnistTrainingSpec
+
+SCHEMA = crd.custom_resource_definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+
+
+def nodes(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield path, schema
+    for name, child in schema.get("properties", {}).items():
+        yield from nodes(child, f"{path}.{name}")
+    if "items" in schema:
+        yield from nodes(schema["items"], f"{path}[]")
+    if "additionalProperties" in schema:
+        yield from nodes(schema["additionalProperties"], f"{path}{{}}")
+
+
+NODES = [*nodes(SCHEMA["properties"]["spec"], "spec"), *nodes(SCHEMA["properties"]["status"], "status")]
+
+
+def test_the_file_is_fresh(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert crd.main(["--check"]) == 0
+    stale = tmp_path / "stale.yaml"
+    stale.write_text("kind: Other\n")
+    assert crd.main(["--check", "--path", str(stale)]) == 1
+    assert "run `make crds`" in capsys.readouterr().err
+
+
+def test_it_is_yaml_of_the_same_object() -> None:
+    assert yaml.safe_load(crd.crd_text()) == yaml.safe_load(yaml.safe_dump(crd.custom_resource_definition()))
+
+
+@pytest.mark.parametrize(("path", "node"), NODES, ids=[path for path, _ in NODES])
+def test_everything_is_bounded(path: str, node: dict[str, Any]) -> None:
+    """CEL's cost budget is estimated from bounds."""
+    kind = node.get("type")
+    if kind == "string":
+        assert "maxLength" in node or "enum" in node, path
+    elif kind == "array":
+        assert "maxItems" in node, path
+    elif kind in {"integer", "number"} and path.startswith("spec"):
+        assert "maximum" in node, path
+        assert "minimum" in node, path
+    elif "additionalProperties" in node:
+        assert "maxProperties" in node, path
+
+
+@pytest.mark.parametrize(("path", "node"), NODES, ids=[path for path, _ in NODES])
+def test_every_field_is_described(path: str, node: dict[str, Any]) -> None:
+    """`kubectl explain` reads like documentation."""
+    if path.endswith(("[]", "{}")):
+        return
+    assert len(node.get("description", "")) >= 5, path
+
+
+def test_patterns_are_re2() -> None:
+    """RE2 knows no lookaround and no backreferences."""
+    for path, node in NODES:
+        assert not re.search(r"\(\?[=!<]|\\[1-9]", node.get("pattern", "")), path
+
+
+def test_the_smallest_manifest_gets_every_default() -> None:
+    spec = MnistTrainingSpec()
+    defaults = SCHEMA["properties"]["spec"]["properties"]
+    for name, field in defaults.items():
+        if "default" in field:
+            wished = spec.model_dump(mode="json", by_alias=True, exclude_none=True)[name]
+            assert field["default"] == wished, name
+
+
+def test_the_columns_are_those_that_users_read() -> None:
+    columns = crd.custom_resource_definition()["spec"]["versions"][0]["additionalPrinterColumns"]
+    assert [c["name"] for c in columns if not c.get("priority")] == ["Phase", "Progress", "Accuracy", "Workers", "Age"]
+    assert [c["name"] for c in columns if c.get("priority")] == ["Cluster", "Model", "Message"]
