@@ -1,0 +1,137 @@
+"""An embedded API server with all CRDs, and real operators on it."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.support.apiserver import start_apiserver
+from tests.support.kube import EVENTS, TRAININGS, Kube, Object
+from tests.support.operator import OperatorProcess, start_operator
+from tests.support.scripted_kuberay import ScriptedKubeRay
+from tests.support.wait import wait_for
+
+from mnist_operator.api import crd
+
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+KUBERAY_CRDS = Path(__file__).parents[3] / "local" / "mnist_local" / "kuberay" / "crds"
+
+
+def apply_crd(kube: Kube, document: Object) -> None:
+    """Create a CRD and wait until it is served."""
+    kube.create(CRDS, document)
+    name = document["metadata"]["name"]
+
+    def established() -> bool:
+        status = (kube.get(f"{CRDS}/{name}") or {}).get("status") or {}
+        return any(c["type"] == "Established" and c["status"] == "True" for c in status.get("conditions") or [])
+
+    wait_for(established, f"{name} to be established")
+
+
+def kuberay_crds() -> list[Object]:
+    """Return the CRDs of the local KubeRay."""
+    return [yaml.safe_load(path.read_text()) for path in sorted(KUBERAY_CRDS.glob("*.yaml"))]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An API server with our CRD; returns its kubeconfig."""
+    handle = start_apiserver(tmp_path_factory.mktemp("api"))
+    yield handle.kubeconfig
+    handle.stop()
+
+
+@pytest.fixture(scope="module")
+def kube(server: Path, tmp_path_factory: pytest.TempPathFactory) -> Kube:
+    """An administrator's client, with all CRDs there."""
+    client = Kube.from_kubeconfig(server, tmp_path_factory.mktemp("client"))
+    for document in [yaml.safe_load(crd.crd_text()), *kuberay_crds()]:
+        apply_crd(client, document)
+    return client
+
+
+class Scene:
+    """A namespace with an operator on it and a scripted KubeRay."""
+
+    def __init__(self, kube: Kube, namespace: str, operator: Callable[..., OperatorProcess]) -> None:
+        self.kube = kube
+        self.namespace = namespace
+        self.kuberay = ScriptedKubeRay(kube, namespace)
+        self.trainings = TRAININGS.format(namespace)
+        self.start_operator = operator
+
+    def add_secret(self, **data: str) -> None:
+        """Create the Secret that manifests name by default."""
+        values = data or {"AWS_ACCESS_KEY_ID": "canary-id", "AWS_SECRET_ACCESS_KEY": "canary-key"}
+        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+        self.kube.create(
+            f"/api/v1/namespaces/{self.namespace}/secrets",
+            {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "minio-credentials"}, "data": encoded},
+        )
+
+    def apply(self, name: str = "mnist", spec: dict[str, Any] | None = None) -> Object:
+        """Create a training."""
+        return self.kube.create(
+            self.trainings,
+            {
+                "apiVersion": "mnist.training/v1alpha1",
+                "kind": "MnistTraining",
+                "metadata": {"name": name},
+                "spec": spec or {},
+            },
+        )
+
+    def status(self, name: str = "mnist") -> Object:
+        """Return a training's status."""
+        return (self.kube.get(f"{self.trainings}/{name}") or {}).get("status") or {}
+
+    def wait_status(self, name: str = "mnist", seconds: float = 20.0, **fields: object) -> Object:
+        """Wait until the status has these fields."""
+
+        def reached() -> Object | None:
+            status = self.status(name)
+            return status if all(status.get(key) == value for key, value in fields.items()) else None
+
+        wait_for(reached, f"{name} to have {fields}; status is {self.status(name)}", seconds)
+        return self.status(name)
+
+    def wait_exists(self, path: str, seconds: float = 20.0) -> Object:
+        """Wait until an object exists."""
+        return wait_for(lambda: self.kube.get(path), path, seconds)
+
+    def events(self, name: str = "mnist") -> list[str]:
+        """Return the reasons of the events on a training."""
+        found = self.kube.items(EVENTS.format(self.namespace))
+        return [item["reason"] for item in found if item["regarding"]["name"] == name]
+
+    def walk_to_running(self, name: str = "mnist") -> None:
+        """Play KubeRay until the job runs."""
+        child = f"{name}-1"
+        self.wait_exists(f"{self.kuberay.clusters}/{child}")
+        self.kuberay.cluster_ready(child)
+        self.wait_exists(f"{self.kuberay.jobs}/{child}")
+        self.kuberay.job_runs(child)
+        self.wait_status(name, phase="Running")
+
+
+@pytest.fixture
+def scene(kube: Kube, server: Path, tmp_path: Path) -> Iterator[Scene]:
+    """A namespace of its own, and operators that end with the test."""
+    namespace = f"test-{uuid.uuid4().hex[:8]}"
+    kube.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    operators: list[OperatorProcess] = []
+
+    def start(**settings: str) -> OperatorProcess:
+        operators.append(start_operator(server, tmp_path, namespaces=namespace, **settings))
+        return operators[-1]
+
+    yield Scene(kube, namespace, start)
+    for operator in operators:
+        if operator.process.poll() is None:
+            operator.stop()

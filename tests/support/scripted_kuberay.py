@@ -1,0 +1,75 @@
+"""KubeRay and a trainer as a script: the test says what they report and when. For the operator's tests alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from tests.support.kube import CLUSTERS, JOBS, TRAININGS, Kube, Object
+
+
+def now() -> str:
+    """Return the time as Kubernetes writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class ScriptedKubeRay:
+    """Writes the statuses that KubeRay and the trainer would write."""
+
+    def __init__(self, kube: Kube, namespace: str) -> None:
+        self._kube = kube
+        self.clusters = CLUSTERS.format(namespace)
+        self.jobs = JOBS.format(namespace)
+        self.trainings = TRAININGS.format(namespace)
+
+    def cluster_ready(self, name: str, head: str = "head-1", workers: int = 2) -> None:
+        """A RayCluster is ready."""
+        status = {
+            "state": "ready",
+            "conditions": [
+                {
+                    "type": "HeadPodReady",
+                    "status": "True",
+                    "reason": "HeadPodRunningAndReady",
+                    "message": "",
+                    "lastTransitionTime": now(),
+                }
+            ],
+            "head": {"podName": f"{name}-{head}", "serviceName": f"{name}-head-svc"},
+            "readyWorkerReplicas": workers,
+            "availableWorkerReplicas": workers,
+            "desiredWorkerReplicas": workers,
+        }
+        self._kube.merge(f"{self.clusters}/{name}/status", {"status": status})
+
+    def job(self, name: str, deployment: str, status: str, **fields: object) -> None:
+        """A RayJob reports."""
+        body = {"jobDeploymentStatus": deployment, "jobStatus": status, "jobId": f"{name}-abcde", **fields}
+        self._kube.merge(f"{self.jobs}/{name}/status", {"status": body})
+
+    def job_runs(self, name: str) -> None:
+        """The entrypoint runs."""
+        self.job(name, "Running", "RUNNING", rayJobInfo={"startTime": now()})
+
+    def job_ends(self, name: str, *, well: bool, message: str = "") -> None:
+        """The entrypoint ended."""
+        if well:
+            self.job(name, "Complete", "SUCCEEDED", endTime=now())
+        else:
+            self.job(name, "Failed", "FAILED", reason="AppFailed", message=message, endTime=now())
+
+    def report(self, training: str, **fields: object) -> Object:
+        """The trainer reports, as it does: by JSON patch on the status."""
+        value = {"attempt": 1, "runId": "run-1", "updatedAt": now(), **fields}
+        return self._kube.json_patch(
+            f"{self.trainings}/{training}/status", [{"op": "add", "path": "/status/training", "value": value}]
+        )
+
+    def seal(self, training: str, accuracy: float = 0.9912, **fields: object) -> None:
+        """The trainer sealed a model."""
+        result = {
+            "model": "s3://models/m.safetensors",
+            "sha256": "a" * 64,
+            "accuracy": accuracy,
+            "trainSeconds": 12.5,
+        }
+        self.report(training, state="Succeeded", progressPercent=100, accuracy=accuracy, result=result, **fields)
