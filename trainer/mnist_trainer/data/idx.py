@@ -167,7 +167,8 @@ class _Source:
             portion = self._inflating.decompress(piece, count)
         except zlib.error as error:
             raise DatasetInvalidError(f"{self._name}: damaged gzip data: {error}") from None
-        self._at += len(piece) - len(self._inflating.unconsumed_tail) - len(self._inflating.unused_data)
+        left = self._inflating.unused_data if self._inflating.eof else self._inflating.unconsumed_tail
+        self._at += len(piece) - len(left)
         return portion
 
     def _next_member(self) -> bool:

@@ -97,7 +97,7 @@ class Translator:
                 f"{self._where} refuses access ({self._doing}): {_DENIED[code]} [{code}]"
             ), False
         if code in _TRANSIENT_CODES or status in _TRANSIENT_STATUS:
-            return self._unreachable(f"{code}: {said}" if said else code), True
+            return self._unreachable(f"it answers {code}: {said}" if said else f"it answers {code}"), True
         if status in (401, 403):
             return StoreAccessDeniedError(
                 f"{self._where} refuses access ({self._doing}): {said or code} [{code}]"
@@ -108,7 +108,7 @@ class Translator:
         if status == 507 or (body and "no space left" in body.lower()):
             return OutOfSpaceError(f"{self._where} is full ({self._doing})"), False
         if status in _TRANSIENT_STATUS:
-            return self._unreachable(f"HTTP {status}"), True
+            return self._unreachable(f"it answers HTTP {status}"), True
         if status in (401, 403):
             return StoreAccessDeniedError(
                 f"{self._where} refuses access ({self._doing}): HTTP {status}, {detail}"
@@ -144,7 +144,7 @@ class Translator:
         ), False
 
     def _unreachable(self, detail: str) -> StoreUnreachableError:
-        return StoreUnreachableError(f"{self._where} cannot be reached ({self._doing}): {detail}")
+        return StoreUnreachableError(f"{self._where} cannot be used ({self._doing}): {detail}")
 
 
 def _causes(exception: BaseException | None) -> Iterator[BaseException]:

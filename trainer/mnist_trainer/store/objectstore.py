@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import uuid
@@ -118,7 +119,8 @@ class ObjectStore:
         except OSError as error:
             raise _local_problem(error, path) from error
         finally:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
         return ObjectInfo(address, info.size, info.etag, digest.hexdigest(), info.modified)
 
     def put_bytes(self, address: S3Address, data: bytes, content_type: str = _OCTETS) -> ObjectInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import uuid
@@ -46,4 +47,5 @@ def write_atomically(path: Path, data: bytes) -> None:
             raise OutOfSpaceError(f"no space left on this machine's disk for {path}") from error
         raise InvalidConfigError(f"{path}: {error.strerror or error}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
