@@ -1,7 +1,7 @@
 """Where each RayCluster's head is on this machine, kept for as long as the RayCluster lives.
 
-A new head pod of the same cluster gets the same address, as behind its Service, so that workers of the old head find the
-new one, learn that it does not know them, and end.
+A new head pod of the same cluster gets the same address, as behind its Service, so that workers of the old head find
+the new one, learn that it does not know them, and end.
 """
 
 import secrets

@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+from typing import Any
+
+import aiohttp
 
 from mnist_local.kuberay import clock
 from mnist_local.kuberay import constants as k
@@ -14,7 +17,7 @@ from mnist_local.kuberay.kubelet.launch import RayPlace
 from mnist_local.kuberay.kubelet.network import NodeNetwork
 from mnist_local.kuberay.kubelet.pod_reporter import PodReporter
 from mnist_local.kuberay.kubelet.pod_status import HOST_IP
-from mnist_local.kuberay.kubelet.probes import accepts_connections
+from mnist_local.kuberay.kubelet.probes import until_listening
 from mnist_local.kuberay.kubelet.supervisor_client import SupervisorClient, SupervisorLostError
 
 _POLL_S = 0.1
@@ -67,7 +70,8 @@ class PodWorker:
         try:
             await asyncio.wait([life, stopping], return_when=asyncio.FIRST_COMPLETED)
             life.cancel()
-            await _settle(life)
+            if await _settle(life) is not None:
+                self._reporter.forced_phase = "Failed"
             if self._grace_s is not None:
                 await self._wind_down()
         finally:
@@ -118,14 +122,17 @@ class PodWorker:
     def _place(self) -> RayPlace:
         """The pod's own network if it is a Ray node, and its cluster's address in any case."""
         pod = self._reporter.pod
+        labels = labels_of(pod)
+        is_node = labels.get(k.IS_RAY_NODE_LABEL) == "yes"
         cluster = self._context.cluster_of(pod)
         if cluster is None:
+            if is_node:
+                raise RuntimeError(f"the RayCluster of pod {pod['metadata']['name']} does not exist")
             return RayPlace(None, "", "")
         place = self._context.places.of(cluster)
-        node_type = labels_of(pod).get(k.NODE_TYPE_LABEL)
-        if labels_of(pod).get(k.IS_RAY_NODE_LABEL) != "yes":
+        if not is_node:
             return RayPlace(None, place.gcs, place.fallback_token)
-        if node_type == k.HEAD:
+        if labels.get(k.NODE_TYPE_LABEL) == k.HEAD:
             return RayPlace(place.node, place.gcs, place.fallback_token)
         self._worker_node = self._context.places.network.allocate()
         return RayPlace(self._worker_node, place.gcs, place.fallback_token)
@@ -164,7 +171,7 @@ class PodWorker:
                 refresh_s = await service_account.write(
                     self._context.api, self._reporter.pod, self._folders.service_account
                 )
-            except Exception as error:
+            except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
                 log.warning("token of pod %s was not renewed: %r", self._reporter.pod["metadata"]["name"], error)
                 refresh_s = _TOKEN_RETRY_S
 
@@ -186,8 +193,7 @@ class PodWorker:
         state = self._reporter.state(k.WAIT_FOR_GCS)
         self._reporter.set(state.run(clock.timestamp(), ""))
         address, _, port = gcs.rpartition(":")
-        while not await accepts_connections(address, int(port)):
-            await asyncio.sleep(_POLL_S)
+        await until_listening(address, int(port), _POLL_S)
         self._reporter.set(self._reporter.state(k.WAIT_FOR_GCS).end(0, None, clock.timestamp()))
 
     # --- end ---------------------------------------------------------------------------------------------------
@@ -201,7 +207,9 @@ class PodWorker:
             return
         for name in running:
             await self._reporter.event("Normal", "Killing", f"Stopping container {name}")
-        exits = asyncio.gather(*(supervisor.wait(name) for name in running), return_exceptions=True)
+        exits: asyncio.Future[list[Json | BaseException]] = asyncio.gather(
+            *(supervisor.wait(name) for name in running), return_exceptions=True
+        )
         while not exits.done():
             self._stop_changed.clear()
             if self._reporter.gone:
@@ -213,7 +221,8 @@ class PodWorker:
                 except SupervisorLostError as error:
                     log.debug("%s", error)
             changed = asyncio.create_task(self._stop_changed.wait())
-            await asyncio.wait([exits, changed], return_when=asyncio.FIRST_COMPLETED)
+            both: list[asyncio.Future[Any]] = [exits, changed]
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             changed.cancel()
         codes = []
         for name, event in zip(running, exits.result(), strict=True):
@@ -225,8 +234,10 @@ class PodWorker:
         return self._reporter.inits[init].running_since is not None and init != k.WAIT_FOR_GCS
 
 
-async def _settle(task: "asyncio.Task[None]") -> None:
-    """Wait for a task's end, whatever it is; what was not asked for is logged."""
+async def _settle(task: "asyncio.Task[None]") -> BaseException | None:
+    """Wait for a task's end and log and return the error that it ended with, if it was not cancelled."""
     await asyncio.wait([task])
-    if not task.cancelled() and (error := task.exception()) is not None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
         log.error("pod task failed: %r", error, exc_info=error)
+    return error

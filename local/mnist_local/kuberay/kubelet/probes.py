@@ -25,6 +25,12 @@ class HealthProbe:
             return False
 
 
+async def until_listening(address: str, port: int, poll_s: float) -> None:
+    """Return when a server listens there."""
+    while not await accepts_connections(address, port):  # noqa: ASYNC110 - another process has no event to set
+        await asyncio.sleep(poll_s)
+
+
 async def accepts_connections(address: str, port: int) -> bool:
     """Whether a server listens there."""
     try:

@@ -37,19 +37,21 @@ async def write(api: KubeApi, pod: Json, folder: Path) -> float:
     }
     path = SERVICEACCOUNTS.path(metadata["namespace"], name_of(pod), "token")
     answer = await api.request("POST", path, request)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _replace(folder / "token", answer["status"]["token"])
-    _replace(folder / "ca.crt", api.connection.ca_pem)
-    _replace(folder / "namespace", metadata["namespace"])
+    _write_files(
+        folder,
+        {"token": answer["status"]["token"], "ca.crt": api.connection.ca_pem, "namespace": metadata["namespace"]},
+    )
     expires = datetime.fromisoformat(answer["status"]["expirationTimestamp"])
     return max(1.0, (expires - datetime.now(UTC)).total_seconds() * _REFRESH_AT)
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write so that a reader sees either the old or the new content."""
-    temporary = path.with_name(f".{path.name}")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    temporary.replace(path)
+def _write_files(folder: Path, files: dict[str, str]) -> None:
+    """Write so that a reader sees either the old or the new content of each file."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, text in files.items():
+        temporary = folder / f".{name}"
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        temporary.replace(folder / name)

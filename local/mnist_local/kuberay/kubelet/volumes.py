@@ -36,21 +36,17 @@ def set_up(pod: Json, folder: Path, sources: Sources) -> None:
 
 
 def _files(volume: str, source: Json, sources: Sources) -> dict[str, bytes]:
-    if "secret" in source:
-        spec = source["secret"]
-        name = spec.get("secretName") or spec["name"]
-        kind, obj, decode = "secret", sources.secrets.get(name), environment.secret_bytes
-    elif "configMap" in source:
-        spec = source["configMap"]
-        name = spec["name"]
-        kind, obj, decode = "configmap", sources.config_maps.get(name), environment.config_map_bytes
-    else:
+    spec = source.get("secret") or source.get("configMap")
+    if spec is None:
         return {}
+    name = spec.get("secretName") or spec["name"]
+    kind = "secret" if "secret" in source else "configmap"
+    obj = (sources.secrets if kind == "secret" else sources.config_maps).get(name)
     if obj is None:
         if spec.get("optional"):
             return {}
         raise MountError(f'MountVolume.SetUp failed for volume "{volume}" : {kind} "{name}" not found')
-    data = decode(obj)
+    data = environment.secret_bytes(obj) if kind == "secret" else environment.config_map_bytes(obj)
     if items := spec.get("items"):
         return {item["path"]: data[item["key"]] for item in items if item["key"] in data}
     return data

@@ -1,0 +1,16 @@
+"""The CustomResourceDefinitions of ray.io/v1 that the local KubeRay serves."""
+
+from importlib import resources
+
+import yaml
+
+from mnist_local.kuberay.json_types import Json
+
+
+def documents() -> list[Json]:
+    """RayCluster and RayJob as CustomResourceDefinition objects, free of YAML aliases."""
+    found = []
+    for entry in sorted(resources.files(__package__).iterdir(), key=lambda item: item.name):
+        if entry.name.endswith(".yaml"):
+            found.append(yaml.safe_load(entry.read_text()))
+    return found

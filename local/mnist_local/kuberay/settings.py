@@ -1,0 +1,19 @@
+"""Settings of a local KubeRay."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mnist_local.kuberay.rayjob_controller import Pace
+from mnist_local.kuberay.rayjob_status import Limits
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where it works, and its time limits."""
+
+    kubeconfig: Path
+    work_dir: Path
+    pod_log_dir: Path
+    namespaces: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    pace: Pace = field(default_factory=Pace)
