@@ -6,12 +6,15 @@ from typing import Any
 from mnist_local.apiserver.schema import errors
 from mnist_local.apiserver.schema.correlate import Correlated
 from mnist_local.apiserver.schema.defaulting import apply_defaults, drop_nulls
+from mnist_local.apiserver.schema.defaultrules import check_defaults
 from mnist_local.apiserver.schema.errors import FieldError, SchemaError
 from mnist_local.apiserver.schema.listtypes import check_lists
 from mnist_local.apiserver.schema.node import Json, Node
 from mnist_local.apiserver.schema.openapirules import check_keywords
 from mnist_local.apiserver.schema.parse import parse
 from mnist_local.apiserver.schema.pruning import prune
+from mnist_local.apiserver.schema.rulecheck import check_rules
+from mnist_local.apiserver.schema.rules import RuleCompiler
 from mnist_local.apiserver.schema.structure import check_structural
 from mnist_local.apiserver.schema.values import check
 
@@ -46,6 +49,10 @@ class StructuralSchema:
         found = [*check_structural(root, path), *check_keywords(root, path)]
         if root.nullable:
             found.insert(0, errors.forbidden(f"{path}.nullable", "nullable cannot be true at the root"))
+        if not found:
+            rules = RuleCompiler()
+            rules.compile(root, path)
+            found = rules.errors or list(check_defaults(root, path))
         if found:
             raise SchemaError(found)
         return cls(root, openapi_v3_schema)
@@ -65,4 +72,9 @@ class StructuralSchema:
         found = check(self.root, obj, "", correlated)
         if old is None or not any(True for _ in check_lists(old, self.root, "")):
             found += check_lists(obj, self.root, "")
+        if self.root.cel is not None:
+            if any(error.reason in _BLOCKS_RULES for error in found):
+                found.append(errors.invalid("", None, _UNCHECKED))
+            else:
+                found += check_rules(self.root, obj, old, "", correlated)
         return found
