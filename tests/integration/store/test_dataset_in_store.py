@@ -3,6 +3,8 @@
 import uuid
 
 import pytest
+from tests.support.datasets import encode, small_dataset
+from tests.support.faulty_proxy import DENIED, SLOW_DOWN, Fault, FaultyProxy
 
 from mnist_trainer.data import load_dataset, verify
 from mnist_trainer.errors import (
@@ -13,8 +15,6 @@ from mnist_trainer.errors import (
     StoreUnreachableError,
 )
 from mnist_trainer.store import ObjectStore, S3Address
-from tests.support.datasets import encode, small_dataset
-from tests.support.faulty_proxy import DENIED, SLOW_DOWN, Fault, FaultyProxy
 
 FILES = encode(small_dataset())
 

@@ -1,6 +1,14 @@
 """Datasets in IDX form: reading, checking, and where to get them."""
 
-from mnist_trainer.data.dataset import Dataset, load_dataset, load_folder, verify, verify_folder
+from mnist_trainer.data.dataset import (
+    Dataset,
+    examine,
+    examine_folder,
+    load_dataset,
+    load_folder,
+    verify,
+    verify_folder,
+)
 from mnist_trainer.data.findings import Finding
 
-__all__ = ["Dataset", "Finding", "load_dataset", "load_folder", "verify", "verify_folder"]
+__all__ = ["Dataset", "Finding", "examine", "examine_folder", "load_dataset", "load_folder", "verify", "verify_folder"]

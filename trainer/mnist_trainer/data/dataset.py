@@ -63,12 +63,22 @@ def load_folder(path: Path) -> Dataset:
 
 def verify(store: ObjectStore, address: S3Address) -> list[Finding]:
     """Everything that is wrong or odd with the dataset at an address; empty if nothing is."""
-    return _verify(_InStore(store, address))
+    return examine(store, address)[0]
 
 
 def verify_folder(path: Path) -> list[Finding]:
     """The same for a local folder."""
-    return _verify(_InFolder(path))
+    return examine_folder(path)[0]
+
+
+def examine(store: ObjectStore, address: S3Address) -> tuple[list[Finding], Dataset | None]:
+    """All findings, and the dataset unless one of them is an error."""
+    return _examine(_InStore(store, address))
+
+
+def examine_folder(path: Path) -> tuple[list[Finding], Dataset | None]:
+    """The same for a local folder."""
+    return _examine(_InFolder(path))
 
 
 def _load(files: _Files) -> Dataset:
@@ -82,21 +92,14 @@ def _load(files: _Files) -> Dataset:
     errors = [finding for finding in checks.check(arrays, names) if finding.severity == "error"]
     if errors:
         raise DatasetInvalidError(str(errors[0]) + (f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""))
-    return Dataset(
-        arrays[Role.TRAIN_IMAGES],
-        arrays[Role.TRAIN_LABELS],
-        arrays[Role.TEST_IMAGES],
-        arrays[Role.TEST_LABELS],
-        digest=_digest(arrays),
-        classes=checks.count_classes(arrays[Role.TRAIN_LABELS]),
-    )
+    return _dataset(arrays)
 
 
-def _verify(files: _Files) -> list[Finding]:
+def _examine(files: _Files) -> tuple[list[Finding], Dataset | None]:
     try:
         chosen = find_files(files.names(), files.where)
     except (DatasetInvalidError, DatasetNotFoundError) as error:
-        return [Finding("error", files.where, error.message.removeprefix(f"{files.where}: "))]
+        return [Finding("error", files.where, error.message.removeprefix(f"{files.where}: "))], None
     names = {role: files.full_name(name) for role, name in chosen.items()}
     findings: list[Finding] = []
     arrays: dict[Role, Array] = {}
@@ -107,7 +110,20 @@ def _verify(files: _Files) -> list[Finding]:
             raise result
         else:
             arrays[role] = result
-    return findings + list(checks.check(arrays, names))
+    findings += checks.check(arrays, names)
+    usable = all(finding.severity != "error" for finding in findings)
+    return findings, _dataset(arrays) if usable else None
+
+
+def _dataset(arrays: dict[Role, Array]) -> Dataset:
+    return Dataset(
+        arrays[Role.TRAIN_IMAGES],
+        arrays[Role.TRAIN_LABELS],
+        arrays[Role.TEST_IMAGES],
+        arrays[Role.TEST_LABELS],
+        digest=_digest(arrays),
+        classes=checks.count_classes(arrays[Role.TRAIN_LABELS]),
+    )
 
 
 def _read_all(files: _Files, chosen: dict[Role, str]) -> dict[Role, Array | TrainerError]:

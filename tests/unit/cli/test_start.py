@@ -1,0 +1,33 @@
+import subprocess
+import sys
+
+import pytest
+
+from mnist_cli import __main__
+
+HEAVY = {"asyncio", "kopf", "kubernetes", "minio", "numpy", "pydantic", "ray", "rich", "sklearn", "torch", "urllib3"}
+
+
+def test_the_start_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, mnist_cli.__main__ as m; m.main(['--help']); "
+        f"print(sorted({HEAVY} & set(sys.modules)), file=sys.stderr)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stderr.strip() == "[]"
+    assert "local" in ran.stdout
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("mnistctl 0.")
+
+
+@pytest.mark.parametrize("args", [["--nonsense"], ["nonsense"], ["data", "upload"], ["data", "list", "--output"]])
+def test_usage_errors(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.main(args) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("mnistctl: ")
+    assert "--help)" in captured.err
