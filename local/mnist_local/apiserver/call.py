@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mnist_local.apiserver.errors import Cause, Obj, bad_request, invalid
+from mnist_local.apiserver.errors import Obj, bad_request, invalid
 from mnist_local.apiserver.requestinfo import RequestInfo
 from mnist_local.apiserver.resource import Resource
+from mnist_local.apiserver.schema import errors as fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +16,12 @@ class User:
     """Who asks."""
 
     name: str
-    groups: frozenset[str] = frozenset()
+    groups: tuple[str, ...] = ()
     uid: str = ""
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-SYSTEM = User("system:apiserver", frozenset({"system:masters"}))
+SYSTEM = User("system:apiserver", ("system:masters", "system:authenticated"))
 
 
 @dataclass(slots=True)
@@ -68,11 +69,7 @@ class Call:
         options.manager = _manager(query.get("fieldManager", ""), self.headers.get("User-Agent", ""), options_kind)
         level = query.get("fieldValidation") or "Warn"
         if level not in ("Ignore", "Warn", "Strict"):
-            cause = Cause(
-                "FieldValueNotSupported",
-                f'Unsupported value: "{level}": supported values: "Ignore", "Strict", "Warn"',
-                "fieldValidation",
-            )
+            cause = fields.not_supported("fieldValidation", level, ("", "Ignore", "Strict", "Warn"))
             raise invalid("meta.k8s.io", options_kind, "", [cause])
         options.field_validation = level
         if "force" in query:
@@ -87,16 +84,13 @@ def dry_run_of(values: list[str], options_kind: str) -> bool:
         ApiError: 422, a value other than `All`.
     """
     if any(value != "All" for value in values):
-        wrong = next(value for value in values if value != "All")
-        cause = Cause("FieldValueNotSupported", f'Unsupported value: "{wrong}": supported values: "All"', "dryRun")
-        raise invalid("meta.k8s.io", options_kind, "", [cause])
+        raise invalid("meta.k8s.io", options_kind, "", [fields.not_supported("dryRun", values, ("All",))])
     return bool(values)
 
 
 def _manager(given: str, user_agent: str, options_kind: str) -> str:
     if len(given) > 128:
-        cause = Cause("FieldValueTooLong", "Too long: may not be more than 128 bytes", "fieldManager")
-        raise invalid("meta.k8s.io", options_kind, "", [cause])
+        raise invalid("meta.k8s.io", options_kind, "", [fields.too_long("fieldManager", 128)])
     return given or user_agent.split("/", 1)[0][:128] or "unknown"
 
 

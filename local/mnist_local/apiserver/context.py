@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mnist_local.apiserver.auth.authorizer import Authorizer
+from mnist_local.apiserver.auth.tokens import TokenSigner
 from mnist_local.apiserver.resource import Registry
+from mnist_local.apiserver.rest.admission import Admission
 from mnist_local.apiserver.store import Store, Table
 
 if TYPE_CHECKING:
@@ -20,6 +23,9 @@ class Context:
 
     store: Store = field(default_factory=Store)
     registry: Registry = field(default_factory=Registry)
+    authorizer: Authorizer = field(init=False)
+    signer: TokenSigner = field(default_factory=TokenSigner)
+    admission: Admission = field(default_factory=Admission)
     pod_log_dir: Path | None = None
     ca_pem: str = ""
     stopping: bool = False
@@ -31,6 +37,9 @@ class Context:
         self.stopping = True
         for wake in tuple(self.wakes):
             wake.set()
+
+    def __post_init__(self) -> None:
+        self.authorizer = Authorizer(self.store)
 
     def table(self, resource: Resource) -> Table:
         """Return the table that holds a resource's objects."""

@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from mnist_local.apiserver.schema.errors import FieldError
+
 Obj = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """One entry of `details.causes`: a `reason` such as FieldValueInvalid, the message, and the field path."""
-
-    reason: str
-    message: str
-    field: str = ""
-
-    def as_dict(self) -> Obj:
-        out: Obj = {"reason": self.reason, "message": self.message}
-        if self.field:
-            out["field"] = self.field
-        return out
 
 
 class ApiError(Exception):
@@ -113,14 +99,24 @@ def conflict(group: str, plural: str, name: str, why: str | None = None) -> ApiE
     return ApiError(409, "Conflict", message, _details(group, plural, name))
 
 
-def invalid(group: str, kind: str, name: str, causes: Sequence[Cause]) -> ApiError:
+def invalid(group: str, kind: str, name: str, causes: Sequence[FieldError]) -> ApiError:
     """422: the object breaks the rules of its kind (`kind` is the Kind, not the resource)."""
-    parts = [f"{c.field}: {c.message}" if c.field else c.message for c in causes]
-    unique = list(dict.fromkeys(parts))
+    unique = list(dict.fromkeys(str(cause) for cause in causes))
     text = unique[0] if len(unique) == 1 else "[" + ", ".join(unique) + "]"
     details = _details(group, kind, name)
-    details["causes"] = [c.as_dict() for c in causes]
+    details["causes"] = [{"reason": c.reason, "message": c.message, "field": c.path} for c in causes]
     return ApiError(422, "Invalid", f"{qualified(group, kind)} {_q(name)} is invalid: {text}", details)
+
+
+def rejected(message: str = "the server rejected our request due to an error in our request") -> ApiError:
+    """422 without a field: a patch that does not fit."""
+    return ApiError(422, "Invalid", message, {})
+
+
+def not_supported(group: str, plural: str, verb: str) -> ApiError:
+    """405 for a verb that a custom resource does not have."""
+    message = f'{verb} is not supported on resources of kind "{qualified(group, plural)}"'
+    return ApiError(405, "MethodNotAllowed", message, _details(group, plural))
 
 
 def method_not_allowed() -> ApiError:
@@ -128,11 +124,10 @@ def method_not_allowed() -> ApiError:
     return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
 
 
-def not_acceptable(accepted: Iterable[str] = ("application/json", "application/yaml")) -> ApiError:
+def not_acceptable() -> ApiError:
     """406: no content type of the Accept header can be served."""
-    return ApiError(
-        406, "NotAcceptable", f"only the following media types are accepted: {', '.join(accepted)}", None
-    )
+    forms = "application/json, application/json;stream=watch"
+    return ApiError(406, "NotAcceptable", f"406: Not Acceptable\n\nAvailable representations: {forms}", {})
 
 
 def unsupported_media_type(accepted: Iterable[str]) -> ApiError:
@@ -141,7 +136,6 @@ def unsupported_media_type(accepted: Iterable[str]) -> ApiError:
         415,
         "UnsupportedMediaType",
         "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted),
-        {},
     )
 
 

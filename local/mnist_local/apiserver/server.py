@@ -8,20 +8,26 @@ from collections.abc import Callable
 from aiohttp import web
 
 from mnist_local.apiserver import discovery, requestinfo
-from mnist_local.apiserver.call import SYSTEM, Call, User
+from mnist_local.apiserver.auth.authentication import Authenticator, impersonated
+from mnist_local.apiserver.auth.authorizer import Question
+from mnist_local.apiserver.auth.reviews import Reviews
+from mnist_local.apiserver.call import Call, User, require_object
+from mnist_local.apiserver.codec import decode
 from mnist_local.apiserver.context import Context
-from mnist_local.apiserver.errors import ApiError, method_not_allowed, no_such_path, unauthorized
+from mnist_local.apiserver.errors import ApiError, method_not_allowed, no_such_path, not_found, not_supported
 from mnist_local.apiserver.handlers import patch as patching
-from mnist_local.apiserver.handlers import read, write
+from mnist_local.apiserver.handlers import read, subresources, write
+from mnist_local.apiserver.handlers.podlog import pod_log
 from mnist_local.apiserver.handlers.responses import error_response, json_response, object_response
 from mnist_local.apiserver.handlers.watch import watch
 from mnist_local.apiserver.openapidocs import OpenApi
+from mnist_local.apiserver.requestinfo import RequestInfo
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[Context, Call], web.Response]
 
-_VERBS: dict[str, Handler] = {
+_MAIN: dict[str, Handler] = {
     "get": read.get,
     "list": read.list_,
     "create": write.create,
@@ -30,49 +36,100 @@ _VERBS: dict[str, Handler] = {
     "delete": write.delete,
     "deletecollection": write.delete_collection,
 }
+_STATUS: dict[str, Handler] = {"get": read.get, "update": write.update, "patch": patching.patch}
+_SUBRESOURCES: dict[str, dict[str, Handler]] = {
+    "status": _STATUS,
+    "finalize": {"update": write.update},
+    "eviction": {"create": subresources.evict},
+    "binding": {"create": subresources.bind},
+    "ephemeralcontainers": {},
+}
+_BODY_VERBS = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
 
 class Server:
     """Answers requests over one context."""
 
-    def __init__(self, ctx: Context, admin_token: str) -> None:
+    def __init__(self, ctx: Context, authenticator: Authenticator) -> None:
         self.ctx = ctx
-        self.admin_token = admin_token
+        self.authenticator = authenticator
+        self.reviews = Reviews(ctx, authenticator)
         self.openapi = OpenApi(ctx)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; every failure becomes a Status."""
         call: Call | None = None
         try:
-            user = self._authenticate(request)
+            user = impersonated(
+                self.authenticator.of_request(request.headers), request.headers, self.ctx.authorizer
+            )
             query = request.rel_url.query
             info = requestinfo.parse(request.method, request.path, query)
+            self._authorize(user, info)
             if not info.is_resource:
-                return self._other(request)
+                return self._other(request, info)
             resource = self.ctx.registry.find(info.group, info.version, info.resource)
             if resource is None:
                 raise no_such_path()
-            body = await request.read() if request.body_exists else b""
+            body = b""
+            if info.verb in _BODY_VERBS and request.body_exists:
+                body = await request.read()
             call = Call(info, resource, user, query, request.headers, body)
-            if info.verb == "watch":
-                return await watch(self.ctx, call, request)
-            handler = _VERBS.get(info.verb)
-            if handler is None:
-                raise method_not_allowed()
-            return handler(self.ctx, call)
+            return await self._answer(call, request)
         except ApiError as error:
             return error_response(error, call.warnings if call else None)
-        except Exception as error:  # noqa: BLE001 - the server goes on after a fault in one request
+        except Exception as error:
             log.exception("%s %s failed", request.method, request.path)
             return error_response(ApiError(500, "InternalError", f"Internal error occurred: {error}"))
 
-    def _authenticate(self, request: web.BaseRequest) -> User:
-        header = request.headers.get("Authorization", "")
-        if header.removeprefix("Bearer ") != self.admin_token:
-            raise unauthorized()
-        return SYSTEM
+    def _authorize(self, user: User, info: RequestInfo) -> None:
+        authorizer = self.ctx.authorizer
+        if not info.is_resource:
+            authorizer.require_path(user, info.verb, info.path)
+            return
+        authorizer.require(
+            user,
+            Question(info.verb, info.group, info.resource, info.subresource, info.namespace, info.name),
+        )
 
-    def _other(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _answer(self, call: Call, request: web.BaseRequest) -> web.StreamResponse:
+        info, resource = call.info, call.resource
+        if info.subresource:
+            return await self._subresource(call, request)
+        if info.verb not in resource.verbs:
+            raise (
+                not_supported(resource.group, resource.plural, info.verb) if resource.custom else method_not_allowed()
+            )
+        if resource.virtual:
+            obj = require_object(decode(call.body, call.headers.get("Content-Type", "")))
+            return object_response(self.reviews.answer(call, obj), 201, call.warnings)
+        if info.verb == "watch":
+            return await watch(self.ctx, call, request)
+        if resource.namespaced and not info.namespace and info.verb not in ("list", "deletecollection"):
+            raise method_not_allowed()
+        if info.verb == "create" and info.name:
+            raise method_not_allowed()
+        return _MAIN[info.verb](self.ctx, call)
+
+    async def _subresource(self, call: Call, request: web.BaseRequest) -> web.StreamResponse:
+        info, resource = call.info, call.resource
+        if info.subresource not in resource.subresources:
+            raise not_found(resource.group, resource.plural, info.name) if resource.custom else no_such_path()
+        if info.subresource == "log" and info.verb == "get":
+            return await pod_log(self.ctx, call, request)
+        if info.subresource == "token" and info.verb == "create":
+            obj = require_object(decode(call.body, call.headers.get("Content-Type", "")))
+            return object_response(self.reviews.token(call, obj), 201)
+        handler = _SUBRESOURCES.get(info.subresource, {}).get(info.verb)
+        if handler is None:
+            raise (
+                not_supported(resource.group, resource.plural, info.verb) if resource.custom else method_not_allowed()
+            )
+        return handler(self.ctx, call)
+
+    def _other(self, request: web.BaseRequest, info: RequestInfo) -> web.StreamResponse:
+        if info.verb not in ("get", "head"):
+            raise method_not_allowed()
         path = request.path.rstrip("/") or "/"
         if path in ("/healthz", "/livez", "/readyz"):
             return web.Response(text="ok")
@@ -85,7 +142,7 @@ class Server:
             return object_response(self.openapi.index())
         if path.startswith("/openapi/v3/"):
             return json_response(self.openapi.document(path.removeprefix("/openapi/v3/")))
-        raise no_such_path()
+        return web.Response(status=404, text="404 page not found\n")
 
     def _discovery(self, parts: list[str], accept: str) -> web.Response:
         registry = self.ctx.registry

@@ -58,6 +58,9 @@ class Listener(Protocol):
     def offer(self, event: Event) -> None:
         """Take note of the change; must neither block nor write to the store."""
 
+    def end(self) -> None:
+        """Take note that the table is gone."""
+
 
 class Table:
     """All objects of one resource, sorted by key, and the log of their recent changes."""
@@ -133,6 +136,13 @@ class Store:
         if table is None:
             table = self.tables[name] = Table(name, self.rv)
         return table
+
+    def drop(self, name: str) -> None:
+        """Forget a table that is served no more, and end its watches."""
+        table = self.tables.pop(name, None)
+        if table is not None:
+            for listener in tuple(table.listeners):
+                listener.end()
 
     def subscribe(self, hook: Callable[[str, Event], None]) -> None:
         """Call `hook(table name, event)` after each change of any table."""

@@ -4,62 +4,84 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from mnist_local.apiserver.call import Call, require_object
-from mnist_local.apiserver.codec import decode_json
+from mnist_local.apiserver.auth.authorizer import require_create
+from mnist_local.apiserver.call import Call, WriteOptions, require_object
+from mnist_local.apiserver.codec import decode_json, decode_yaml, encode
 from mnist_local.apiserver.context import Context
-from mnist_local.apiserver.errors import ApiError, Obj, bad_request, not_found, unsupported_media_type
+from mnist_local.apiserver.errors import Obj, bad_request, invalid, not_found, unsupported_media_type
 from mnist_local.apiserver.handlers.responses import entry_response
 from mnist_local.apiserver.handlers.write import write_of
-from mnist_local.apiserver.rest.decoding import accept_body, finisher
+from mnist_local.apiserver.rest import managedfields, patches
+from mnist_local.apiserver.rest.decoding import accept, check_identity
 from mnist_local.apiserver.rest.engine import Engine
-from mnist_local.apiserver.views import obj_of
+from mnist_local.apiserver.schema import errors as fields
+from mnist_local.apiserver.store import Entry
+from mnist_local.apiserver.views import raw_of
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
+_CUSTOM = (JSON_PATCH, MERGE_PATCH, APPLY)
+_BUILTIN = (JSON_PATCH, MERGE_PATCH, STRATEGIC, APPLY)
 
 
 def patch(ctx: Context, call: Call) -> web.Response:
     """Answer a patch of an object or its status."""
-    options = call.write_options("PatchOptions")
     kind = call.content_type
+    kinds = _CUSTOM if call.resource.custom else _BUILTIN
+    if kind not in kinds:
+        raise unsupported_media_type(kinds)
+    options = call.write_options("PatchOptions")
+    _check_options(call, options, kind)
+    if kind == APPLY:
+        return _apply(ctx, call, options)
+    body = _decode(call.body)
     write = write_of(call, options.dry_run)
     entry = ctx.table(call.resource).get(write.namespace, write.name)
     if entry is None:
         raise not_found(call.resource.group, call.resource.plural, write.name)
-    live: Obj = decode_json(entry.raw) if call.resource.from_storage is None else obj_of(call.resource, entry)
-    body = decode_json(call.body)
+    live = _live(call, entry)
     if kind == JSON_PATCH:
-        obj = _json_patch(live, body)
-    elif kind in (MERGE_PATCH, STRATEGIC, APPLY):
-        obj = _merge(live, require_object(body))
+        obj = patches.json(live, body)
+    elif kind == MERGE_PATCH:
+        obj = patches.merge(live, require_object(body))
     else:
-        raise unsupported_media_type((JSON_PATCH, MERGE_PATCH, STRATEGIC, APPLY))
-    if obj["metadata"].get("name") != write.name:
-        raise bad_request(
-            f"the name of the object ({obj['metadata'].get('name')}) does not match the name on the URL ({write.name})"
-        )
-    obj = accept_body(ctx, call, obj, options)
-    return entry_response(call, Engine(ctx).update(write, obj, entry, finisher(call, options, "Update")))
+        obj = patches.strategic(call.resource, live, require_object(body))
+    obj = accept(call, obj, options.field_validation, patched=True)
+    check_identity(call, obj)
+    finish = managedfields.as_update(call.resource, options.manager, write.subresource)
+    return entry_response(call, Engine(ctx).update(write, obj, entry, finish))
 
 
-def _json_patch(live: Obj, body: object) -> Obj:
-    import jsonpatch
-
-    try:
-        return require_object(jsonpatch.apply_patch(live, body))
-    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
-        raise ApiError(422, "Invalid", f"the server rejected our request due to an error in our request: {error}") from None
-
-
-def _merge(live: Obj, body: Obj) -> Obj:
-    for key, value in body.items():
-        if value is None:
-            live.pop(key, None)
-        elif isinstance(value, dict):
-            former = live.get(key)
-            live[key] = _merge(former if isinstance(former, dict) else {}, value)
-        else:
-            live[key] = value
+def _live(call: Call, entry: Entry) -> Obj:
+    live: Obj = decode_json(raw_of(call.resource, entry))
     return live
+
+
+def _decode(body: bytes) -> object:
+    try:
+        return decode_json(body)
+    except Exception as error:
+        raise bad_request(f"error decoding patch: {error}") from None
+
+
+def _check_options(call: Call, options: WriteOptions, kind: str) -> None:
+    if kind == APPLY:
+        if not call.query.get("fieldManager"):
+            cause = fields.required("fieldManager", "is required for apply patch")
+            raise invalid("meta.k8s.io", "PatchOptions", "", [cause])
+    elif options.force is not None:
+        cause = fields.forbidden("force", "may not be specified for non-apply patch")
+        raise invalid("meta.k8s.io", "PatchOptions", "", [cause])
+
+
+def _apply(ctx: Context, call: Call, options: WriteOptions) -> web.Response:
+    write = write_of(call, options.dry_run)
+    resource = call.resource
+    applied = require_object(decode_yaml(call.body))
+    entry = ctx.table(resource).get(write.namespace, write.name)
+    if entry is None and write.subresource:
+        raise not_found(resource.group, resource.plural, write.name)
+    applied = accept(call, applied, options.field_validation)
+    raise NotImplementedError(encode(applied), require_create)

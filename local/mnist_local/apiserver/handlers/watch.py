@@ -13,10 +13,12 @@ from aiohttp import web
 from mnist_local.apiserver.call import Call
 from mnist_local.apiserver.codec import encode, wants_table
 from mnist_local.apiserver.context import Context
-from mnist_local.apiserver.errors import ApiError, Cause, Obj, expired, invalid
+from mnist_local.apiserver.errors import ApiError, Obj, expired, invalid
 from mnist_local.apiserver.handlers.read import selection_of, too_large, version_of
 from mnist_local.apiserver.handlers.responses import headers_of
 from mnist_local.apiserver.resource import Resource
+from mnist_local.apiserver.schema import errors as fields
+from mnist_local.apiserver.schema.errors import FieldError
 from mnist_local.apiserver.selectors import Match
 from mnist_local.apiserver.store import Entry, Event, Table
 from mnist_local.apiserver.tables import table_of
@@ -51,6 +53,11 @@ class Watcher:
             self.overrun = True
         else:
             self.queue.append(seen)
+        self.wake.set()
+
+    def end(self) -> None:
+        """End the stream."""
+        self.overrun = True
         self.wake.set()
 
     def _seen(self, event: Event) -> tuple[str, Entry, Event | None] | None:
@@ -182,19 +189,12 @@ def _send_initial(call: Call, bookmarks: bool) -> bool | None:
     if "sendInitialEvents" not in call.query:
         return None
     wanted = call.flag("sendInitialEvents")
-    causes: list[Cause] = []
+    causes: list[FieldError] = []
     if call.query.get("resourceVersionMatch") != "NotOlderThan":
-        causes.append(
-            Cause(
-                "FieldValueForbidden",
-                "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-                "resourceVersionMatch",
-            )
-        )
+        sentence = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        causes.append(fields.forbidden("resourceVersionMatch", sentence))
     if wanted and not bookmarks:
-        causes.append(
-            Cause("FieldValueForbidden", "Forbidden: sendInitialEvents requires allowWatchBookmarks", "sendInitialEvents")
-        )
+        causes.append(fields.forbidden("sendInitialEvents", "sendInitialEvents requires allowWatchBookmarks"))
     if causes:
         raise invalid("meta.k8s.io", "ListOptions", "", causes)
     return wanted

@@ -7,12 +7,16 @@ from aiohttp import web
 from mnist_local.apiserver.call import Call, dry_run_of, require_object
 from mnist_local.apiserver.codec import decode, encode
 from mnist_local.apiserver.context import Context
-from mnist_local.apiserver.errors import Obj, bad_request, invalid, method_not_allowed, not_found
-from mnist_local.apiserver.errors import Cause
+from mnist_local.apiserver.errors import Obj, bad_request, conflict, invalid, not_found, not_supported
 from mnist_local.apiserver.handlers.read import selection_of
 from mnist_local.apiserver.handlers.responses import entry_response, json_response, object_response
-from mnist_local.apiserver.rest.decoding import accept_body, check_identity, finisher
-from mnist_local.apiserver.rest.engine import DeleteOptions, Engine, Write
+from mnist_local.apiserver.rest.decoding import accept, check_identity, duplicate_fields
+from mnist_local.apiserver.auth.authorizer import require_create
+from mnist_local.apiserver.rest import managedfields
+from mnist_local.apiserver.rest.deletion import DeleteOptions
+from mnist_local.apiserver.rest.engine import Engine
+from mnist_local.apiserver.rest.writes import Write
+from mnist_local.apiserver.schema import errors as fields
 from mnist_local.apiserver.store import Entry
 from mnist_local.apiserver.views import item_of
 
@@ -30,31 +34,47 @@ def write_of(call: Call, dry_run: bool) -> Write:
     )
 
 
+def body_of(call: Call, level: str) -> Obj:
+    """Return the body as an object of the resource's kind, in the stored version.
+
+    Raises:
+        ApiError: 400 or 415.
+    """
+    content_type = call.headers.get("Content-Type", "")
+    obj = require_object(decode(call.body, content_type))
+    # A second parse only to find repeated keys is left to clients that ask for a level.
+    twice = duplicate_fields(call.body) if "fieldValidation" in call.query and level != "Ignore" else None
+    obj = accept(call, obj, level, twice=twice)
+    check_identity(call, obj)
+    return obj
+
+
 def create(ctx: Context, call: Call) -> web.Response:
     """Answer a create."""
     options = call.write_options("CreateOptions")
-    obj = require_object(decode(call.body, call.headers.get("Content-Type", "")))
-    obj = accept_body(ctx, call, obj, options)
-    check_identity(call, obj)
-    write = write_of(call, options.dry_run)
-    entry = Engine(ctx).create(write, obj, finisher(call, options, "Update"))
+    obj = body_of(call, options.field_validation)
+    finish = managedfields.as_update(call.resource, options.manager, "")
+    entry = Engine(ctx).create(write_of(call, options.dry_run), obj, finish)
     return entry_response(call, entry, 201)
 
 
 def update(ctx: Context, call: Call) -> web.Response:
     """Answer an update of an object or its status."""
     options = call.write_options("UpdateOptions")
-    obj = require_object(decode(call.body, call.headers.get("Content-Type", "")))
-    obj = accept_body(ctx, call, obj, options)
-    check_identity(call, obj)
+    obj = body_of(call, options.field_validation)
     engine = Engine(ctx)
     write = write_of(call, options.dry_run)
-    finish = finisher(call, options, "Update")
+    finish = managedfields.as_update(call.resource, options.manager, write.subresource)
     entry = ctx.table(call.resource).get(write.namespace, write.name)
     if entry is None:
         if call.resource.create_on_update and not write.subresource and not obj["metadata"].get("resourceVersion"):
+            require_create(ctx, call)
             return entry_response(call, engine.create(write, obj, finish), 201)
         raise not_found(call.resource.group, call.resource.plural, write.name)
+    if (uid := obj["metadata"].get("uid")) and uid != entry.obj["metadata"]["uid"]:
+        found = entry.obj["metadata"]["uid"]
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
+        raise conflict(call.resource.group, call.resource.plural, write.name, why)
     return entry_response(call, engine.update(write, obj, entry, finish))
 
 
@@ -71,11 +91,8 @@ def delete_options(call: Call) -> tuple[DeleteOptions, bool]:
     query = call.query
     options.propagation = body.get("propagationPolicy") or query.get("propagationPolicy") or None
     if options.propagation not in (None, "Background", "Foreground", "Orphan"):
-        cause = Cause(
-            "FieldValueNotSupported",
-            f'Unsupported value: "{options.propagation}": supported values: "Foreground", "Background", "Orphan", "nil"',
-            "propagationPolicy",
-        )
+        allowed = ("Foreground", "Background", "Orphan", "nil")
+        cause = fields.not_supported("propagationPolicy", options.propagation, allowed)
         raise invalid("meta.k8s.io", "DeleteOptions", "", [cause])
     orphan = body.get("orphanDependents")
     if orphan is None and "orphanDependents" in query:
@@ -101,7 +118,7 @@ def delete_options(call: Call) -> tuple[DeleteOptions, bool]:
 def delete(ctx: Context, call: Call) -> web.Response:
     """Answer a delete of one object."""
     if call.info.subresource:
-        raise method_not_allowed()
+        raise not_supported(call.resource.group, call.resource.plural, "delete")
     options, dry_run = delete_options(call)
     engine = Engine(ctx)
     write = write_of(call, dry_run)

@@ -34,7 +34,7 @@ def keep_on_update(obj: Obj, old: Obj) -> None:
     metadata.setdefault("uid", former["uid"])
     metadata["creationTimestamp"] = former["creationTimestamp"]
     metadata.pop("selfLink", None)
-    for name in ("generation", "deletionTimestamp"):
+    for name in ("generation", *(("deletionTimestamp",) if "deletionTimestamp" in former else ())):
         _copy(metadata, former, name)
     if "deletionGracePeriodSeconds" in former:
         metadata.setdefault("deletionGracePeriodSeconds", former["deletionGracePeriodSeconds"])
@@ -71,3 +71,15 @@ def order_keys(obj: Obj, resource: Resource) -> Obj:
         if key not in ordered:
             ordered[key] = value
     return ordered
+
+
+def same_but_times(obj: Obj, old: Obj) -> bool:
+    """Tell whether a write changes nothing, or nothing but the times in managedFields (which is no change)."""
+    if obj == old:
+        return True
+    if _without(obj, ("metadata",)) != _without(old, ("metadata",)):
+        return False
+    metadata, former = obj["metadata"], old["metadata"]
+    return _without(metadata, ("managedFields",)) == _without(former, ("managedFields",)) and [
+        _without(entry, ("time",)) for entry in metadata.get("managedFields", ())
+    ] == [_without(entry, ("time",)) for entry in former.get("managedFields", ())]
