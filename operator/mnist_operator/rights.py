@@ -1,4 +1,4 @@
-"""The rights that the operator needs, each with its reason. The chart, the local environment and a test use this list."""
+"""The operator's rights, each with its reason. The chart, the local environment and a test use this list."""
 
 from __future__ import annotations
 

@@ -104,10 +104,9 @@ def test_no_credential_is_seen_outside_its_secret(scene: Scene) -> None:
     scene.add_secret()
     scene.apply()
     scene.walk_to_running()
-    seen = [operator.text()]
-    for path in (scene.trainings, scene.kuberay.clusters, scene.kuberay.jobs):
-        seen.append(json.dumps(scene.kube.items(path)))
-    seen.append(json.dumps(scene.kube.items(f"/apis/events.k8s.io/v1/namespaces/{scene.namespace}/events")))
+    events = f"/apis/events.k8s.io/v1/namespaces/{scene.namespace}/events"
+    paths = (scene.trainings, scene.kuberay.clusters, scene.kuberay.jobs, events)
+    seen = [operator.text(), *(json.dumps(scene.kube.items(path)) for path in paths)]
     assert "canary" not in "".join(seen)
     assert "Y2FuYXJ5" not in "".join(seen), "nor in base64"
 
