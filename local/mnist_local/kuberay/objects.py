@@ -1,5 +1,6 @@
 """The objects that KubeRay makes beside pods: owner references, head Service, token Secret, submitter Job."""
 
+import base64
 import secrets
 from typing import Any
 
@@ -34,7 +35,8 @@ def auth_secret(cluster: Json) -> Json:
             "labels": {k.CLUSTER_LABEL: name},
             "ownerReferences": [owner_reference(cluster)],
         },
-        "stringData": {k.AUTH_TOKEN_KEY: secrets.token_urlsafe(32)},
+        "type": "Opaque",
+        "data": {k.AUTH_TOKEN_KEY: base64.b64encode(secrets.token_urlsafe(32).encode()).decode()},
     }
 
 

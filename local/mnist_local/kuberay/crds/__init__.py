@@ -9,8 +9,5 @@ from mnist_local.kuberay.json_types import Json
 
 def documents() -> list[Json]:
     """RayCluster and RayJob as CustomResourceDefinition objects, free of YAML aliases."""
-    found = []
-    for entry in sorted(resources.files(__package__).iterdir(), key=lambda item: item.name):
-        if entry.name.endswith(".yaml"):
-            found.append(yaml.safe_load(entry.read_text()))
-    return found
+    entries = sorted(resources.files(__package__).iterdir(), key=lambda item: item.name)
+    return [yaml.safe_load(entry.read_text()) for entry in entries if entry.name.endswith(".yaml")]

@@ -90,6 +90,7 @@ class ContainerRunner:
 
     async def _configure(self) -> Launch:
         """Resolve argv and environment, waiting for Secrets and ConfigMaps that do not exist yet."""
+        told = ""
         while True:
             pod = self._reporter.pod
             try:
@@ -101,7 +102,9 @@ class ContainerRunner:
                 )
             except ContainerConfigError as error:
                 self._reporter.set(self._reporter.state(self.name).wait("CreateContainerConfigError", str(error)))
-                await self._reporter.event("Warning", "Failed", f"Error: {error}")
+                if told != str(error):
+                    told = str(error)
+                    await self._reporter.event("Warning", "Failed", f"Error: {error}")
                 await asyncio.sleep(_CONFIG_RETRY_S)
                 continue
             if start.ray_token:

@@ -20,11 +20,12 @@ class NoFreePortError(RuntimeError):
 
 @dataclass(frozen=True)
 class NodeNetwork:
-    """Where one Ray node listens. `gcs`, `dashboard` and the last two are used by a head only."""
+    """Where one Ray node listens. `gcs`, `dashboard`, `client` and the last two are used by a head only."""
 
     address: str
     gcs: int
     dashboard: int
+    client: int
     dashboard_agent: int
     metrics: int
     autoscaler_metrics: int
@@ -33,8 +34,8 @@ class NodeNetwork:
     @property
     def ports(self) -> frozenset[int]:
         """All ports of the node that are unique on the machine."""
-        own = (self.gcs, self.dashboard_agent, self.metrics, self.autoscaler_metrics, self.dashboard_metrics)
-        return frozenset(own)
+        shared = (self.autoscaler_metrics, self.dashboard_metrics)
+        return frozenset((self.gcs, self.client, self.dashboard_agent, self.metrics, *shared))
 
 
 def is_free(address: str, port: int) -> bool:
@@ -75,6 +76,7 @@ class Network:
             address=address,
             gcs=self._port(),
             dashboard=dashboard or self._port(),
+            client=self._port(),
             dashboard_agent=self._port(),
             metrics=self._port(),
             autoscaler_metrics=self._port(),

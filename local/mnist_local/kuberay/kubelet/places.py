@@ -64,5 +64,5 @@ class Places:
         """Addresses of all head Services."""
         found: dict[tuple[str, str, int], str] = {}
         for place in self._places.values():
-            found |= services.head_endpoints(place.namespace, place.service, place.gcs, place.dashboard)
+            found |= services.head_endpoints(place.namespace, place.service, place.node)
         return found

@@ -28,7 +28,7 @@ class PodReporter:
         self.pod = pod
         self.pod_ip: str | None = None
         self.gone = False
-        self.forced_phase: str | None = None
+        self._forced_phase: str | None = None
         self._context = context
         self._started_at = clock.timestamp()
         inits = pod["spec"].get("initContainers") or []
@@ -48,6 +48,11 @@ class PodReporter:
         (self.inits if state.name in self.inits else self.mains)[state.name] = state
         self._dirty.set()
 
+    def force_phase(self, phase: str) -> None:
+        """The pod ends from outside, so its phase does not follow from its containers."""
+        self._forced_phase = phase
+        self._dirty.set()
+
     async def run(self) -> None:
         """Write changes until cancelled."""
         while True:
@@ -64,7 +69,7 @@ class PodReporter:
     async def _write(self) -> None:
         inits, mains = list(self.inits.values()), list(self.mains.values())
         now = clock.timestamp()
-        status = pod_status.compute(self.pod, inits, mains, self.pod_ip, self._started_at, now, self.forced_phase)
+        status = pod_status.compute(self.pod, inits, mains, self.pod_ip, self._started_at, now, self._forced_phase)
         metadata = self.pod["metadata"]
         patch = {"metadata": {"uid": metadata["uid"]}, "status": status}
         api = self._context.api

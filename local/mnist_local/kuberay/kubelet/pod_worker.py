@@ -71,7 +71,7 @@ class PodWorker:
             await asyncio.wait([life, stopping], return_when=asyncio.FIRST_COMPLETED)
             life.cancel()
             if await _settle(life) is not None:
-                self._reporter.forced_phase = "Failed"
+                self._reporter.force_phase("Failed")
             if self._grace_s is not None:
                 await self._wind_down()
         finally:
@@ -157,9 +157,8 @@ class PodWorker:
             try:
                 return await service_account.write(self._context.api, pod, self._folders.service_account)
             except ApiError as error:
-                if error.status != 404:
-                    raise
                 if service_account.name_of(pod) == "default":
+                    log.info("pod %s runs without a token: %s", pod["metadata"]["name"], error)
                     return None  # a namespace just made; nothing here needs the default identity
                 await self._reporter.event("Warning", "FailedMount", f"MountVolume.SetUp failed : {error}")
                 await asyncio.sleep(_VOLUME_RETRY_S)
@@ -207,28 +206,31 @@ class PodWorker:
             return
         for name in running:
             await self._reporter.event("Normal", "Killing", f"Stopping container {name}")
-        exits: asyncio.Future[list[Json | BaseException]] = asyncio.gather(
-            *(supervisor.wait(name) for name in running), return_exceptions=True
-        )
-        while not exits.done():
+        exits = {name: asyncio.create_task(supervisor.wait(name)) for name in running}
+        await self._end_processes(supervisor, exits)
+        if self._reporter.gone:
+            return
+        events = [(name, exit_.result()) for name, exit_ in exits.items() if exit_.exception() is None]
+        codes = [self._runners[name].record_exit(event) for name, event in events]
+        self._reporter.force_phase("Failed" if any(codes) else "Succeeded")
+
+    async def _end_processes(self, supervisor: SupervisorClient, exits: "dict[str, asyncio.Task[Json]]") -> None:
+        """SIGTERM, again whenever the grace gets shorter, until all have ended or nobody cares."""
+        pending: set[asyncio.Task[Any]] = set(exits.values())
+        while pending and not self._reporter.gone:
             self._stop_changed.clear()
-            if self._reporter.gone:
-                exits.cancel()
-                return
-            for name in running:
+            for name in exits:
                 try:
                     supervisor.stop(name, self._grace_s or 0.0)
                 except SupervisorLostError as error:
                     log.debug("%s", error)
             changed = asyncio.create_task(self._stop_changed.wait())
-            both: list[asyncio.Future[Any]] = [exits, changed]
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            while pending and not changed.done():
+                await asyncio.wait([*pending, changed], return_when=asyncio.FIRST_COMPLETED)
+                pending = {task for task in pending if not task.done()}
             changed.cancel()
-        codes = []
-        for name, event in zip(running, exits.result(), strict=True):
-            if isinstance(event, dict):
-                codes.append(self._runners[name].record_exit(event))
-        self._reporter.forced_phase = "Failed" if any(codes) else "Succeeded"
+        for task in pending:
+            task.cancel()
 
     def _is_process(self, init: str) -> bool:
         return self._reporter.inits[init].running_since is not None and init != k.WAIT_FOR_GCS

@@ -42,9 +42,8 @@ def localized(command: str, container: Json, node: NodeNetwork, gcs: str, temp_d
     params.setdefault("num-cpus", str(os.cpu_count() or 1))
     if is_head:
         params |= {"port": str(node.gcs), "dashboard-host": node.address, "dashboard-port": str(node.dashboard)}
-        # Two servers that nothing here uses, on the way to a ready head: Ray Client, and the monitor of an autoscaler.
-        params.setdefault("ray-client-server-port", "0")
-        params.setdefault("no-monitor", "true")
+        params["ray-client-server-port"] = str(node.client)
+        params.setdefault("no-monitor", "true")  # serves autoscalers only, and stands in the way to a ready head
     else:
         params["address"] = gcs
     words = ["exec", "ray", "start", *(["--head"] if is_head else [])]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from mnist_local.kuberay import constants as k
+from mnist_local.kuberay.kubelet.network import NodeNetwork
 
 _LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _ENDPOINT = re.compile(rf"\b({_LABEL})\.({_LABEL})\.svc(?:\.cluster\.local)?:(\d+)\b")
@@ -22,9 +23,7 @@ def localized(text: str, endpoints: Endpoints) -> str:
     return _ENDPOINT.sub(replace, text)
 
 
-def head_endpoints(namespace: str, service: str, gcs: str, dashboard: str) -> dict[tuple[str, str, int], str]:
-    """Endpoints of one cluster's head Service; `gcs` and `dashboard` are address:port."""
-    return {
-        (namespace, service, k.PORTS["gcs-server"]): gcs,
-        (namespace, service, k.PORTS["dashboard"]): dashboard,
-    }
+def head_endpoints(namespace: str, service: str, node: NodeNetwork) -> dict[tuple[str, str, int], str]:
+    """Endpoints of one cluster's head Service."""
+    ports = {"gcs-server": node.gcs, "dashboard": node.dashboard, "client": node.client}
+    return {(namespace, service, k.PORTS[name]): f"{node.address}:{port}" for name, port in ports.items()}
