@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 import yaml
 
+from mnist_local.apiserver import protobuf
 from mnist_local.apiserver.errors import Obj, bad_request, not_acceptable, unsupported_media_type
+
+log = logging.getLogger(__name__)
 
 JSON = "application/json"
 YAML = "application/yaml"
@@ -68,6 +72,11 @@ def decode(body: bytes, content_type: str) -> Any:
         return decode_json(body)
     if kind in (YAML, "text/yaml", "application/x-yaml", "text/plain"):
         return decode_yaml(body)
+    if kind == protobuf.CONTENT_TYPE:
+        try:
+            return protobuf.decode(body)
+        except ValueError as error:
+            log.warning("a protobuf body was refused: %s", error)
     raise unsupported_media_type(BODY_TYPES)
 
 
