@@ -32,6 +32,13 @@ async def run(settings: Settings) -> None:
         ready = controller.ready.is_set
         async with HealthServer(settings.bind_address, settings.health_port, metrics.registry, ready):
             work = asyncio.create_task(controller.run())
+
+            async def stop_working(**_: object) -> None:
+                # kopf gives every task that it does not know five seconds; ours need none.
+                work.cancel()
+                await asyncio.gather(work, return_exceptions=True)
+
+            kopf.on.cleanup(registry=registry)(stop_working)
             watch = asyncio.create_task(
                 kopf.operator(
                     registry=registry,
@@ -41,9 +48,10 @@ async def run(settings: Settings) -> None:
                 )
             )
             try:
-                done, _ = await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
+                await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
+                if work.done() and not work.cancelled():
+                    work.result()
+                await watch
             finally:
                 for task in (work, watch):
                     task.cancel()

@@ -107,7 +107,7 @@ class Scene:
 
     def events(self, name: str = "mnist") -> list[str]:
         """Return the reasons of the events on a training."""
-        found = self.kube.items(EVENTS.format(self.namespace))
+        found = sorted(self.kube.items(EVENTS.format(self.namespace)), key=lambda item: item["eventTime"])
         return [item["reason"] for item in found if item["regarding"]["name"] == name]
 
     def walk_to_running(self, name: str = "mnist") -> None:

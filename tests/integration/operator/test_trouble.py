@@ -11,7 +11,7 @@ def test_a_missing_secret_is_told_and_waited_for(scene: Scene) -> None:
     scene.apply()
     status = scene.wait_status(phase="Pending", reason="SecretNotFound")
     assert f"Secret {scene.namespace}/minio-credentials" in status["message"]
-    assert scene.events() == ["SecretNotFound"]
+    wait_for(lambda: scene.events() == ["SecretNotFound"], "the event, once")
     scene.add_secret()
     scene.wait_status(phase="Provisioning")
 
