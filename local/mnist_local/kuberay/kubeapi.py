@@ -91,6 +91,7 @@ class KubeApi:
         body: Json | None = None,
         params: Mapping[str, str] | None = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> Json:
         """One request. Raises ApiError when it is refused, aiohttp.ClientError when the server is not reached."""
         async with self._session.request(
@@ -98,7 +99,7 @@ class KubeApi:
             self.connection.server + path,
             data=None if body is None else json.dumps(body),
             params=params,
-            headers={"Content-Type": content_type},
+            headers={"Content-Type": content_type, "Accept": accept},
             timeout=aiohttp.ClientTimeout(total=_REQUEST_TIMEOUT_S),
         ) as response:
             text = await response.text()

@@ -1,0 +1,120 @@
+"""For whoever starts, asks or ends a stack: the other end of the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from mnist_local.stack.errors import StackError, StackRefusedError
+from mnist_local.stack.layout import Layout
+from mnist_local.stack.lock import is_locked
+from mnist_local.stack.options import Options
+from mnist_local.stack.state import StackState
+
+_STOP_S = 40.0
+
+
+class StackProcess:
+    """A supervisor that this process has started."""
+
+    def __init__(self, layout: Layout, options: Options, detached: bool) -> None:
+        """`detached`: it outlives this process; else it ends when this process does, however that ends."""
+        self._layout = layout
+        self._options = options
+        self._detached = detached
+        self._process: asyncio.subprocess.Process | None = None
+        self._noise: list[str] = []
+
+    async def start(self) -> None:
+        """Start the supervisor."""
+        options = self._options
+        command = [sys.executable, "-m", "mnist_local.stack", "--dir", str(self._layout.root)]
+        command += ["--api-port", str(options.api_port), "--s3-port", str(options.s3_port)]
+        command += [word for namespace in options.namespaces for word in ("--namespace", namespace)]
+        command += ["--restart"] * options.restart + ["--lifeline"] * (not self._detached)
+        self._process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL if self._detached else asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            # Ctrl-C reaches us alone, and we end the stack in order.
+            start_new_session=True,
+        )
+
+    async def events(self) -> AsyncIterator[dict[str, Any]]:
+        """What the supervisor tells, until it ends. Raises StackError (or StackRefusedError) where it failed."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                self._noise.append(line.decode(errors="replace").rstrip())
+                continue
+            if event["event"] == "failed":
+                kind = StackRefusedError if event.get("refused") else StackError
+                raise kind(event["message"], tuple(event["tail"]), event["log"])
+            yield event
+        code = await self._process.wait()
+        if code:
+            log = self._layout.log("stack")
+            raise StackError(
+                f"the local stack ended unexpectedly (exit code {code})", tuple(self._noise[-12:]), str(log)
+            )
+
+    async def stop(self) -> None:
+        """End the stack, and wait until it has."""
+        if self._process is None or self._process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+        assert self._process.stdout is not None
+
+        async def drain() -> None:
+            # Unread events must not block its way out.
+            assert self._process is not None
+            assert self._process.stdout is not None
+            while await self._process.stdout.read(65536):
+                pass
+            await self._process.wait()
+
+        try:
+            await asyncio.wait_for(drain(), _STOP_S)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+
+
+def running(layout: Layout) -> StackState | None:
+    """The state of the stack that runs in a folder, or None."""
+    return StackState.read(layout.state) if is_locked(layout.lock) else None
+
+
+def last_failure(layout: Layout) -> str:
+    """What ended the stack that ran in a folder last, if something did."""
+    state = StackState.read(layout.state)
+    return state.message if state and state.phase == "failed" else ""
+
+
+def end(layout: Layout) -> bool:
+    """End the stack in a folder and wait for it; False if there is none. Raises StackError if it does not end."""
+    state = running(layout)
+    if state is None:
+        return False
+    os.kill(state.pid, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_S
+    while is_locked(layout.lock):
+        if time.monotonic() > deadline:
+            raise StackError(
+                f"the stack (pid {state.pid}) did not end in {_STOP_S:.0f} s", (), str(layout.log("stack"))
+            )
+        time.sleep(0.05)
+    return True
