@@ -28,6 +28,7 @@ def _run() -> int:
     from mnist_operator.app import logs
     from mnist_operator.app.run import run
     from mnist_operator.app.settings import Settings
+    from mnist_operator.kube.lease import LeaseLostError
 
     try:
         settings = Settings()
@@ -41,7 +42,7 @@ def _run() -> int:
         asyncio.run(run(settings))
     except KeyboardInterrupt:
         return 130
-    except OSError as error:
+    except (OSError, LeaseLostError) as error:
         sys.stderr.write(f"mnist-operator: {error}\n")
         return 1
     return 0

@@ -29,6 +29,12 @@ NAMESPACED_RULES: tuple[PolicyRule, ...] = (
 )
 """Rights in each namespace that is served: in a Role per namespace, or in the ClusterRole when all are served."""
 
+OWN_NAMESPACE_RULES: tuple[PolicyRule, ...] = (
+    # One active operator among several replicas.
+    _rule("coordination.k8s.io", ["leases"], ["get", "create", "update"]),
+)
+"""Rights in the operator's own namespace."""
+
 CLUSTER_RULES: tuple[PolicyRule, ...] = (
     # kopf notices KubeRay's CRDs when they are installed after the operator.
     _rule("apiextensions.k8s.io", ["customresourcedefinitions"], ["list", "watch"]),

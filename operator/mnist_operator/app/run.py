@@ -13,6 +13,7 @@ from mnist_operator.app.health import HealthServer
 from mnist_operator.app.metrics import Metrics
 from mnist_operator.app.settings import Settings
 from mnist_operator.kube.client import KubeApi
+from mnist_operator.kube.lease import Lease
 from mnist_operator.reconcile.state import ClusterState
 
 logger = logging.getLogger(__name__)
@@ -23,7 +24,10 @@ async def run(settings: Settings) -> None:
     metrics = Metrics()
     state = ClusterState()
     async with KubeApi.connection(metrics.requested) as api:
-        controller = Controller(api, state, settings, metrics)
+        lease = _lease(api, settings)
+        # The active one checks before each write that it still is.
+        guarded = api if lease is None else api.guarded(lambda: lease.held)
+        controller = Controller(guarded, state, settings, metrics)
         registry = kopf.OperatorRegistry()
         Watches(state, controller.queue).register(registry)
         kopf.on.login(registry=registry)(_login)
@@ -31,12 +35,14 @@ async def run(settings: Settings) -> None:
         logger.info("serving MnistTrainings in %s", where)
         ready = controller.ready.is_set
         async with HealthServer(settings.bind_address, settings.health_port, metrics.registry, ready):
-            work = asyncio.create_task(controller.run())
+            work = asyncio.create_task(_work_while_active(controller, lease))
 
             async def stop_working(**_: object) -> None:
                 # kopf gives every task that it does not know five seconds; ours need none.
                 work.cancel()
                 await asyncio.gather(work, return_exceptions=True)
+                if lease is not None:
+                    await lease.release()
 
             kopf.on.cleanup(registry=registry)(stop_working)
             watch = asyncio.create_task(
@@ -57,6 +63,29 @@ async def run(settings: Settings) -> None:
                     task.cancel()
                 await asyncio.gather(work, watch, return_exceptions=True)
     logger.info("stopped")
+
+
+def _lease(api: KubeApi, settings: Settings) -> Lease | None:
+    if not settings.lease_name:
+        return None
+    return Lease(api, settings.lease_namespace, settings.lease_name, settings.identity)
+
+
+async def _work_while_active(controller: Controller, lease: Lease | None) -> None:
+    if lease is None:
+        await controller.run()
+        return
+    await lease.acquire()
+    work, keep = asyncio.create_task(controller.run()), asyncio.create_task(lease.keep())
+    try:
+        await asyncio.wait({work, keep}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (keep, work):
+            if task.done():
+                task.result()
+    finally:
+        for task in (work, keep):
+            task.cancel()
+        await asyncio.gather(work, keep, return_exceptions=True)
 
 
 def _login(**kwargs: object) -> kopf.ConnectionInfo | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import uuid
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -29,6 +31,12 @@ class Settings(BaseSettings):
     """Address of the health and metrics port."""
     health_port: Annotated[int, Field(ge=0, le=65535)] = 8081
     """Port of /healthz, /readyz and /metrics; 0 serves none of them."""
+    lease_name: str = ""
+    """Lease that makes one of several replicas active; empty runs without one."""
+    lease_namespace: str = "default"
+    """Namespace of that Lease: the operator's own."""
+    identity: str = Field(default_factory=lambda: f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}")
+    """What tells this replica from the others."""
     log_format: Literal["text", "json"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

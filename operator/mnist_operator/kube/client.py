@@ -46,10 +46,17 @@ class ApiError(Exception):
 class KubeApi:
     """One connection pool to one API server."""
 
-    def __init__(self, api_client: client.ApiClient, observe: Observer | None = None, timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        api_client: client.ApiClient,
+        observe: Observer | None = None,
+        timeout: float = 30.0,
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._client = api_client
         self._observe = observe
         self._timeout = timeout
+        self._may_write = may_write
 
     @classmethod
     @asynccontextmanager
@@ -58,6 +65,10 @@ class KubeApi:
         await config.load_config()
         async with client.ApiClient() as api_client:
             yield cls(api_client, observe)
+
+    def guarded(self, may_write: Callable[[], bool]) -> KubeApi:
+        """Return the same connection with a check before each write."""
+        return KubeApi(self._client, self._observe, self._timeout, may_write)
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Object:
         """GET an object or a list."""
@@ -70,6 +81,10 @@ class KubeApi:
     async def patch(self, path: str, body: Object | list[Object], content_type: str = MERGE_PATCH) -> Object:
         """PATCH an object or a subresource."""
         return await self._request("PATCH", path, body, content_type)
+
+    async def replace(self, path: str, body: Object) -> Object:
+        """PUT an object over the version that `body` names."""
+        return await self._request("PUT", path, body)
 
     async def delete(self, path: str, uid: str, propagation: str = "Background") -> Object:
         """DELETE the object of that uid and no other of the same name."""
@@ -89,6 +104,8 @@ class KubeApi:
         content_type: str = "application/json",
         query: Mapping[str, str] | None = None,
     ) -> Object:
+        if method != "GET" and not self._may_write():
+            raise ApiError(0, "NotActive", f"{method} {path}: this operator is not the active one any more")
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "mnist-operator"}
         await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = f"{self._client.configuration.host}{path}"

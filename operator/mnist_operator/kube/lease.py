@@ -1,0 +1,150 @@
+"""One active operator at a time, by a coordination Lease.
+
+The algorithm is that of Kubernetes' client-go (tools/leaderelection): a holder renews, others wait until the record has
+not changed for its whole duration by their own clocks. Here the holder also checks, before each write, that its own
+time is not over, and gives the Lease back when it stops, so that a hand-over takes no waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from mnist_operator.kube.client import ApiError, KubeApi
+from mnist_operator.kube.paths import collection_path, object_path
+
+logger = logging.getLogger(__name__)
+_API_VERSION = "coordination.k8s.io/v1"
+Object = dict[str, Any]
+
+
+class LeaseLostError(Exception):
+    """Another operator holds the Lease, or it could not be renewed in time."""
+
+
+class Lease:
+    """A Lease that this process tries to hold.
+
+    Args:
+        api: the API server.
+        namespace: namespace of the Lease.
+        name: name of the Lease.
+        identity: what tells this process from others.
+        duration: seconds for which a renewal is good.
+        renew_every: seconds between renewals.
+        clock: a monotonic clock.
+    """
+
+    def __init__(
+        self,
+        api: KubeApi,
+        namespace: str,
+        name: str,
+        identity: str,
+        duration: float = 15.0,
+        renew_every: float = 3.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._name = name
+        self._identity = identity
+        self._duration = duration
+        self._renew_every = renew_every
+        self._clock = clock
+        self._valid_until = float("-inf")
+        self._seen: tuple[str, str] | None = None
+        self._seen_at = 0.0
+
+    @property
+    def held(self) -> bool:
+        """Whether this process may write now. A margin is kept for clocks and requests under way."""
+        return self._clock() < self._valid_until
+
+    async def acquire(self) -> None:
+        """Wait until the Lease is ours."""
+        waiting = False
+        while not await self._try():
+            if not waiting:
+                logger.info("standing by: another operator holds Lease %s/%s", self._namespace, self._name)
+                waiting = True
+            await asyncio.sleep(self._renew_every)
+        logger.info("holding Lease %s/%s as %s", self._namespace, self._name, self._identity)
+
+    async def keep(self) -> None:
+        """Renew for ever.
+
+        Raises:
+            LeaseLostError: when the Lease is another's, or was not renewed in time.
+        """
+        while True:
+            await asyncio.sleep(self._renew_every)
+            if not await self._try() and not self.held:
+                raise LeaseLostError(f"Lease {self._namespace}/{self._name} is lost")
+
+    async def release(self) -> None:
+        """Give the Lease back, so that a standby takes over at once."""
+        if not self.held:
+            return
+        self._valid_until = float("-inf")
+        try:
+            live = await self._api.get(self._path())
+            if live["spec"].get("holderIdentity") == self._identity:
+                live["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
+                await self._api.replace(self._path(), live)
+        except ApiError as error:
+            logger.warning("Lease could not be given back: %s", error)
+
+    async def _try(self) -> bool:
+        """Take or renew the Lease if it is free, over, or ours. Return whether it is ours now."""
+        asked_at = self._clock()
+        try:
+            live = await self._api.get(self._path())
+        except ApiError as error:
+            if not error.not_found:
+                logger.warning("Lease cannot be read: %s", error)
+                return False
+            return await self._write(None, asked_at)
+        spec = live.get("spec") or {}
+        holder = str(spec.get("holderIdentity") or "")
+        record = (holder, str(spec.get("renewTime") or ""))
+        if record != self._seen:
+            self._seen, self._seen_at = record, asked_at
+        duration = float(spec.get("leaseDurationSeconds") or self._duration)
+        if holder and holder != self._identity and asked_at < self._seen_at + duration:
+            self._valid_until = float("-inf")
+            return False
+        return await self._write(live, asked_at)
+
+    async def _write(self, live: Object | None, asked_at: float) -> bool:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        spec = dict((live or {}).get("spec") or {})
+        if spec.get("holderIdentity") != self._identity:
+            transitions = int(spec.get("leaseTransitions") or 0) + (1 if live is not None else 0)
+            spec |= {"acquireTime": now, "leaseTransitions": transitions}
+        spec |= {
+            "holderIdentity": self._identity,
+            "leaseDurationSeconds": max(1, round(self._duration)),
+            "renewTime": now,
+        }
+        try:
+            if live is None:
+                metadata = {"name": self._name, "namespace": self._namespace}
+                body = {"apiVersion": _API_VERSION, "kind": "Lease", "metadata": metadata, "spec": spec}
+                await self._api.create(collection_path(_API_VERSION, "Lease", self._namespace), body)
+            else:
+                await self._api.replace(self._path(), {**live, "spec": spec})
+        except ApiError as error:
+            if not (error.conflict or error.already_exists):
+                logger.warning("Lease cannot be written: %s", error)
+            return False
+        # Two thirds of the time that others grant: a write begun before the end is over before theirs begins.
+        self._valid_until = asked_at + self._duration * 2 / 3
+        return True
+
+    def _path(self) -> str:
+        return object_path(_API_VERSION, "Lease", self._namespace, self._name)
