@@ -11,6 +11,7 @@ from mnist_operator.app.resync import resync
 from mnist_operator.app.settings import Settings
 from mnist_operator.kube.client import ApiError, KubeApi
 from mnist_operator.reconcile.cache import Key
+from mnist_operator.reconcile.context import reconciling
 from mnist_operator.reconcile.queue import WorkQueue
 from mnist_operator.reconcile.reconciler import NotDoneError, Reconciler
 from mnist_operator.reconcile.state import ClusterState
@@ -75,6 +76,7 @@ class Controller:
     async def _work(self) -> None:
         while True:
             key = await self.queue.get()
+            reconciling.set(key)
             started = time.perf_counter()
             outcome = "error"
             try:

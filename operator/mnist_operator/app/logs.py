@@ -7,6 +7,8 @@ import logging
 import sys
 import time
 
+from mnist_operator.reconcile.context import reconciling
+
 
 class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
@@ -19,6 +21,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if training := reconciling.get():
+            entry["namespace"], entry["training"] = training
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
         return json.dumps(entry, ensure_ascii=False)

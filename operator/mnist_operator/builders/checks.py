@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from mnist_operator.builders.context import Installation, Training
-from mnist_operator.builders.metadata import service_account_name
+from mnist_operator.builders.metadata import LABEL_QUEUE, service_account_name
 from mnist_operator.builders.pods import HEAD_CONTAINER, WORKER_CONTAINER, head_template, worker_template
 from mnist_operator.builders.quantity import parse_quantity
 from mnist_operator.builders.raycluster import autoscaling
@@ -80,6 +80,8 @@ def _shape_problem(path: str, patch: dict[str, Any] | None) -> str | None:
 
 def _autoscaling_problems(training: Training) -> list[str]:
     """KubeRay cuts the head's ServiceAccount name to 50 characters when it makes the autoscaler's rights."""
+    if autoscaling(training) and LABEL_QUEUE in training.labels:
+        return ["Kueue does not admit a RayCluster with autoscaling: leave out spec.workers.maxReplicas or the queue"]
     name = service_account_name(training, "head")
     if autoscaling(training) and len(name) > _AUTOSCALER_ACCOUNT_LENGTH:
         return [

@@ -14,9 +14,9 @@ from mnist_operator.builders.metadata import (
 
 
 def service_accounts(training: Training) -> list[Manifest]:
-    """Return the ServiceAccounts of head and workers; none when the user brings one."""
+    """Return the ServiceAccounts of head and workers; none when the user or a shared cluster brings them."""
     wish = training.spec.service_account
-    if not wish.create:
+    if not wish.create or training.spec.cluster_ref is not None:
         return []
     accounts = []
     for component, mounts_token in (("head", True), ("worker", False)):

@@ -14,6 +14,7 @@ LABEL_ATTEMPT = f"{GROUP}/attempt"
 ANNOTATION_HASH = f"{GROUP}/spec-hash"
 OWNED_SELECTOR = {"app.kubernetes.io/managed-by": MANAGED_BY}
 _KUEUE_PREFIX = "kueue.x-k8s.io/"
+LABEL_QUEUE = f"{_KUEUE_PREFIX}queue-name"
 
 
 def storage_secret_name(training: Training) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mnist_operator.builders.metadata import LABEL_ATTEMPT
+from mnist_operator.builders.metadata import LABEL_ATTEMPT, LABEL_QUEUE
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,9 @@ class ClusterView:
     wanted_workers: int
     replica_failure: str | None
     created: str | None
+    ray_version: str = ""
+    queue: str | None = None
+    """Kueue's queue that admits it, if any."""
 
     @property
     def usable(self) -> bool:
@@ -63,6 +66,8 @@ class ClusterView:
             wanted_workers=int(status.get("desiredWorkerReplicas") or 0),
             replica_failure=_sentence(failure) if failure.get("status") == "True" else None,
             created=metadata.get("creationTimestamp"),
+            ray_version=(obj.get("spec") or {}).get("rayVersion") or "",
+            queue=(metadata.get("labels") or {}).get(LABEL_QUEUE),
         )
 
 

@@ -152,6 +152,18 @@ class Facts:
         return next((item for item in candidates if item.name == self.cluster_name), None)
 
     @property
+    def cluster_unfit(self) -> str | None:
+        """Why the cluster that the user named cannot serve this training."""
+        cluster = self.cluster
+        wanted = self.spec.ray.version
+        if not self.shared or cluster is None or cluster.ray_version in {"", wanted}:
+            return None
+        return (
+            f"RayCluster {cluster.name} runs Ray {cluster.ray_version}, and spec.ray.version is {wanted}: "
+            "use a cluster of that version, or set spec.ray.version and spec.ray.image to match"
+        )
+
+    @property
     def cluster_was_seen(self) -> bool:
         """Whether the cluster of this attempt existed once."""
         return self.cluster_status.workers is not None

@@ -26,6 +26,7 @@ _WARNINGS = frozenset(
         "SecretNotFound",
         "SecretInvalid",
         "ClusterNotFound",
+        "ClusterUnfit",
         "ChildConflict",
         "QuotaExceeded",
         "Forbidden",
@@ -118,10 +119,27 @@ def start_attempt(facts: Facts, transition: str) -> Decision:
 
 
 def fail_attempt(
-    facts: Facts, transition: str, reason: str, message: str, *, retryable: bool, log_tail: str | None = None
+    facts: Facts,
+    transition: str,
+    reason: str,
+    message: str,
+    *,
+    retryable: bool,
+    log_tail: str | None = None,
+    counts: bool = True,
 ) -> Decision:
-    """Note that the current attempt failed, and either plan the next one or give up."""
-    failures = (facts.status.failures or 0) + 1
+    """Note that the current attempt failed, and either plan the next one or give up.
+
+    Args:
+        facts: what is known.
+        transition: the transition that says so.
+        reason: one CamelCase word.
+        message: a sentence.
+        retryable: whether another attempt may succeed.
+        log_tail: the last lines of the job's log, redacted.
+        counts: whether the failure counts against backoffLimit.
+    """
+    failures = (facts.status.failures or 0) + (1 if counts else 0)
     limit = facts.spec.run_policy.backoff_limit
     failure = LastFailure(
         attempt=max(1, facts.attempt),
@@ -133,7 +151,7 @@ def fail_attempt(
     if not retryable or failures > limit:
         given_up = "" if not retryable or limit == 0 else f" (gave up after {failures} failed attempts)"
         return fail(facts, transition, reason, f"{message}{given_up}", failures=failures, last_failure=failure)
-    delay = retry_delay(facts, failures)
+    delay = retry_delay(facts, max(1, failures))
     return to(
         facts,
         transition,

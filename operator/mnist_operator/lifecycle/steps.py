@@ -20,6 +20,8 @@ from mnist_operator.lifecycle.decision import (
 )
 from mnist_operator.lifecycle.facts import SUSPENDING, Facts
 
+# Clusters that are not ours are not watched.
+_SHARED_POLL = 10.0
 _JOB_FAILURES = {
     "SubmissionFailed": "KubeRay could not submit the job to Ray.",
     "JobStatusCheckTimeoutExceeded": "KubeRay could not reach the Ray dashboard for too long.",
@@ -185,13 +187,11 @@ def judge_finished_job(facts: Facts, name: str) -> Decision:
 
 def lose_cluster(facts: Facts, name: str) -> Decision:
     """The cluster is gone, and with it every process of the attempt."""
-    return outcome.fail_attempt(
-        facts,
-        name,
-        "RayClusterLost",
-        f"The RayCluster {facts.cluster_name} was deleted or suspended while the training needed it.",
-        retryable=True,
-    )
+    if facts.cluster is not None and facts.cluster.suspended and facts.cluster.queue is not None:
+        message = f"Kueue took back the quota of queue {facts.cluster.queue}."
+        return outcome.fail_attempt(facts, name, "Preempted", message, retryable=True, counts=False)
+    message = f"The RayCluster {facts.cluster_name} was deleted or suspended while the training needed it."
+    return outcome.fail_attempt(facts, name, "RayClusterLost", message, retryable=True)
 
 
 def run(facts: Facts, name: str) -> Decision:
@@ -279,10 +279,42 @@ def create_cluster(facts: Facts, name: str) -> Decision:
             "ClusterNotFound",
             message,
             conditions={ConditionType.CLUSTER_READY: (False, "ClusterNotFound", message)},
-            look_again=10.0,
+            look_again=_SHARED_POLL,
         )
     assert facts.cluster_name is not None
     return outcome.unchanged(facts, name, EnsureSupport(), CreateCluster(facts.cluster_name))
+
+
+def refuse_cluster(facts: Facts, name: str) -> Decision:
+    """The cluster that the user named is there, but does not fit."""
+    message = facts.cluster_unfit
+    assert message is not None
+    return outcome.to(
+        facts,
+        name,
+        Phase.PENDING,
+        "ClusterUnfit",
+        message,
+        conditions={ConditionType.CLUSTER_READY: (False, "ClusterUnfit", message)},
+        look_again=_SHARED_POLL,
+    )
+
+
+def wait_for_quota(facts: Facts, name: str) -> Decision:
+    """Kueue un-suspends a cluster that it admits; nothing is to be done but to say so."""
+    cluster = facts.cluster
+    assert cluster is not None
+    message = f"Waiting for quota in queue {cluster.queue}"
+    return outcome.to(
+        facts,
+        name,
+        Phase.PENDING,
+        "WaitingForQuota",
+        message,
+        conditions={ConditionType.CLUSTER_READY: (False, "WaitingForQuota", message)},
+        actions=(EnsureSupport(),),
+        **outcome.cluster_fields(facts),
+    )
 
 
 def create_job(facts: Facts, name: str) -> Decision:
@@ -310,7 +342,7 @@ def wait_for_cluster(facts: Facts, name: str) -> Decision:
         message,
         conditions={ConditionType.CLUSTER_READY: (False, "ClusterStuck" if problem else "ClusterStarting", message)},
         actions=(EnsureSupport(), *_scaling(facts), *((Explain("RayCluster", cluster.name),) if stuck else ())),
-        look_again=_explain_in(facts, cluster.created),
+        look_again=_SHARED_POLL if facts.shared else _explain_in(facts, cluster.created),
         **outcome.cluster_fields(facts),
     )
 

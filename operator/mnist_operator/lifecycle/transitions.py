@@ -129,6 +129,18 @@ TRANSITIONS: tuple[Transition, ...] = (
     ),
     _row("ClusterMissing", "there is no RayCluster yet", lambda f: f.cluster is None, steps.create_cluster),
     _row(
+        "ClusterUnfit",
+        "the RayCluster that the user named cannot serve this training",
+        lambda f: f.cluster_unfit is not None,
+        steps.refuse_cluster,
+    ),
+    _row(
+        "ClusterQueued",
+        "Kueue holds the RayCluster back until there is quota",
+        lambda f: f.cluster is not None and f.cluster.suspended and f.cluster.queue is not None,
+        steps.wait_for_quota,
+    ),
+    _row(
         "ClusterReady",
         "the RayCluster is ready",
         lambda f: f.cluster is not None and f.cluster.usable,

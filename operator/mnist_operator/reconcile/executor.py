@@ -26,7 +26,7 @@ from mnist_operator.lifecycle.decision import (
 )
 from mnist_operator.reconcile.children import Children
 from mnist_operator.reconcile.credentials import SourceSecret
-from mnist_operator.reconcile.state import ClusterState
+from mnist_operator.reconcile.state import HEAD_ACCOUNT, ClusterState
 
 Object = dict[str, Any]
 _RAY = "ray.io/v1"
@@ -100,14 +100,20 @@ class Executor:
         manifests = [*identity.service_accounts(training), identity.trainer_role(training)]
         if source is not None and source.data is not None:
             manifests.append(storage_secret(training, source.data))
-        if training.spec.cluster_ref is None:
-            manifests.append(identity.trainer_role_binding(training))
+        manifests.append(identity.trainer_role_binding(training, self._shared_accounts(training)))
         results = await asyncio.gather(
             *(self._children.ensure(training, manifest) for manifest in manifests), return_exceptions=True
         )
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+
+    def _shared_accounts(self, training: Training) -> list[str] | None:
+        """On a shared cluster the driver has the identity of that cluster's head."""
+        if training.spec.cluster_ref is None:
+            return None
+        cluster = self._state.clusters.get(training.namespace, training.spec.cluster_ref.name)
+        return [cluster["spec"][HEAD_ACCOUNT]] if cluster is not None else None
 
     async def _create(self, training: Training, manifest: Object) -> bool:
         live = await self._children.create(training, manifest)

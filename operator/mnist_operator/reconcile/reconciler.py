@@ -122,17 +122,21 @@ class Reconciler:
             wanted.append(("RayCluster", cluster.name))
         if job is not None and job.name:
             wanted.append(("RayJob", job.name))
-        if training.spec.cluster_ref is not None:
-            wanted.append(("RayCluster", training.spec.cluster_ref.name))
         for kind, name in wanted:
-            cache = self._state.cache(kind)
-            if cache.get(training.namespace, name) is not None:
-                continue
-            try:
-                cache.put(await self._api.get(object_path("ray.io/v1", kind, training.namespace, name)))
-            except ApiError as error:
-                if not error.not_found:
-                    raise
+            if self._state.cache(kind).get(training.namespace, name) is None:
+                await self._look_up(kind, training.namespace, name)
+        if training.spec.cluster_ref is not None:
+            # Not ours, so not watched.
+            await self._look_up("RayCluster", training.namespace, training.spec.cluster_ref.name)
+
+    async def _look_up(self, kind: str, namespace: str, name: str) -> None:
+        cache = self._state.cache(kind)
+        try:
+            cache.put(await self._api.get(object_path("ray.io/v1", kind, namespace, name)))
+        except ApiError as error:
+            if not error.not_found:
+                raise
+            cache.remove(namespace, name)
 
     async def _write(self, key: Key, obj: Object, training: Training, decision: Decision) -> bool:
         """Write the status and the events that go with it. Return whether anything was written."""

@@ -25,13 +25,23 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _scale_only(spec: Object) -> Object:
-    """Of a RayCluster's spec only what is compared with the training's wishes is kept; pod templates are large."""
+HEAD_ACCOUNT = "headServiceAccount"
+"""In a cached RayCluster's spec: the ServiceAccount of its head."""
+
+
+def _without_templates(spec: Object) -> Object:
+    """Of a RayCluster's spec only what is asked for later is kept; pod templates are large."""
     groups = [
         {key: group[key] for key in ("groupName", "replicas", "minReplicas", "maxReplicas") if key in group}
         for group in spec.get("workerGroupSpecs") or []
     ]
-    return {"suspend": spec.get("suspend", False), "workerGroupSpecs": groups}
+    head = ((spec.get("headGroupSpec") or {}).get("template") or {}).get("spec") or {}
+    return {
+        "suspend": spec.get("suspend", False),
+        "rayVersion": spec.get("rayVersion"),
+        HEAD_ACCOUNT: head.get("serviceAccountName") or "default",
+        "workerGroupSpecs": groups,
+    }
 
 
 @dataclass
@@ -39,7 +49,7 @@ class ClusterState:
     """Caches of the three kinds that are watched."""
 
     trainings: ObjectCache = field(default_factory=ObjectCache)
-    clusters: ObjectCache = field(default_factory=lambda: ObjectCache(_scale_only, LABEL_TRAINING))
+    clusters: ObjectCache = field(default_factory=lambda: ObjectCache(_without_templates, LABEL_TRAINING))
     jobs: ObjectCache = field(default_factory=lambda: ObjectCache(lambda spec: {}, LABEL_TRAINING))
 
     def cache(self, kind: str) -> ObjectCache:

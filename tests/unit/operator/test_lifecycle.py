@@ -391,3 +391,40 @@ def test_log_tails_are_short_and_redacted() -> None:
 def test_the_table_is_the_documented_one() -> None:
     assert len({row.name for row in TRANSITIONS}) == len(TRANSITIONS)
     assert all(row.when for row in TRANSITIONS)
+
+
+def test_a_cluster_held_back_by_kueue_waits_for_quota() -> None:
+    world = World()
+    world.reconcile()
+    world.clusters[0].queue, world.clusters[0].suspended = "team", True
+    world.pass_time(600)
+    world.reconcile()
+    assert (world.status.phase, world.status.reason) == (Phase.PENDING, "WaitingForQuota")
+    assert world.status.message == "Waiting for quota in queue team"
+    world.clusters[0].suspended = False
+    world.run_until_training()
+    assert world.status.phase is Phase.RUNNING
+
+
+def test_preemption_by_kueue_costs_no_attempt_of_the_limit() -> None:
+    world = World({"runPolicy": {"backoffLimit": 0}})
+    world.run_until_training()
+    world.clusters[0].queue, world.clusters[0].suspended = "team", True
+    world.reconcile()
+    assert world.status.reason == "Retrying"
+    assert world.status.failures == 0
+    for _ in range(3):
+        world.deletions_complete()
+        world.reconcile()
+    world.pass_time(60)
+    world.reconcile()
+    assert [cluster.name for cluster in world.clusters] == ["mnist-2"]
+
+
+def test_an_unfit_shared_cluster_is_told() -> None:
+    world = World({"clusterRef": {"name": "shared"}})
+    world.clusters.append(Cluster("shared", "other", world.now, ready=True, owner="somebody", ray_version="2.9.0"))
+    world.reconcile()
+    assert (world.status.phase, world.status.reason) == (Phase.PENDING, "ClusterUnfit")
+    assert "runs Ray 2.9.0" in (world.status.message or "")
+    assert world.jobs == []

@@ -28,12 +28,19 @@ class Cluster:
     head: int = 1
     deleting: bool = False
     owner: str = UID
+    ray_version: str = "2.60.0"
+    queue: str | None = None
+    suspended: bool = False
 
     def view(self) -> ClusterView:
         condition = {"type": "HeadPodReady", "status": "True" if self.ready else "False", "message": ""}
         return ClusterView.of(
             {
-                "metadata": metadata(self.name, self.uid, self.created, self.deleting, self.owner),
+                "metadata": {
+                    **metadata(self.name, self.uid, self.created, self.deleting, self.owner),
+                    "labels": {"kueue.x-k8s.io/queue-name": self.queue} if self.queue else {},
+                },
+                "spec": {"rayVersion": self.ray_version, "suspend": self.suspended},
                 "status": {
                     "conditions": [condition],
                     "state": "ready" if self.ready else "",
