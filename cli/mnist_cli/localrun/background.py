@@ -1,0 +1,89 @@
+"""`mnistctl local up` and `status`: a stack that outlives the command."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+from mnist_cli.localrun.interrupt import InterruptedRunError
+from mnist_cli.localrun.interrupt import run as run_interruptibly
+from mnist_cli.localrun.show import Lines, make_view
+from mnist_local.stack import client
+from mnist_local.stack.errors import StackError
+from mnist_local.stack.layout import Layout
+from mnist_local.stack.options import Options
+from mnist_trainer.errors import InvalidConfigError
+from mnist_trainer.store import ObjectStore, S3Address, StoreSettings
+
+_DIGITS, _MNIST, _MODELS = "s3://datasets/digits", "s3://datasets/mnist", "s3://models"
+
+
+def start(folder: Path, data: Path | None, api_port: int, s3_port: int) -> int:
+    """Start a stack, prepare its buckets, and say how to use it; returns the exit code.
+
+    Raises StackError when it failed, TrainerError for bad data.
+    """
+    if data and not data.is_dir():
+        raise InvalidConfigError(f"--data {data}: there is no such folder")
+    layout = Layout.at(folder)
+    try:
+        run_interruptibly(_up(layout, data, Options(api_port, s3_port, restart=True)))
+    except InterruptedRunError as interrupted:
+        print(f"interrupted by {interrupted}: the local stack was ended")
+        return 130 if interrupted.number == signal.SIGINT else 128 + interrupted.number
+    print(f"export KUBECONFIG={layout.kubeconfig}")
+    print("# then: kubectl apply -f examples/quickstart.yaml; kubectl get mt -w")
+    print(f"# buckets: source {layout.s3_env}; mnistctl data list --bucket datasets")
+    print(f"# end it: mnistctl local down --dir {os.path.relpath(layout.root)}")
+    return 0
+
+
+async def _up(layout: Layout, data: Path | None, options: Options) -> int:
+    stack = client.StackProcess(layout, options, detached=True)
+    with make_view() as view:
+        view.busy("starting the local stack")
+        try:
+            await stack.start()
+            async for event in stack.events():
+                if event["event"] == "s3":
+                    await asyncio.to_thread(_prepare, layout, data, view)
+                    view.busy("starting the local stack")
+                if event["event"] == "up":
+                    return 0
+            raise StackError("the local stack was ended while it started", (), str(layout.log("stack")))
+        except BaseException:
+            await stack.stop()
+            raise
+
+
+def _prepare(layout: Layout, data: Path | None, view: Lines) -> None:
+    from mnist_cli.localrun.run import exports
+    from mnist_cli.localrun.seeding import seed
+
+    store = ObjectStore(StoreSettings.from_env(exports(layout.s3_env)))
+    view.busy("preparing the buckets")
+    seed(store, S3Address.parse(_DIGITS), None)
+    if data:
+        seed(store, S3Address.parse(_MNIST), data)
+    store.make_bucket(S3Address.parse(_MODELS))
+
+
+def describe(folder: Path) -> tuple[int, list[str]]:
+    """What runs in a folder, in lines; the exit code is 0 if a stack is up."""
+    layout = Layout.at(folder)
+    state = client.running(layout)
+    if state is None:
+        failure = client.last_failure(layout)
+        return 1, [f"no local stack is running in {folder}" + (f"; the last one ended: {failure}" if failure else "")]
+    lines = [f"local stack in {layout.root}: {state.phase} (pid {state.pid})"]
+    for part in state.parts:
+        again = f", {part.restarts} restart(s)" if part.restarts else ""
+        lines.append(f"  {part.name:<13} {part.state:<9} {f'pid {part.pid}' if part.pid else '':<12} {part.log}{again}")
+    if state.phase == "up":
+        lines += [
+            f"export KUBECONFIG={state.kubeconfig}",
+            f"source {layout.s3_env}  # the buckets, at {state.endpoint}",
+        ]
+    return 0 if state.phase == "up" else 1, lines

@@ -1,0 +1,207 @@
+"""Bring a stack up, run a manifest's trainings on it, show them, take the stack down."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mnist_cli.localrun import cluster, follow
+from mnist_cli.localrun.interrupt import InterruptedRunError
+from mnist_cli.localrun.interrupt import run as run_interruptibly
+from mnist_cli.localrun.manifests import Document, read
+from mnist_cli.localrun.progress import progress_of
+from mnist_cli.localrun.show import Lines, make_view
+from mnist_local.stack.client import StackProcess
+from mnist_local.stack.errors import StackError
+from mnist_local.stack.layout import Layout
+from mnist_local.stack.options import Options
+from mnist_trainer.errors import InvalidConfigError
+from mnist_trainer.store import S3Address
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for. `timeout_s` bounds the trainings, from their creation on."""
+
+    manifest: Path
+    folder: Path
+    data: Path | None = None
+    timeout_s: float = 3600.0
+    api_port: int = 0
+    s3_port: int = 0
+
+
+def run_local(request: Request) -> int:
+    """Run a manifest; returns 0 if every training succeeded, 1 if one failed, 128 + n when signal n ended it.
+
+    Raises InvalidConfigError (and other TrainerErrors) for bad input, StackError when the stack failed.
+    """
+    documents = read(request.manifest)
+    if request.data and not request.data.is_dir():
+        raise InvalidConfigError(f"--data {request.data}: there is no such folder")
+    try:
+        return run_interruptibly(_Run(request, documents).main())
+    except InterruptedRunError as interrupted:
+        print(f"interrupted by {interrupted}: the local stack was ended; buckets and logs are in {request.folder}")
+        return 128 + interrupted.number if interrupted.number != signal.SIGINT else 130
+
+
+class _Run:
+    def __init__(self, request: Request, documents: list[Document]) -> None:
+        self._request = request
+        self._documents = documents
+        self._trainings = [document for document in documents if document.is_training]
+        self._layout = Layout.at(request.folder)
+        self._view: Lines = Lines()
+        namespaces = tuple(dict.fromkeys(document.namespace for document in self._trainings))
+        self._stack = StackProcess(
+            self._layout, Options(request.api_port, request.s3_port, namespaces=namespaces), detached=False
+        )
+        self._store_is_up = asyncio.Event()
+        self._api_is_up = asyncio.Event()
+
+    async def main(self) -> int:
+        with make_view() as self._view:
+            self._view.busy("starting the local stack")
+            try:
+                await self._stack.start()
+                finished = await self._while_the_stack_runs(self._work())
+            finally:
+                self._view.busy("ending the local stack")
+                await self._stack.stop()
+        return self._conclude(*finished)
+
+    async def _while_the_stack_runs(self, work: Awaitable[T]) -> T:
+        doing, listening = asyncio.ensure_future(work), asyncio.ensure_future(self._listen())
+        try:
+            await asyncio.wait({doing, listening}, return_when=asyncio.FIRST_COMPLETED)
+            if listening.done() and not doing.done():
+                # Its exception tells why, if there was one.
+                listening.result()
+                raise StackError("the local stack was ended from outside", (), str(self._layout.log("stack")))
+            return await doing
+        finally:
+            for task in (doing, listening):
+                task.cancel()
+            await asyncio.gather(doing, listening, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        async for event in self._stack.events():
+            match event["event"]:
+                case "s3":
+                    self._store_is_up.set()
+                case "api":
+                    self._api_is_up.set()
+                case "up":
+                    self._view.say(f"the local stack is up; watch it with: export KUBECONFIG={event['kubeconfig']}")
+
+    async def _work(self) -> tuple[list[dict[str, Any]], list[str]]:
+        from mnist_local.kuberay import kubeconfig
+        from mnist_local.kuberay.kubeapi import KubeApi
+
+        seeding = asyncio.create_task(self._seed())
+        await self._api_is_up.wait()
+        api = KubeApi(kubeconfig.load(self._layout.kubeconfig))
+        try:
+            # What the API refuses is told before anybody waits for data.
+            await cluster.apply(api, self._documents, dry_run=True)
+            await seeding
+            await cluster.apply(api, self._documents)
+            finals = await self._follow(api)
+            keys = [(document.namespace, document.name) for document in self._trainings]
+            return finals, cluster.aligned(await cluster.table(api, keys))
+        finally:
+            seeding.cancel()
+            await api.close()
+
+    async def _seed(self) -> None:
+        from mnist_cli.localrun.seeding import seed
+        from mnist_trainer.store import ObjectStore, StoreSettings
+
+        await self._store_is_up.wait()
+        store = ObjectStore(StoreSettings.from_env(exports(self._layout.s3_env)))
+        for dataset, output in dict.fromkeys(self._addresses()):
+            self._view.busy(f"preparing {dataset}")
+            what = await asyncio.to_thread(seed, store, dataset, self._request.data)
+            self._view.say(f"dataset {dataset}: {what}")
+            await asyncio.to_thread(store.make_bucket, output)
+
+    def _addresses(self) -> list[tuple[S3Address, S3Address]]:
+        """Dataset and output of each training that uses the local store."""
+        from mnist_operator.api.spec import StorageSpec
+
+        found = []
+        for training in self._trainings:
+            if training.spec("storage", "endpoint"):
+                self._view.say(f"{training.name} names a store of its own: nothing is prepared there", warning=True)
+                continue
+            values = [training.spec("storage", f) or StorageSpec.model_fields[f].default for f in ("dataset", "output")]
+            found.append((S3Address.parse(str(values[0])), S3Address.parse(str(values[1]))))
+        return found
+
+    async def _follow(self, api: Any) -> list[dict[str, Any]]:
+        names = [document.name for document in self._trainings]
+        namespaces = dict.fromkeys(document.namespace for document in self._trainings)
+        events = [asyncio.create_task(follow.tell_events(api, ns, names, self._view.say)) for ns in namespaces]
+
+        def seen(training: dict[str, Any]) -> None:
+            self._view.update(training["metadata"]["name"], progress_of(training))
+
+        try:
+            async with asyncio.timeout(self._request.timeout_s):
+                return await asyncio.gather(
+                    *(follow.until_final(api, document.namespace, document.name, seen) for document in self._trainings)
+                )
+        except TimeoutError:
+            raise StackError(
+                f"not finished within {self._request.timeout_s:.0f} s", (), str(self._layout.root / "logs")
+            ) from None
+        except LookupError as error:
+            raise StackError(str(error)) from None
+        finally:
+            for task in events:
+                task.cancel()
+            await asyncio.gather(*events, return_exceptions=True)
+
+    def _conclude(self, finals: list[dict[str, Any]], table: list[str]) -> int:
+        content = finals[0] if len(finals) == 1 else {"apiVersion": "v1", "kind": "List", "items": finals}
+        self._layout.status.write_text(json.dumps(content, indent=2) + "\n")
+        print()
+        print("\n".join(table))
+        for training in finals:
+            print()
+            print("\n".join(_result(training, self._layout)))
+        return 0 if all(progress_of(training).phase == "Succeeded" for training in finals) else 1
+
+
+def _result(training: dict[str, Any], layout: Layout) -> list[str]:
+    """What came of a training, in lines."""
+    name, status = training["metadata"]["name"], training.get("status") or {}
+    result = status.get("result") or {}
+    if status.get("phase") == "Succeeded":
+        lines = [f"{name}: accuracy {result.get('accuracy', 0):.2%} on the test images"]
+        lines.append(f"  model   {result.get('model')}")
+        lines.append(f"  sha256  {result.get('sha256')}")
+        with contextlib.suppress(InvalidConfigError):
+            address = S3Address.parse(str(result.get("model")))
+            lines.append(f"  file    {layout.s3 / address.bucket / address.key}")
+        return lines
+    lines = [f"{name}: failed: {status.get('reason')}: {status.get('message')}"]
+    tail = (status.get("lastFailure") or {}).get("logTail") or ""
+    lines += [f"  | {line}" for line in tail.splitlines()[-10:]]
+    lines.append(f"  logs: {layout.root / 'logs'} and, of the pods, {layout.pod_logs}")
+    return lines
+
+
+def exports(path: Path) -> dict[str, str]:
+    """The variables of a file of shell exports that we wrote."""
+    lines = (line.removeprefix("export ").partition("=") for line in path.read_text().splitlines())
+    return {name: value.strip("'") for name, _, value in lines}

@@ -1,0 +1,56 @@
+"""Sees to it that a training's dataset is in the local store."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+from mnist_trainer.data.files import Role, find_files, match_role
+from mnist_trainer.data.sources.folder import dataset_files
+from mnist_trainer.errors import DatasetNotFoundError
+from mnist_trainer.store import ObjectInfo, ObjectStore, S3Address
+
+
+def seed(store: ObjectStore, address: S3Address, data: Path | None) -> str:
+    """Put a dataset at `address`: `data`'s if given, else what is there already, else the offline digits.
+
+    Returns a phrase that says which it was. Raises DatasetNotFoundError or DatasetInvalidError for a bad `data`.
+    """
+    store.make_bucket(address)
+    there = {info.address.name: info for info in store.list(address) if match_role(info.address.name)}
+    if data:
+        return _from_folder(store, address, data, there)
+    try:
+        find_files(there, str(address))
+    except DatasetNotFoundError:
+        return _digits(store, address)
+    return "already there"
+
+
+def _from_folder(store: ObjectStore, address: S3Address, data: Path, there: dict[str, ObjectInfo]) -> str:
+    files = dataset_files(data)
+    sent = _send(store, address, files, there)
+    # A file of the same role under another name would be taken instead.
+    for name in there.keys() - {path.name for path in files.values()}:
+        store.delete(address.child(name))
+    return f"from {data}" if sent else f"from {data}, already there"
+
+
+def _digits(store: ObjectStore, address: S3Address) -> str:
+    from mnist_trainer.data.sources.digits import write_digits
+
+    with tempfile.TemporaryDirectory(prefix="mnist-digits-") as folder:
+        files = {role: path for path in write_digits(Path(folder)) if (role := match_role(path.name))}
+        _send(store, address, files, {})
+    return "the 1,797 offline digits of scikit-learn"
+
+
+def _send(store: ObjectStore, address: S3Address, files: dict[Role, Path], there: dict[str, ObjectInfo]) -> int:
+    sent = 0
+    for path in files.values():
+        info = there.get(path.name)
+        if info is None or info.etag != hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest():
+            store.put_file(path, address.child(path.name))
+            sent += 1
+    return sent
