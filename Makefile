@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-cluster lint format crds clean
+.PHONY: help setup demo test test-fast test-cluster lint format crds docs clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ format: $(STAMP) ## Format and fix
 
 crds: $(STAMP) ## Regenerate crds/ from the pydantic models
 	@$(BIN)/python -m mnist_operator.api.crd --write
+
+docs: $(STAMP) ## Regenerate what the documentation takes from the code
+	@$(BIN)/python -m mnist_operator.lifecycle.document
 
 clean: ## Remove .venv, .local and caches
 	@rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
