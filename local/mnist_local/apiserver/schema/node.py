@@ -112,10 +112,15 @@ class Node:
         found = self.properties.get(name)
         return found if found is not None else self.additional
 
-    def with_properties(self, properties: dict[str, "Node"]) -> "Node":
-        """A shallow copy with other properties."""
+    def clone(self) -> "Node":
+        """A shallow copy."""
         clone = Node.__new__(Node)
         for slot in Node.__slots__:
             setattr(clone, slot, getattr(self, slot))
+        return clone
+
+    def with_properties(self, properties: dict[str, "Node"]) -> "Node":
+        """A shallow copy with other properties."""
+        clone = self.clone()
         clone.properties = properties
         return clone

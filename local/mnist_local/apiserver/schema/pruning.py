@@ -3,11 +3,12 @@
 from typing import Any
 
 from mnist_local.apiserver.schema.node import Node
+from mnist_local.apiserver.schema.types.nodes import object_meta
 
 META_FIELDS = ("apiVersion", "kind", "metadata")
 
 
-def prune(value: Any, node: Node | None, *, is_root: bool) -> list[str]:
+def prune(value: Any, node: Node | None, *, is_root: bool = False) -> list[str]:
     """Prune and return the removed paths, sorted, as "spec.containers[0].foo".
 
     At the root (`is_root`) and in embedded resources apiVersion, kind and metadata stay.
@@ -15,6 +16,28 @@ def prune(value: Any, node: Node | None, *, is_root: bool) -> list[str]:
     removed: list[str] = []
     _prune(value, node, "", removed, keeps_meta=is_root)
     return sorted(removed)
+
+
+def prune_metadata(obj: dict[str, Any], node: Node) -> list[str]:
+    """Prune unknown fields of the metadata of a custom resource and of the resources embedded in it."""
+    removed: list[str] = []
+    _prune_metadata(obj, node, "", removed, is_resource=True)
+    return removed
+
+
+def _prune_metadata(value: Any, node: Node | None, path: str, removed: list[str], *, is_resource: bool) -> None:
+    if node is None:
+        return
+    if isinstance(value, dict):
+        if is_resource and isinstance(value.get("metadata"), dict):
+            _prune(value["metadata"], object_meta(), _join(path, "metadata"), removed)
+        for name, item in value.items():
+            child = node.child(name)
+            if child is not None and isinstance(item, dict | list):
+                _prune_metadata(item, child, _join(path, name), removed, is_resource=child.embedded)
+    elif isinstance(value, list) and node.items is not None:
+        for index, item in enumerate(value):
+            _prune_metadata(item, node.items, f"{path}[{index}]", removed, is_resource=node.items.embedded)
 
 
 def _join(path: str, name: str) -> str:

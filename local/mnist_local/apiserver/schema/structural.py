@@ -1,6 +1,7 @@
 """A compiled structural schema: defaulting, pruning and validation of objects."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from mnist_local.apiserver.schema import errors
@@ -12,10 +13,12 @@ from mnist_local.apiserver.schema.listtypes import check_lists
 from mnist_local.apiserver.schema.node import Json, Node
 from mnist_local.apiserver.schema.openapirules import check_keywords
 from mnist_local.apiserver.schema.parse import parse
-from mnist_local.apiserver.schema.pruning import prune
+from mnist_local.apiserver.schema.pruning import prune, prune_metadata
 from mnist_local.apiserver.schema.rulecheck import check_rules
 from mnist_local.apiserver.schema.rules import RuleCompiler
 from mnist_local.apiserver.schema.structure import check_structural
+from mnist_local.apiserver.schema.types.nodes import object_meta
+from mnist_local.apiserver.schema.types.normalize import normalize
 from mnist_local.apiserver.schema.values import check
 
 _BLOCKS_RULES = {errors.NOT_SUPPORTED, errors.REQUIRED, errors.TOO_LONG, errors.TOO_MANY, errors.TYPE_INVALID}
@@ -32,9 +35,15 @@ class StructuralSchema:
     apiVersion, kind and metadata; `default` and `prune` work in place.
     """
 
-    def __init__(self, root: Node, source: Mapping[str, Json]) -> None:
+    def __init__(self, root: Node, source: Mapping[str, Json], *, is_builtin: bool = False) -> None:
         self.root = root
         self.source = source
+        self.is_builtin = is_builtin
+
+    @cached_property
+    def merge_root(self) -> Node:
+        """The schema for patches and field ownership: `root`, with the metadata that every object has."""
+        return self.root if self.is_builtin else _with_meta(self.root)
 
     @classmethod
     def compile(
@@ -58,13 +67,21 @@ class StructuralSchema:
         return cls(root, openapi_v3_schema)
 
     def default(self, obj: dict[str, Any]) -> None:
-        """Drop nulls that are neither allowed nor defaulted, then fill in defaults."""
+        """Drop nulls that are neither allowed nor defaulted, then fill in defaults.
+
+        Quantities and times of built-in kinds take their canonical form. (What the server's own defaulting functions
+        add to built-in kinds is not a schema's business, except for fields that are keys of lists.)
+        """
         drop_nulls(obj, self.root)
         apply_defaults(obj, self.root)
+        if self.is_builtin:
+            normalize(obj, self.root)
 
     def prune(self, obj: dict[str, Any]) -> list[str]:
         """Remove unknown fields; returns their paths as `kubectl` shows them ("spec.foo")."""
-        return prune(obj, self.root, is_root=True)
+        if self.is_builtin:
+            return prune(obj, self.root)
+        return sorted(prune(obj, self.root, is_root=True) + prune_metadata(obj, self.root))
 
     def validate(self, obj: dict[str, Any], old: dict[str, Any] | None = None) -> list[FieldError]:
         """All errors of an object; with `old`, as an update: what is unchanged is tolerated, transition rules run."""
@@ -78,3 +95,19 @@ class StructuralSchema:
             else:
                 found += check_rules(self.root, obj, old, "", correlated)
         return found
+
+
+def _with_meta(node: Node) -> Node:
+    """A custom resource's schema with apiVersion, kind and metadata in full, also in embedded resources."""
+    properties = {name: _in_embedded(child) for name, child in node.properties.items()}
+    text = Node("string")
+    return node.with_properties({**properties, "apiVersion": text, "kind": text, "metadata": object_meta()})
+
+
+def _in_embedded(node: Node) -> Node:
+    clone = node.with_properties({name: _in_embedded(child) for name, child in node.properties.items()})
+    if node.items is not None:
+        clone.items = _in_embedded(node.items)
+    if node.additional is not None:
+        clone.additional = _in_embedded(node.additional)
+    return _with_meta(clone) if node.embedded else clone

@@ -118,28 +118,30 @@ def _check_string(node: Node, value: str, path: str) -> Iterator[FieldError]:
 
 def _check_number(node: Node, value: int | float, path: str) -> Iterator[FieldError]:
     yield from _check_range(node, value, path)
-    if node.multiple_of and not _is_multiple(value, node.multiple_of):
+    if node.multiple_of and not _is_multiple(value, _native(value, node.multiple_of)):
         factor = gojson.number(_native(value, node.multiple_of))
         yield errors.invalid(path, value, f"{path} in body should be a multiple of {factor}")
-    if node.minimum is not None and (value < node.minimum or (node.exclusive_minimum and value == node.minimum)):
-        relation = "greater than" if node.exclusive_minimum else "greater than or equal to"
-        bound = gojson.number(_native(value, node.minimum))
-        yield errors.invalid(path, value, f"{path} in body should be {relation} {bound}")
-    if node.maximum is not None and (value > node.maximum or (node.exclusive_maximum and value == node.maximum)):
-        relation = "less than" if node.exclusive_maximum else "less than or equal to"
-        bound = gojson.number(_native(value, node.maximum))
-        yield errors.invalid(path, value, f"{path} in body should be {relation} {bound}")
+    if node.minimum is not None:
+        bound = _native(value, node.minimum)
+        if value < bound or (node.exclusive_minimum and value == bound):
+            relation = "greater than" if node.exclusive_minimum else "greater than or equal to"
+            yield errors.invalid(path, value, f"{path} in body should be {relation} {gojson.number(bound)}")
+    if node.maximum is not None:
+        bound = _native(value, node.maximum)
+        if value > bound or (node.exclusive_maximum and value == bound):
+            relation = "less than" if node.exclusive_maximum else "less than or equal to"
+            yield errors.invalid(path, value, f"{path} in body should be {relation} {gojson.number(bound)}")
 
 
 def _native(value: int | float, bound: float) -> int | float:
-    """The bound in the value's own type, as the server prints it."""
-    return int(bound) if isinstance(value, int) and float(bound).is_integer() else float(bound)
+    """The bound in the value's own type: like the server, integers are compared to its whole part."""
+    return int(bound) if isinstance(value, int) else float(bound)
 
 
 def _is_multiple(value: int | float, factor: float) -> bool:
-    if isinstance(value, int) and float(factor).is_integer():
-        return value % int(factor) == 0
-    return (value / factor).is_integer()
+    if factor == 0:
+        return True
+    return value % factor == 0 if isinstance(value, int) else (value / factor).is_integer()
 
 
 def _check_range(node: Node, value: int | float, path: str) -> Iterator[FieldError]:

@@ -1,4 +1,8 @@
-"""JSON values as CEL sees them: timestamps, durations and bytes parsed, numbers as doubles, field names escaped."""
+"""JSON values as CEL sees them.
+
+Timestamps, durations and bytes are parsed, numbers are doubles, field names are escaped; a field that is null counts as
+absent.
+"""
 
 import base64
 import re
@@ -43,7 +47,7 @@ def _object_converter(decl: Decl) -> Converter | None:
     special: dict[str, tuple[str, Converter]] = {}
     for name, escaped in decl.names.items():
         inner = converter(decl.fields[escaped])
-        if inner is not None or escaped != name:
+        if inner is not None or escaped != name or decl.fields[escaped].nullable:
             special[name] = (escaped, inner or _same)
     if not special:
         return None
@@ -56,7 +60,7 @@ def _object_converter(decl: Decl) -> Converter | None:
             renamed = special.get(name)
             if renamed is None:
                 result[name] = item
-            else:
+            elif item is not None:
                 result[renamed[0]] = renamed[1](item)
         return result
 

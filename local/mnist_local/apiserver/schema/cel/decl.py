@@ -35,6 +35,7 @@ class Decl:
     names: dict[str, str] = field(default_factory=dict)
     """Field name to escaped name."""
     format: str = ""
+    nullable: bool = False
     message: str = ""
     """The protobuf message that stands for an object when expressions are checked."""
 
@@ -59,7 +60,8 @@ def declare(node: Node, *, is_root: bool = False) -> Decl | None:
         return _map(node) if node.additional is not None and not is_root else _object(node, is_root=is_root)
     if node.type == "string":
         return _string(node)
-    return {"boolean": Decl("bool", 0, 4), "number": Decl("double", 0, 1), "integer": Decl("int", 0, 1)}.get(node.type)
+    scalar = {"boolean": ("bool", 4), "number": ("double", 1), "integer": ("int", 1)}.get(node.type)
+    return None if scalar is None else Decl(scalar[0], 0, scalar[1])
 
 
 def _list(node: Node) -> Decl | None:
@@ -87,6 +89,7 @@ def _object(node: Node, *, is_root: bool) -> Decl:
         element = declare(child, is_root=child.embedded)
         if element is None:
             continue
+        element.nullable = child.nullable
         escaped = escape(name)
         if escaped is not None:
             result.fields[escaped] = element

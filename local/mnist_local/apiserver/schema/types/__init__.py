@@ -1,0 +1,1 @@
+"""The types of the API server's own kinds, read from the `kubernetes` client."""
