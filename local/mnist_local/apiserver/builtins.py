@@ -32,7 +32,9 @@ def _core() -> Iterator[Resource]:
     yield core("ConfigMap", "configmaps", short_names=("cm",))
     yield core("ServiceAccount", "serviceaccounts", short_names=("sa",), subresources=("token",), returns_deleted=True)
     yield core("Event", "events", short_names=("ev",), create_on_update=True)
-    yield core("ResourceQuota", "resourcequotas", short_names=("quota",), subresources=("status",), returns_deleted=True)
+    yield core(
+        "ResourceQuota", "resourcequotas", short_names=("quota",), subresources=("status",), returns_deleted=True
+    )
     yield core("LimitRange", "limitranges", short_names=("limits",), create_on_update=True)
     yield core(
         "PersistentVolumeClaim", "persistentvolumeclaims", short_names=("pvc",), subresources=("status",),
@@ -42,9 +44,7 @@ def _core() -> Iterator[Resource]:
 
 
 def _workloads() -> Iterator[Resource]:
-    yield _resource(
-        "batch", "v1", "Job", "jobs", categories=("all",), subresources=("status",), has_generation=True
-    )
+    yield _resource("batch", "v1", "Job", "jobs", categories=("all",), subresources=("status",), has_generation=True)
     for kind, plural, short in (
         ("Deployment", "deployments", "deploy"),
         ("ReplicaSet", "replicasets", "rs"),
@@ -75,9 +75,7 @@ def _access() -> Iterator[Resource]:
 
 
 def _others() -> Iterator[Resource]:
-    yield _resource(
-        "coordination.k8s.io", "v1", "Lease", "leases", create_on_update=True, unconditional_update=False
-    )
+    yield _resource("coordination.k8s.io", "v1", "Lease", "leases", create_on_update=True, unconditional_update=False)
     yield _resource(
         "events.k8s.io", "v1", "Event", "events", short_names=("ev",), storage="events", create_on_update=True,
         to_storage=eventviews.to_core, from_storage=eventviews.from_core,
@@ -114,9 +112,7 @@ def _others() -> Iterator[Resource]:
 
 def _resource(group: str, version: str, kind: str, plural: str, *, singular: str = "", **more: Any) -> Resource:
     more.setdefault("namespaced", True)
-    return Resource(
-        group=group, version=version, kind=kind, plural=plural, singular=singular or kind.lower(), **more
-    )
+    return Resource(group=group, version=version, kind=kind, plural=plural, singular=singular or kind.lower(), **more)
 
 
 def builtin_resources() -> list[Resource]:

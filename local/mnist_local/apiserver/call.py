@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mnist_local.apiserver.errors import Obj, bad_request, invalid
+from mnist_local.apiserver.bodies import go_type, unrecognized
+from mnist_local.apiserver.errors import Obj, invalid
 from mnist_local.apiserver.requestinfo import RequestInfo
 from mnist_local.apiserver.resource import Resource
 from mnist_local.apiserver.schema import errors as fields
@@ -94,12 +95,13 @@ def _manager(given: str, user_agent: str, options_kind: str) -> str:
     return given or user_agent.split("/", 1)[0][:128] or "unknown"
 
 
-def require_object(value: object) -> Obj:
+def require_object(value: object, call: Call) -> Obj:
     """Return a decoded body that must be an object.
 
     Raises:
         ApiError: 400.
     """
     if not isinstance(value, dict):
-        raise bad_request("the body of the request must be a JSON object")
+        why = f"couldn't get version/kind; json parse error: json: cannot unmarshal {go_type(value)} into an object"
+        raise unrecognized(call.resource.kind, why, call.body)
     return value

@@ -12,6 +12,8 @@ from mnist_local.apiserver.resource import Column, Convert, Resource
 from mnist_local.apiserver.schema import StructuralSchema
 
 TABLE = "customresourcedefinitions.apiextensions.k8s.io"
+VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
+"""In the order in which discovery lists those of custom resources."""
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 
 
@@ -63,6 +65,7 @@ def resources_of(crd: Obj) -> list[Resource]:
                 categories=tuple(names.get("categories") or ()),
                 subresources=tuple(key for key in ("status",) if key in sub),
                 custom=True,
+                verbs=VERBS,
                 has_generation=True,
                 unconditional_update=False,
                 schema=schema_of(version, schema_path(crd, index)),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from collections.abc import Iterable
 
 from mnist_local.apiserver.codec import accepted
@@ -25,6 +28,10 @@ def version_info() -> Obj:
     return {
         "major": "1",
         "minor": "36",
+        "emulationMajor": "1",
+        "emulationMinor": "36",
+        "minCompatibilityMajor": "1",
+        "minCompatibilityMinor": "35",
         "gitVersion": GIT_VERSION,
         "gitCommit": "",
         "gitTreeState": "clean",
@@ -60,8 +67,6 @@ def _grouped(registry: Registry) -> dict[str, dict[str, list[Resource]]]:
 
 def version_rank(version: str) -> tuple[int, int, int, str]:
     """Return the sort key that puts v2 before v1 before v1beta1 before v1alpha1 before others."""
-    import re
-
     found = re.fullmatch(r"v(\d+)(?:(alpha|beta)(\d+))?", version)
     if not found:
         return (3, 0, 0, version)
@@ -119,6 +124,8 @@ def legacy_resources(registry: Registry, group: str, version: str) -> Obj:
             one["shortNames"] = list(resource.short_names)
         if resource.categories:
             one["categories"] = list(resource.categories)
+        if not resource.virtual:
+            one["storageVersionHash"] = _storage_hash(resource)
         listed.append(one)
         for name in sorted(resource.subresources):
             sub_group, sub_version, kind, verbs = _subresource(resource, name)
@@ -131,6 +138,11 @@ def legacy_resources(registry: Registry, group: str, version: str) -> Obj:
             listed.append(sub)
     api_version = f"{group}/{version}" if group else version
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": listed}
+
+
+def _storage_hash(resource: Resource) -> str:
+    stored = f"{resource.group}/{resource.version}/{resource.kind}"
+    return base64.b64encode(hashlib.sha256(stored.encode()).digest()[:8]).decode()
 
 
 def _subresource(resource: Resource, name: str) -> tuple[str, str, str, tuple[str, ...]]:
@@ -151,7 +163,7 @@ def aggregated(registry: Registry, core: bool, version: str) -> Obj:
             for name, resources in versions.items()
         ]
         metadata: Obj = {"name": group} if group else {}
-        items.append({"metadata": {**metadata, "creationTimestamp": None}, "versions": listed})
+        items.append({"metadata": metadata, "versions": listed})
     return {
         "kind": "APIGroupDiscoveryList",
         "apiVersion": f"apidiscovery.k8s.io/{version}",
@@ -163,7 +175,7 @@ def aggregated(registry: Registry, core: bool, version: str) -> Obj:
 def _aggregated(resource: Resource) -> Obj:
     out: Obj = {
         "resource": resource.plural,
-        "responseKind": _kind(resource.group, resource.version, resource.kind),
+        "responseKind": _kind("", "", resource.kind),
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.singular,
         "verbs": list(resource.verbs),
@@ -175,6 +187,8 @@ def _aggregated(resource: Resource) -> Obj:
     subresources: list[Obj] = []
     for name in resource.subresources:
         group, version, kind, verbs = _subresource(resource, name)
+        if (group, version) == (resource.group, resource.version):
+            group = version = ""
         subresources.append({"subresource": name, "responseKind": _kind(group, version, kind), "verbs": list(verbs)})
     if subresources:
         out["subresources"] = subresources

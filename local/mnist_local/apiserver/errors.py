@@ -25,7 +25,7 @@ class ApiError(Exception):
         self.code = code
         self.reason = reason
         self.message = message
-        self.details = dict(details) if details else None
+        self.details = dict(details) if details is not None else None
         self.headers = dict(headers) if headers else {}
 
     def status(self) -> Obj:

@@ -62,20 +62,23 @@ _READERS: dict[str, Callable[[Obj, str], str]] = {
 }
 
 
-def compile_fields(resource: Resource, terms: tuple[FieldTerm, ...], selectable: tuple[str, ...] = ()) -> Match | None:
+def compile_fields(resource: Resource, terms: tuple[FieldTerm, ...]) -> Match | None:
     """Return the predicate over stored objects of a field selector.
 
     Raises:
         ApiError: 400, the resource cannot be selected by that field.
     """
     table = resource.table_name
-    allowed = _FIELDS.get(table, ()) + selectable
+    allowed = _FIELDS.get(table, ()) + resource.selectable
     for term in terms:
         known = term.field == "metadata.name" or (term.field == "metadata.namespace" and resource.namespaced)
         if not known and term.field not in allowed:
-            raise bad_request(
-                f"field label not supported: {term.field}"
-                if resource.custom
-                else f'field label "{term.field}" not supported for {resource.kind}'
-            )
+            raise bad_request(_unknown(resource, term.field, table in _FIELDS or resource.custom))
     return match_fields(terms, _READERS.get(table, lookup))
+
+
+def _unknown(resource: Resource, name: str, own_fields: bool) -> str:
+    if own_fields:
+        return f"field label not supported: {name}"
+    known = '"metadata.name", "metadata.namespace"'
+    return f'"{name}" is not a known field selector: only {known}'

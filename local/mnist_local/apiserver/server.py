@@ -60,9 +60,7 @@ class Server:
         """Answer one request; every failure becomes a Status."""
         call: Call | None = None
         try:
-            user = impersonated(
-                self.authenticator.of_request(request.headers), request.headers, self.ctx.authorizer
-            )
+            user = impersonated(self.authenticator.of_request(request.headers), request.headers, self.ctx.authorizer)
             query = request.rel_url.query
             info = requestinfo.parse(request.method, request.path, query)
             self._authorize(user, info)
@@ -70,14 +68,14 @@ class Server:
                 return self._other(request, info)
             resource = self.ctx.registry.find(info.group, info.version, info.resource)
             if resource is None:
-                raise no_such_path()
+                return self._unknown(info)
             body = b""
             if info.verb in _BODY_VERBS and request.body_exists:
                 body = await request.read()
             call = Call(info, resource, user, query, request.headers, body)
             return await self._answer(call, request)
         except ApiError as error:
-            return error_response(error, call.warnings if call else None)
+            return error_response(error, call.warnings if call else ())
         except Exception as error:
             log.exception("%s %s failed", request.method, request.path)
             return error_response(ApiError(500, "InternalError", f"Internal error occurred: {error}"))
@@ -101,7 +99,7 @@ class Server:
                 not_supported(resource.group, resource.plural, info.verb) if resource.custom else method_not_allowed()
             )
         if resource.virtual:
-            obj = require_object(decode(call.body, call.headers.get("Content-Type", "")))
+            obj = require_object(decode(call.body, call.headers.get("Content-Type", ""), call.resource.kind), call)
             return object_response(self.reviews.answer(call, obj), 201, call.warnings)
         if info.verb == "watch":
             return await watch(self.ctx, call, request)
@@ -118,7 +116,7 @@ class Server:
         if info.subresource == "log" and info.verb == "get":
             return await pod_log(self.ctx, call, request)
         if info.subresource == "token" and info.verb == "create":
-            obj = require_object(decode(call.body, call.headers.get("Content-Type", "")))
+            obj = require_object(decode(call.body, call.headers.get("Content-Type", ""), call.resource.kind), call)
             return object_response(self.reviews.token(call, obj), 201)
         handler = _SUBRESOURCES.get(info.subresource, {}).get(info.verb)
         if handler is None:
@@ -126,6 +124,11 @@ class Server:
                 not_supported(resource.group, resource.plural, info.verb) if resource.custom else method_not_allowed()
             )
         return handler(self.ctx, call)
+
+    def _unknown(self, info: RequestInfo) -> web.Response:
+        if any(resource.group == info.group for resource in self.ctx.registry):
+            raise no_such_path()
+        return _page_not_found()
 
     def _other(self, request: web.BaseRequest, info: RequestInfo) -> web.StreamResponse:
         if info.verb not in ("get", "head"):
@@ -142,7 +145,14 @@ class Server:
             return object_response(self.openapi.index())
         if path.startswith("/openapi/v3/"):
             return json_response(self.openapi.document(path.removeprefix("/openapi/v3/")))
-        return web.Response(status=404, text="404 page not found\n")
+        if path == "/":
+            return object_response({"paths": self._paths()})
+        return _page_not_found()
+
+    def _paths(self) -> list[str]:
+        groups = {("/apis/" + r.group if r.group else "/api", r.version) for r in self.ctx.registry}
+        found = {"/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"}
+        return sorted(found | {path for path, _ in groups} | {f"{path}/{version}" for path, version in groups})
 
     def _discovery(self, parts: list[str], accept: str) -> web.Response:
         registry = self.ctx.registry
@@ -159,8 +169,12 @@ class Server:
                 return object_response(discovery.legacy_groups(registry))
             case ["api", version]:
                 return object_response(discovery.legacy_resources(registry, "", version))
-            case ["apis", group]:
+            case ["apis", group] if any(r.group == group for r in registry):
                 return object_response(discovery.legacy_group(registry, group))
             case ["apis", group, version]:
                 return object_response(discovery.legacy_resources(registry, group, version))
-        raise no_such_path()
+        return _page_not_found()
+
+
+def _page_not_found() -> web.Response:
+    return web.Response(status=404, text="404 page not found\n")

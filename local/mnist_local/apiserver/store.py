@@ -102,6 +102,10 @@ class Table:
             recent.append(event)
         yield from reversed(recent)
 
+    def unchanged_since(self, rv: int) -> bool:
+        """Tell whether nothing changed after a version."""
+        return not self.log or self.log[-1].rv <= rv
+
     def at(self, rv: int) -> dict[Key, Entry]:
         """Return the objects as they were at a version not before `floor`, by undoing the changes since."""
         objects = dict(self.objects)

@@ -33,3 +33,8 @@ def item_of(resource: Resource, entry: Entry) -> bytes:
     # The store keeps these two keys first, so the rest is a slice.
     start = raw.index(b'"metadata":')
     return b"{" + raw[start:]
+
+
+def partial_of(entry: Entry) -> Obj:
+    """Return only the metadata of an object."""
+    return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": entry.obj["metadata"]}

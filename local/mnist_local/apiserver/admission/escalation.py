@@ -40,7 +40,11 @@ def _check_role(authorizer: Authorizer, attributes: Attributes) -> None:
     obj, old = attributes.obj, attributes.old
     assert obj is not None
     rules = obj.get("rules") or []
-    if old is not None and rules == (old.get("rules") or []) and obj.get("aggregationRule") == old.get("aggregationRule"):
+    if (
+        old is not None
+        and rules == (old.get("rules") or [])
+        and obj.get("aggregationRule") == old.get("aggregationRule")
+    ):
         return
     plural, namespace = attributes.resource.plural, attributes.namespace
     ask = Question("escalate", _GROUP, plural, "", namespace, attributes.name)

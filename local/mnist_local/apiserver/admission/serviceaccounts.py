@@ -24,9 +24,7 @@ def service_accounts(ctx: Context) -> Plugin:
         spec["serviceAccountName"] = spec["serviceAccount"] = name
         entry = table.get(attributes.namespace, name)
         if entry is None:
-            why = (
-                f'error looking up service account {attributes.namespace}/{name}: serviceaccount "{name}" not found'
-            )
+            why = f'error looking up service account {attributes.namespace}/{name}: serviceaccount "{name}" not found'
             raise forbidden("", "pods", attributes.name, why)
         account = entry.obj
         if account.get("imagePullSecrets") and not spec.get("imagePullSecrets"):

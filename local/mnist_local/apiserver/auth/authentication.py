@@ -116,9 +116,7 @@ def impersonated(user: User, headers: CIMultiDictProxy[str], authorizer: Authori
         if header.lower().startswith("impersonate-extra-"):
             key = unquote(header[len("impersonate-extra-") :]).lower()
             for value in headers.getall(header):
-                authorizer.require(
-                    user, Question("impersonate", "authentication.k8s.io", "userextras", key, "", value)
-                )
+                authorizer.require(user, Question("impersonate", "authentication.k8s.io", "userextras", key, "", value))
             extra[key] = tuple(headers.getall(header))
     uid = headers.get("Impersonate-Uid", "")
     if uid:

@@ -131,9 +131,7 @@ class Authorizer:
         if self.allowed(user, ask):
             return
         where = f'in the namespace "{ask.namespace}"' if ask.namespace else "at the cluster scope"
-        why = (
-            f'User "{user.name}" cannot {ask.verb} resource "{ask.full_resource}" in API group "{ask.group}" {where}'
-        )
+        why = f'User "{user.name}" cannot {ask.verb} resource "{ask.full_resource}" in API group "{ask.group}" {where}'
         missing = self.missing_roles(user, ask.namespace)
         if missing:
             why += ": RBAC: " + (missing[0] if len(missing) == 1 else f"[{', '.join(missing)}]")

@@ -97,7 +97,9 @@ class Reviews:
             if urls := rule.get("nonResourceURLs"):
                 paths.append({"verbs": rule["verbs"], "nonResourceURLs": urls})
             if rule.get("resources"):
-                resources.append({key: rule[key] for key in ("verbs", "apiGroups", "resources", "resourceNames") if rule.get(key)})
+                resources.append(
+                    {key: rule[key] for key in ("verbs", "apiGroups", "resources", "resourceNames") if rule.get(key)}
+                )
         return {"resourceRules": resources, "nonResourceRules": paths, "incomplete": False}
 
     def _self(self, call: Call, _obj: Obj) -> Obj:
@@ -126,9 +128,13 @@ class Reviews:
         seconds = _DEFAULT if spec.get("expirationSeconds") is None else spec["expirationSeconds"]
         causes = []
         if seconds < _SHORTEST:
-            causes.append(field.invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes"))
+            causes.append(
+                field.invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
+            )
         if seconds > _LONGEST:
-            causes.append(field.invalid("spec.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds"))
+            causes.append(
+                field.invalid("spec.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds")
+            )
         if causes:
             raise invalid("authentication.k8s.io", "TokenRequest", "", causes)
         bound = self._bound(call, spec.get("boundObjectRef"))

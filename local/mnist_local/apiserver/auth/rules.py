@@ -82,7 +82,9 @@ def compact(rules: Iterable[Rule]) -> list[Rule]:
     """Join single-purpose rules that differ in the verb alone, keeping their order."""
     joined: dict[tuple[Any, ...], Rule] = {}
     for rule in rules:
-        key = tuple(tuple(rule.get(part, ())) for part in ("apiGroups", "resources", "resourceNames", "nonResourceURLs"))
+        key = tuple(
+            tuple(rule.get(part, ())) for part in ("apiGroups", "resources", "resourceNames", "nonResourceURLs")
+        )
         if key in joined:
             joined[key]["verbs"] = [*joined[key]["verbs"], *(v for v in rule["verbs"] if v not in joined[key]["verbs"])]
         else:

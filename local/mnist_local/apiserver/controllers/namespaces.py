@@ -123,7 +123,5 @@ def _conditions(former: list[Obj], remaining: dict[str, int], waiting: dict[str,
         status = "True" if truth else "False"
         before = known.get(kind)
         since = before["lastTransitionTime"] if before and before["status"] == status else clock.now()
-        out.append(
-            {"type": kind, "status": status, "lastTransitionTime": since, "reason": reason, "message": message}
-        )
+        out.append({"type": kind, "status": status, "lastTransitionTime": since, "reason": reason, "message": message})
     return out

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import orjson
 from aiohttp import web
 
 from mnist_local.apiserver.auth.authorizer import require_create
+from mnist_local.apiserver.bodies import go_type, json_error
 from mnist_local.apiserver.call import Call, WriteOptions, require_object
-from mnist_local.apiserver.codec import decode_json, decode_yaml, encode
+from mnist_local.apiserver.codec import decode_yaml
 from mnist_local.apiserver.context import Context
-from mnist_local.apiserver.errors import Obj, bad_request, invalid, not_found, unsupported_media_type
+from mnist_local.apiserver.errors import ApiError, Obj, bad_request, invalid, not_found, unsupported_media_type
 from mnist_local.apiserver.handlers.responses import entry_response
 from mnist_local.apiserver.handlers.write import write_of
 from mnist_local.apiserver.rest import managedfields, patches
@@ -31,6 +33,8 @@ def patch(ctx: Context, call: Call) -> web.Response:
     kind = call.content_type
     kinds = _CUSTOM if call.resource.custom else _BUILTIN
     if kind not in kinds:
+        if not call.resource.custom:
+            raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
         raise unsupported_media_type(kinds)
     options = call.write_options("PatchOptions")
     _check_options(call, options, kind)
@@ -45,9 +49,9 @@ def patch(ctx: Context, call: Call) -> web.Response:
     if kind == JSON_PATCH:
         obj = patches.json(live, body)
     elif kind == MERGE_PATCH:
-        obj = patches.merge(live, require_object(body))
+        obj = patches.merge(live, _map(body))
     else:
-        obj = patches.strategic(call.resource, live, require_object(body))
+        obj = patches.strategic(call.resource, live, _map(body))
     obj = accept(call, obj, options.field_validation, patched=True)
     check_identity(call, obj)
     finish = managedfields.as_update(call.resource, options.manager, write.subresource)
@@ -55,15 +59,24 @@ def patch(ctx: Context, call: Call) -> web.Response:
 
 
 def _live(call: Call, entry: Entry) -> Obj:
-    live: Obj = decode_json(raw_of(call.resource, entry))
+    live: Obj = orjson.loads(raw_of(call.resource, entry))
     return live
 
 
 def _decode(body: bytes) -> object:
     try:
-        return decode_json(body)
-    except Exception as error:
-        raise bad_request(f"error decoding patch: {error}") from None
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise bad_request(f"error decoding patch: {json_error(body)}") from None
+
+
+def _map(body: object) -> Obj:
+    if not isinstance(body, dict):
+        found = go_type(body)
+        raise bad_request(
+            f"error decoding patch: json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+        )
+    return body
 
 
 def _check_options(call: Call, options: WriteOptions, kind: str) -> None:
@@ -79,9 +92,9 @@ def _check_options(call: Call, options: WriteOptions, kind: str) -> None:
 def _apply(ctx: Context, call: Call, options: WriteOptions) -> web.Response:
     write = write_of(call, options.dry_run)
     resource = call.resource
-    applied = require_object(decode_yaml(call.body))
+    applied = require_object(decode_yaml(call.body), call)
     entry = ctx.table(resource).get(write.namespace, write.name)
     if entry is None and write.subresource:
         raise not_found(resource.group, resource.plural, write.name)
     applied = accept(call, applied, options.field_validation)
-    raise NotImplementedError(encode(applied), require_create)
+    raise NotImplementedError(applied, require_create)

@@ -50,9 +50,7 @@ def _options(call: Call) -> LogOptions:
             since = clock.parse(moment).timestamp()
         except ValueError:
             raise bad_request(f'sinceTime: Invalid value: "{moment}"') from None
-    return LogOptions(
-        call.flag("follow"), number("tailLines"), number("limitBytes"), since, call.flag("timestamps")
-    )
+    return LogOptions(call.flag("follow"), number("tailLines"), number("limitBytes"), since, call.flag("timestamps"))
 
 
 def _container(call: Call, pod: Obj) -> str:

@@ -22,7 +22,7 @@ def _success(code: int = 201) -> web.Response:
 
 def evict(ctx: Context, call: Call) -> web.Response:
     """Delete a pod by the Eviction API (budgets are stored here, not enforced)."""
-    body = require_object(decode(call.body, call.headers.get("Content-Type", "")))
+    body = require_object(decode(call.body, call.headers.get("Content-Type", ""), call.resource.kind), call)
     options = body.get("deleteOptions") or {}
     preconditions = options.get("preconditions") or {}
     engine = Engine(ctx)
@@ -43,7 +43,7 @@ def evict(ctx: Context, call: Call) -> web.Response:
 
 def bind(ctx: Context, call: Call) -> web.Response:
     """Give a pod its node."""
-    body = require_object(decode(call.body, call.headers.get("Content-Type", "")))
+    body = require_object(decode(call.body, call.headers.get("Content-Type", ""), call.resource.kind), call)
     target: Obj = body.get("target") or {}
     if not target.get("name"):
         raise bad_request("target.name: Required value")

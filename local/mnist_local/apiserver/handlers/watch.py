@@ -10,19 +10,18 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from mnist_local.apiserver import listoptions
 from mnist_local.apiserver.call import Call
-from mnist_local.apiserver.codec import encode, wants_table
+from mnist_local.apiserver.codec import Form, encode, form_of
 from mnist_local.apiserver.context import Context
-from mnist_local.apiserver.errors import ApiError, Obj, expired, invalid
-from mnist_local.apiserver.handlers.read import selection_of, too_large, version_of
+from mnist_local.apiserver.errors import ApiError, Obj, expired
+from mnist_local.apiserver.handlers.read import selection_of
 from mnist_local.apiserver.handlers.responses import headers_of
 from mnist_local.apiserver.resource import Resource
-from mnist_local.apiserver.schema import errors as fields
-from mnist_local.apiserver.schema.errors import FieldError
 from mnist_local.apiserver.selectors import Match
 from mnist_local.apiserver.store import Entry, Event, Table
 from mnist_local.apiserver.tables import table_of
-from mnist_local.apiserver.views import raw_of
+from mnist_local.apiserver.views import partial_of, raw_of
 
 _BUFFER = 20_000
 """A watcher further behind than this is cut off, and starts again from its last version."""
@@ -80,16 +79,18 @@ class Watcher:
 class Frames:
     """Encodes events as lines of JSON, once per form for all watchers."""
 
-    def __init__(self, resource: Resource, as_table: bool, include: str) -> None:
+    def __init__(self, resource: Resource, form: Form, include: str) -> None:
         self.resource = resource
-        self.as_table = as_table
+        self.form = form
         self.include = include
         self._first = True
 
     def line(self, type_: str, entry: Entry, event: Event | None) -> bytes:
         """Return one line of the stream."""
-        if self.as_table:
+        if self.form is Form.TABLE:
             return self._table_line(type_, entry)
+        if self.form is Form.PARTIAL:
+            return encode({"type": type_, "object": partial_of(entry)}) + b"\n"
         key = (type_, self.resource.api_version)
         if event is not None and (cached := event.frames.get(key)):
             return cached
@@ -112,12 +113,14 @@ class Frames:
         if initial_end:
             metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
         obj: Obj = {"kind": self.resource.kind, "apiVersion": self.resource.api_version, "metadata": metadata}
-        if self.as_table:
+        if self.form is Form.TABLE:
             table = {
                 "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {"resourceVersion": str(rv)},
                 "columnDefinitions": [], "rows": [{"cells": [], "object": obj}],
             }  # fmt: skip
             return encode({"type": "BOOKMARK", "object": table}) + b"\n"
+        if self.form is Form.PARTIAL:
+            obj |= {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
         return encode({"type": "BOOKMARK", "object": obj}) + b"\n"
 
 
@@ -128,14 +131,15 @@ def error_line(error: ApiError) -> bytes:
 
 async def watch(ctx: Context, call: Call, request: web.BaseRequest) -> web.StreamResponse:
     """Stream changes until the client leaves, the time is up or the server stops."""
-    frames = Frames(call.resource, wants_table(call.headers.get("Accept", "")), call.query.get("includeObject", ""))
+    listoptions.check(call.query, watching=True)
+    frames = Frames(call.resource, form_of(call.headers.get("Accept", "")), call.query.get("includeObject", ""))
     watcher = Watcher(call.info.namespace or None, call.info.name, selection_of(call))
     table = ctx.table(call.resource)
     bookmarks = call.flag("allowWatchBookmarks")
-    first, failed = _initial(ctx, call, table, watcher, frames, bookmarks)
+    first, failed = _initial(ctx, call, table, watcher, frames)
     # Listening starts before the first await, so that no change falls between the state and the stream.
     table.listeners.add(watcher)
-    response = web.StreamResponse(headers=dict(headers_of(call.warnings)))
+    response = web.StreamResponse(headers=headers_of(call.warnings))
     response.enable_chunked_encoding()
     ctx.wakes.add(watcher.wake)
     try:
@@ -159,15 +163,13 @@ def _timeout(call: Call) -> float:
     return random.uniform(1800.0, 3600.0)
 
 
-def _initial(
-    ctx: Context, call: Call, table: Table, watcher: Watcher, frames: Frames, bookmarks: bool
-) -> tuple[bytes, bool]:
+def _initial(ctx: Context, call: Call, table: Table, watcher: Watcher, frames: Frames) -> tuple[bytes, bool]:
     """Return the first lines (and whether they end the stream): the state, or what changed since a version."""
-    since = version_of(call)
-    send_initial = _send_initial(call, bookmarks)
+    since = listoptions.version_of(call.query)
+    send_initial = _send_initial(call)
     now = ctx.store.rv
     if since and since > now:
-        raise too_large(since, now)
+        raise listoptions.too_large(since, now)
     if send_initial or (send_initial is None and not since):
         lines = [
             frames.line("ADDED", entry, None)
@@ -185,19 +187,8 @@ def _initial(
     return b"", False
 
 
-def _send_initial(call: Call, bookmarks: bool) -> bool | None:
-    if "sendInitialEvents" not in call.query:
-        return None
-    wanted = call.flag("sendInitialEvents")
-    causes: list[FieldError] = []
-    if call.query.get("resourceVersionMatch") != "NotOlderThan":
-        sentence = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-        causes.append(fields.forbidden("resourceVersionMatch", sentence))
-    if wanted and not bookmarks:
-        causes.append(fields.forbidden("sendInitialEvents", "sendInitialEvents requires allowWatchBookmarks"))
-    if causes:
-        raise invalid("meta.k8s.io", "ListOptions", "", causes)
-    return wanted
+def _send_initial(call: Call) -> bool | None:
+    return call.flag("sendInitialEvents") if "sendInitialEvents" in call.query else None
 
 
 async def _stream(

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from mnist_local.apiserver.auth.authorizer import require_create
 from mnist_local.apiserver.call import Call, dry_run_of, require_object
-from mnist_local.apiserver.codec import decode, encode
+from mnist_local.apiserver.codec import decode
 from mnist_local.apiserver.context import Context
 from mnist_local.apiserver.errors import Obj, bad_request, conflict, invalid, not_found, not_supported
 from mnist_local.apiserver.handlers.read import selection_of
-from mnist_local.apiserver.handlers.responses import entry_response, json_response, object_response
-from mnist_local.apiserver.rest.decoding import accept, check_identity, duplicate_fields
-from mnist_local.apiserver.auth.authorizer import require_create
+from mnist_local.apiserver.handlers.responses import entry_response, list_response, object_response
 from mnist_local.apiserver.rest import managedfields
+from mnist_local.apiserver.rest.decoding import accept, check_identity, duplicate_fields
 from mnist_local.apiserver.rest.deletion import DeleteOptions
 from mnist_local.apiserver.rest.engine import Engine
 from mnist_local.apiserver.rest.writes import Write
 from mnist_local.apiserver.schema import errors as fields
 from mnist_local.apiserver.store import Entry
-from mnist_local.apiserver.views import item_of
 
 
 def write_of(call: Call, dry_run: bool) -> Write:
@@ -41,7 +40,7 @@ def body_of(call: Call, level: str) -> Obj:
         ApiError: 400 or 415.
     """
     content_type = call.headers.get("Content-Type", "")
-    obj = require_object(decode(call.body, content_type))
+    obj = require_object(decode(call.body, content_type, call.resource.kind), call)
     # A second parse only to find repeated keys is left to clients that ask for a level.
     twice = duplicate_fields(call.body) if "fieldValidation" in call.query and level != "Ignore" else None
     obj = accept(call, obj, level, twice=twice)
@@ -73,9 +72,19 @@ def update(ctx: Context, call: Call) -> web.Response:
         raise not_found(call.resource.group, call.resource.plural, write.name)
     if (uid := obj["metadata"].get("uid")) and uid != entry.obj["metadata"]["uid"]:
         found = entry.obj["metadata"]["uid"]
-        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
+        why = (
+            f"StorageError: invalid object, Code: 4, Key: {_storage_key(call)}, ResourceVersion: 0, AdditionalErrorMsg: "
+            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
+        )
         raise conflict(call.resource.group, call.resource.plural, write.name, why)
     return entry_response(call, engine.update(write, obj, entry, finish))
+
+
+def _storage_key(call: Call) -> str:
+    resource = call.resource
+    group = f"{resource.group}/" if resource.custom else ""
+    namespace = f"{call.info.namespace}/" if resource.namespaced else ""
+    return f"/registry/{group}{resource.plural}/{namespace}{call.info.name}"
 
 
 def delete_options(call: Call) -> tuple[DeleteOptions, bool]:
@@ -86,7 +95,7 @@ def delete_options(call: Call) -> tuple[DeleteOptions, bool]:
     """
     body: Obj = {}
     if call.body:
-        body = require_object(decode(call.body, call.headers.get("Content-Type", "")))
+        body = require_object(decode(call.body, call.headers.get("Content-Type", ""), "DeleteOptions"), call)
     options = DeleteOptions()
     query = call.query
     options.propagation = body.get("propagationPolicy") or query.get("propagationPolicy") or None
@@ -143,13 +152,4 @@ def delete_collection(ctx: Context, call: Call) -> web.Response:
     namespace = write.namespace if call.resource.namespaced else None
     entries = [e for e in ctx.table(call.resource).select(namespace) if match is None or match(e.obj)]
     deleted: list[Entry] = [engine.delete(write, entry, options)[0] for entry in entries]
-    resource = call.resource
-    head = encode(
-        {
-            "kind": resource.list_kind_name,
-            "apiVersion": resource.api_version,
-            "metadata": {"resourceVersion": str(ctx.store.rv)},
-        }
-    )
-    items = b",".join([item_of(resource, entry) for entry in deleted])
-    return json_response(head[:-1] + b',"items":[' + items + b"]}", 200, call.warnings)
+    return list_response(call, deleted, {"resourceVersion": str(ctx.store.rv)})

@@ -1,7 +1,7 @@
 """What built-in kinds do beyond the generic, one module for kinds that belong together."""
 
-from mnist_local.apiserver.kinds import HOOKS
 from mnist_local.apiserver.kindrules import crds, namespaces, pods, rbac, secrets, services, workloads
+from mnist_local.apiserver.kinds import HOOKS
 
 
 def register() -> None:

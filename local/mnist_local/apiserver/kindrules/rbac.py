@@ -41,9 +41,7 @@ def _validate_role(obj: Obj, _old: Obj | None) -> list[FieldError]:
                 causes.append(field.invalid(f"{where}.nonResourceURLs", urls, sentence))
             continue
         if not rule.get("apiGroups"):
-            causes.append(
-                field.required(f"{where}.apiGroups", "resource rules must supply at least one api group")
-            )
+            causes.append(field.required(f"{where}.apiGroups", "resource rules must supply at least one api group"))
         if not rule.get("resources"):
             causes.append(field.required(f"{where}.resources", "resource rules must supply at least one resource"))
     return causes

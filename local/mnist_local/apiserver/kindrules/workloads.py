@@ -106,13 +106,9 @@ HOOKS = {
     "jobs.batch": Hooks(
         default=_default_job, prepare_create=_prepare_job, validate=_validate_job, default_propagation="Orphan"
     ),
-    "deployments.apps": Hooks(
-        default=_default_deployment, prepare_create=_empty_status, validate=_validate_selector
-    ),
+    "deployments.apps": Hooks(default=_default_deployment, prepare_create=_empty_status, validate=_validate_selector),
     **{
-        f"{plural}.apps": Hooks(
-            default=_default_replicated, prepare_create=_empty_status, validate=_validate_selector
-        )
+        f"{plural}.apps": Hooks(default=_default_replicated, prepare_create=_empty_status, validate=_validate_selector)
         for plural in ("replicasets", "statefulsets")
     },
 }

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from mnist_local.apiserver.bodies import UndecodableError, go_type, unrecognized
 from mnist_local.apiserver.call import Call
 from mnist_local.apiserver.errors import ApiError, Obj, bad_request, invalid
 from mnist_local.apiserver.kinds import hooks_of
 from mnist_local.apiserver.resource import Resource
 from mnist_local.apiserver.rest.shape import clean_metadata
+from mnist_local.apiserver.schema import StructuralSchema, gojson
 from mnist_local.apiserver.schema import errors as fields
-from mnist_local.apiserver.schema import gojson
-
-_SHOWN = 20
-_TYPES = {"object": "object", "array": "array", "string": "string", "integer": "number", "boolean": "bool"}
+from mnist_local.apiserver.schemas import schema_for
 
 
 def duplicate_fields(body: bytes) -> list[str]:
@@ -55,85 +54,94 @@ def accept(call: Call, obj: Obj, level: str, *, patched: bool = False, twice: li
         ApiError: 400 another kind or type, or unknown fields (422 where they come from a patch).
     """
     resource = call.resource
-    _check_type(resource, obj, call.body)
-    metadata = obj.setdefault("metadata", {})
-    if metadata is None:
-        metadata = obj["metadata"] = {}
-    if not isinstance(metadata, dict):
-        raise bad_request(
-            f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: json: cannot '
-            f"unmarshal {gojson_type(metadata)} into Go struct field {resource.kind}.metadata of type v1.ObjectMeta"
-        )
-    unknown = [f'duplicate field "{path}"' for path in twice or ()]
-    unknown += [f'unknown field "{path}"' for path in clean_metadata(obj, resource)]
-    if resource.schema is not None:
-        if not resource.custom:
-            _check_types(resource, obj)
-        unknown += [f'unknown field "{path}"' for path in resource.schema.prune(obj)]
-    if unknown and level == "Strict":
-        raise _strict(resource, obj, unknown, patched)
-    if level == "Warn":
-        call.warnings += unknown
-    if resource.to_storage is not None:
-        obj = resource.to_storage(obj)
-    hooks_of(resource.table_name).default(obj)
-    if resource.schema is not None:
+    try:
+        if resource.custom:
+            _require_type(resource, obj, call.body, patched)
+        known = _fit(resource, obj)
+        unknown = [f'duplicate field "{path}"' for path in twice or ()]
+        unknown += [f'unknown field "{path}"' for path in known]
+        if unknown and level == "Strict":
+            raise UndecodableError("strict decoding error: " + ", ".join(unknown))
+        if level == "Warn":
+            call.warnings += unknown
+        _check_type(resource, obj)
+        if resource.to_storage is not None:
+            obj = resource.to_storage(obj)
+        hooks_of(resource.table_name).default(obj)
+    except UndecodableError as error:
+        raise _refusal(resource, obj, error.detail, patched) from None
+    if resource.custom and resource.schema is not None:
         resource.schema.default(obj)
     return obj
 
 
-def gojson_type(value: Any) -> str:
-    """Return what Go's decoder calls a JSON value."""
-    names = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
-    return names.get(type(value), "null")
+def _require_type(resource: Resource, obj: Obj, body: bytes, patched: bool) -> None:
+    for name, key in (("Kind", "kind"), ("apiVersion", "apiVersion")):
+        if not obj.get(key):
+            text = gojson.marshal(obj) if patched else body.decode(errors="replace")
+            why = f"Object '{name}' is missing in '{text}'"
+            if patched:
+                raise UndecodableError(why)
+            raise unrecognized(resource.kind, why, body)
 
 
-def _check_type(resource: Resource, obj: Obj, body: bytes) -> None:
-    if resource.custom:
-        for field, name in (("apiVersion", "apiVersion"), ("kind", "Kind")):
-            if not obj.get(field):
-                text = body.decode(errors="replace")
-                shown = text[:_SHOWN] + (" ..." if len(text) > _SHOWN else "")
-                raise bad_request(
-                    f"the object provided is unrecognized (must be of type {resource.kind}): "
-                    f"Object '{name}' is missing in '{text}' ({shown})"
-                )
-    api_version = obj.setdefault("apiVersion", resource.api_version) or resource.api_version
-    kind = obj.setdefault("kind", resource.kind) or resource.kind
-    obj["apiVersion"], obj["kind"] = api_version, kind
-    if kind != resource.kind and not resource.custom:
-        raise bad_request(
-            f'{kind} in version "{api_version.rpartition("/")[2]}" cannot be handled as a {resource.kind}: '
-            f"unknown conversion"
+def _fit(resource: Resource, obj: Obj) -> list[str]:
+    """Make an object fit its type; returns the paths of unknown fields, which are dropped."""
+    metadata = obj.setdefault("metadata", {})
+    if metadata is None:
+        metadata = obj["metadata"] = {}
+    if not isinstance(metadata, dict):
+        raise UndecodableError(
+            f"json: cannot unmarshal {go_type(metadata)} into Go struct field {resource.kind}.metadata of type "
+            "v1.ObjectMeta"
         )
+    unknown = clean_metadata(obj, resource)
+    schema = schema_for(resource)
+    if schema is None:
+        return unknown
+    if not resource.custom:
+        _check_types(resource, schema, obj)
+        # Nulls and zero values of built-in types are dropped before pruning sees them.
+        schema.default(obj)
+    unknown += schema.prune(obj)
+    return unknown
+
+
+def _check_type(resource: Resource, obj: Obj) -> None:
+    api_version = obj["apiVersion"] = obj.get("apiVersion") or resource.api_version
+    kind = obj["kind"] = obj.get("kind") or resource.kind
     if api_version != resource.api_version:
         raise bad_request(
             f"the API version in the data ({api_version}) does not match the expected API version "
             f"({resource.api_version})"
         )
-    if kind != resource.kind:
-        name = (obj.get("metadata") or {}).get("name", "")
-        raise invalid(resource.group, str(kind), name, [fields.invalid("kind", kind, f"must be {resource.kind}")])
+    if kind == resource.kind:
+        return
+    if not resource.custom:
+        raise bad_request(
+            f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
+            f"converting ({resource.version}.{kind}) to ({resource.group.partition('.')[0] or 'core'}.{resource.kind}): "
+            "unknown conversion"
+        )
+    name = (obj.get("metadata") or {}).get("name", "")
+    raise invalid(resource.group, str(kind), name, [fields.invalid("kind", kind, f"must be {resource.kind}")])
 
 
-def _check_types(resource: Resource, obj: Obj) -> None:
+def _check_types(resource: Resource, schema: StructuralSchema, obj: Obj) -> None:
     """Refuse a built-in object whose fields have other JSON types than its Go type takes."""
-    for error in resource.schema.validate(obj):
+    for error in schema.validate(obj):
         if error.reason == fields.TYPE_INVALID:
-            raise bad_request(
-                f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-                f"json: cannot unmarshal {error.message} into Go struct field {resource.kind}.{error.path}"
+            raise UndecodableError(
+                f"json: cannot unmarshal into Go struct field {resource.kind}.{error.path}: {error.message}"
             )
 
 
-def _strict(resource: Resource, obj: Obj, unknown: list[str], patched: bool) -> ApiError:
-    sentence = "strict decoding error: " + ", ".join(unknown)
-    if not patched:
-        return bad_request(
-            f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {sentence}'
-        )
-    cause = fields.invalid("patch", gojson.marshal(obj), sentence)
-    return invalid("", "", "", [cause])
+def _refusal(resource: Resource, obj: Obj, detail: str, patched: bool) -> ApiError:
+    if patched:
+        return invalid("", "", "", [fields.invalid("patch", gojson.marshal(obj), detail)])
+    return bad_request(
+        f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {detail}'
+    )
 
 
 def check_identity(call: Call, obj: Obj) -> None:

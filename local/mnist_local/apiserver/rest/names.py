@@ -41,7 +41,9 @@ def dns_label(value: str) -> list[str]:
     if not _LABEL_RE.fullmatch(value):
         if _SUBDOMAIN_RE.fullmatch(value):
             return [*out, "must not contain dots"]
-        sentence = f"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', {_ALNUM_ENDS}"
+        sentence = (
+            f"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', {_ALNUM_ENDS}"
+        )
         out.append(_pattern(sentence, _LABEL, "my-name", "123-abc"))
     return out
 
@@ -83,9 +85,7 @@ def qualified_name(value: str) -> list[str]:
     sentence = f"must consist of alphanumeric characters, '-', '_' or '.', {_ALNUM_ENDS}"
     rule = _pattern(sentence, _QUALIFIED, "MyName", "my.name", "123-abc")
     if len(parts) > 2:
-        return [
-            f"a valid label key {rule} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
-        ]
+        return [f"a valid label key {rule} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
     out: list[str] = []
     if len(parts) == 2:
         out = ["prefix part " + text for text in dns_subdomain(parts[0])] if parts[0] else [

@@ -12,6 +12,7 @@ from mnist_local.apiserver.schema.errors import FieldError
 
 _ANNOTATION_BYTES = 256 * 1024
 _GARBAGE_FINALIZERS = frozenset({"orphan", "foregroundDeletion"})
+_STANDARD_FINALIZERS = _GARBAGE_FINALIZERS | {"kubernetes"}
 
 
 def validate_create(resource: Resource, metadata: Obj) -> list[FieldError]:
@@ -29,11 +30,11 @@ def validate_create(resource: Resource, metadata: Obj) -> list[FieldError]:
     else:
         causes += [field.invalid("metadata.name", name, text) for text in check(name)]
     causes += _common(metadata)
-    causes += _finalizers(metadata.get("finalizers") or [])
+    causes += _finalizers(resource, metadata.get("finalizers") or [])
     return causes
 
 
-def validate_update(metadata: Obj, old: Obj) -> list[FieldError]:
+def validate_update(resource: Resource, metadata: Obj, old: Obj) -> list[FieldError]:
     """Check the metadata of a changed object against what it was."""
     causes: list[FieldError] = []
     if "deletionTimestamp" in old:
@@ -51,7 +52,7 @@ def validate_update(metadata: Obj, old: Obj) -> list[FieldError]:
         if metadata.get(name) != old.get(name):
             causes.append(field.invalid(f"metadata.{name}", metadata.get(name), "field is immutable"))
     if metadata.get("finalizers") != old.get("finalizers"):
-        causes += _finalizers(metadata.get("finalizers") or [])
+        causes += _finalizers(resource, metadata.get("finalizers") or [])
     causes += _common(metadata)
     return causes
 
@@ -99,11 +100,21 @@ def _owner_references(references: list[dict[str, Any]]) -> list[FieldError]:
     return causes
 
 
-def _finalizers(finalizers: list[str]) -> list[FieldError]:
+def _finalizers(resource: Resource, finalizers: list[str]) -> list[FieldError]:
     causes = [
         field.invalid("metadata.finalizers", name, text) for name in finalizers for text in names.qualified_name(name)
     ]
-    if _GARBAGE_FINALIZERS <= set(finalizers):
+    if not resource.custom:
+        causes += [
+            field.invalid(
+                f"metadata.finalizers[{index}]",
+                name,
+                "name is neither a standard finalizer name nor is it fully qualified",
+            )
+            for index, name in enumerate(finalizers)
+            if "/" not in name and name not in _STANDARD_FINALIZERS
+        ]
+    if set(finalizers) >= _GARBAGE_FINALIZERS:
         causes.append(
             field.invalid(
                 "metadata.finalizers",
@@ -119,7 +130,7 @@ def finalizer_warnings(metadata: Obj, old: Obj | None) -> list[str]:
     former = set((old or {}).get("finalizers") or ())
     out: list[str] = []
     for name in sorted(set(metadata.get("finalizers") or ()) - former):
-        if "/" in name or name in _GARBAGE_FINALIZERS or name == "kubernetes":
+        if "/" in name or name in _STANDARD_FINALIZERS:
             continue
         path = " including a path (/)" if "." in name else ""
         out.append(

@@ -8,7 +8,7 @@ from mnist_local.apiserver.resource import Resource
 
 
 def _refused(error: PatchError) -> ApiError:
-    return bad_request(error.message) if error.status_code == 400 else rejected(error.message)
+    return bad_request(error.message) if error.status_code == 400 else rejected()
 
 
 def json(obj: Obj, patch: object) -> Obj:

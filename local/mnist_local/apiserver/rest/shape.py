@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mnist_local.apiserver.errors import Obj, bad_request
+from mnist_local.apiserver.bodies import UndecodableError, go_type
+from mnist_local.apiserver.errors import Obj
 from mnist_local.apiserver.resource import Resource
 
 _FIELDS: dict[str, type] = {
@@ -32,7 +33,7 @@ def clean_metadata(obj: Obj, kind: Resource) -> list[str]:
     """Drop null and unknown fields of `metadata`, in place; returns the paths of the unknown ones.
 
     Raises:
-        ApiError: 400, a field has another type than Kubernetes gives it.
+        UndecodableError: a field has another type than Kubernetes gives it.
     """
     metadata = obj["metadata"]
     unknown: list[str] = []
@@ -70,12 +71,9 @@ def _strings(metadata: Obj, kind: Resource) -> None:
             raise _mismatch(kind, "finalizers", value)
 
 
-def _mismatch(kind: Resource, name: str, value: Any) -> Exception:
-    json_type = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
-    found = json_type.get(type(value), "null")
+def _mismatch(kind: Resource, name: str, value: Any) -> UndecodableError:
     want = "string" if name in ("labels", "annotations", "finalizers") else _GO.get(_FIELDS[name], "")
     where = "ObjectMeta" if kind.custom else "ObjectMeta.metadata"
-    return bad_request(
-        f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: json: cannot unmarshal {found} '
-        f"into Go struct field {where}.{name} of type {want}"
+    return UndecodableError(
+        f"json: cannot unmarshal {go_type(value)} into Go struct field {where}.{name} of type {want}"
     )

@@ -56,11 +56,11 @@ def validate(write: Write, obj: Obj, old: Obj | None) -> None:
     metadata = obj["metadata"]
     former = old["metadata"] if old is not None else None
     causes: list[FieldError] = (
-        objectmeta.validate_update(metadata, former)
+        objectmeta.validate_update(resource, metadata, former)
         if former is not None
         else objectmeta.validate_create(resource, metadata)
     )
-    if resource.schema is not None:
+    if resource.custom and resource.schema is not None:
         causes += resource.schema.validate(obj, old)
     if not resource.custom:
         causes += hooks_of(resource.table_name).validate(obj, old)

@@ -46,7 +46,9 @@ def _has(status: Obj, kind: str) -> bool:
 def _look(pod: Obj) -> _Seen:
     spec, status = pod.get("spec", {}), pod.get("status", {})
     seen = _Seen(status.get("reason") or status.get("phase", ""))
-    if any(c["type"] == "PodScheduled" and c.get("reason") == "SchedulingGated" for c in status.get("conditions") or ()):
+    if any(
+        c["type"] == "PodScheduled" and c.get("reason") == "SchedulingGated" for c in status.get("conditions") or ()
+    ):
         seen.reason = "SchedulingGated"
     init = {container["name"]: container for container in spec.get("initContainers") or ()}
     seen.total = len(spec.get("containers") or ()) + sum(1 for c in init.values() if _is_sidecar(c))

@@ -77,8 +77,7 @@ def _definition(column: Column) -> Obj:
         "name": column.name,
         "type": column.type,
         "format": column.format,
-        "description": column.description
-        or f"Custom resource definition column (in JSONPath format): {column.path}",
+        "description": column.description or f"Custom resource definition column (in JSONPath format): {column.path}",
         "priority": column.priority,
     }
 

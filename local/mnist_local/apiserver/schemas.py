@@ -1,0 +1,17 @@
+"""The schema of any resource: a custom one's from its definition, a built-in one's made on first use."""
+
+from __future__ import annotations
+
+from mnist_local.apiserver.resource import Resource
+from mnist_local.apiserver.schema import StructuralSchema
+from mnist_local.apiserver.schema.builtin import builtin_schema
+
+
+def schema_for(resource: Resource) -> StructuralSchema | None:
+    """Return the schema that a resource's objects have at its version."""
+    if resource.custom:
+        schema: StructuralSchema | None = resource.schema
+        return schema
+    if resource.kind == "CustomResourceDefinition":
+        return None
+    return builtin_schema(resource.group, resource.version, resource.kind)
