@@ -6,6 +6,7 @@ Called as `python -m mnist_local.pod.ray_job <ray's own command> job …`. Whate
 import argparse
 import json
 import os
+import shlex
 import sys
 import time
 import urllib.error
@@ -79,7 +80,7 @@ def _token() -> str:
 
 
 def _submit(api: JobsApi, options: argparse.Namespace, entrypoint: list[str]) -> int:
-    request: dict[str, Any] = {"entrypoint": " ".join(entrypoint), "submission_id": options.submission_id}
+    request: dict[str, Any] = {"entrypoint": shlex.join(entrypoint), "submission_id": options.submission_id}
     if options.runtime_env_json:
         request["runtime_env"] = json.loads(options.runtime_env_json)
     if options.metadata_json:

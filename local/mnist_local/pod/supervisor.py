@@ -29,6 +29,7 @@ from mnist_local.pod import process_tree
 
 CONTAINER_VARIABLE = "MNIST_POD_CONTAINER"  # marks every process with the container that it belongs to
 _READ_SIZE = 1 << 16
+_REAP_DEADLINE_S = 1.0
 _KILL_DEADLINE_S = 5.0  # a process in uninterruptible sleep cannot be waited for
 
 
@@ -158,14 +159,15 @@ class Supervisor:
             process_tree.kill(members)
             time.sleep(0.005)
 
-    def _reap(self) -> None:
+    def _reap(self) -> bool:
+        """Take in all children that have ended; whether there are any left."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
-                return
+                return False
             if pid == 0:
-                return
+                return True
             container = self._containers.pop(pid, None)
             if container is None:
                 continue  # an orphan that was re-parented to us
@@ -181,7 +183,9 @@ class Supervisor:
         else:
             for container in list(self._containers.values()):
                 self._kill_container(container)
-        self._reap()
+        until = time.monotonic() + _REAP_DEADLINE_S
+        while self._reap() and time.monotonic() < until:  # what is not reaped here becomes the controller's zombie
+            time.sleep(0.005)
 
 
 def main() -> int:

@@ -62,9 +62,14 @@ class PodReporter:
     async def flush(self) -> None:
         """Return when the API has the latest status (or the object is gone)."""
         async with self._writing:
-            if self._dirty.is_set():
-                self._dirty.clear()
+            if not self._dirty.is_set():
+                return
+            self._dirty.clear()
+            try:
                 await self.retry(self._write)
+            except BaseException:
+                self._dirty.set()  # cancelled half way: the next flush has to write it
+                raise
 
     async def _write(self) -> None:
         inits, mains = list(self.inits.values()), list(self.mains.values())
