@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mnist_trainer.loop.job import EpochRecord, ImageSet, LoopState, Normalisation, StepProgress, TrainingJob
+from mnist_trainer.loop.job import EpochRecord, ImageSet, LoopState, StepProgress, TrainingJob
 from mnist_trainer.loop.loop import Outcome, TrainingLoop
-from mnist_trainer.models import ModelSpec
+from mnist_trainer.plan import ModelSpec, Normalisation, TrainingPlan
 from mnist_trainer.recipe.recipe import make_recipe
 
 
@@ -92,13 +92,16 @@ def make_job(
     cpu = torch.device("cpu")
     recipe = replace(make_recipe(model, train, epochs, batch, 1, None), batch=batch)
     return TrainingJob(
-        spec=ModelSpec(model, 4, channels=channels),
-        recipe=recipe,
-        seed=seed,
+        plan=TrainingPlan(ModelSpec(model, 4, channels=channels), recipe, Normalisation.of(images), seed),
         train=ImageSet.from_arrays(images, labels, cpu),
         test=ImageSet.from_arrays(test_images, test_labels, cpu),
-        normalisation=Normalisation.of(images),
+        device=cpu,
     )
+
+
+def replan(job: TrainingJob, **changes: object) -> TrainingJob:
+    """The same job with some fields of its plan changed."""
+    return replace(job, plan=replace(job.plan, **changes))
 
 
 def run_workers(job: TrainingJob, world_size: int, hooks: Recorder | None = None) -> list[Outcome]:

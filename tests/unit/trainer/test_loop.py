@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests.unit.trainer.loop_support import KilledError, Recorder, make_job, run_workers
+from tests.unit.trainer.loop_support import KilledError, Recorder, make_job, replan, run_workers
 
 from mnist_trainer.errors import FailureReason, TrainerError
 from mnist_trainer.loop.collective import Alone
@@ -59,7 +59,7 @@ def test_first_gradient_of_workers_is_the_whole_batchs(model):
     job = make_job(model)
     from mnist_trainer.loop.partition import EpochPlan
 
-    plan = EpochPlan(job.seed, 0, len(job.train), 5)
+    plan = EpochPlan(job.plan.seed, 0, len(job.train), 5)
     loop = TrainingLoop(job, Alone())
     loop._compute_gradients(torch.from_numpy(plan.slice(0, 0, 1)), plan.batch_size(0))
     whole = loop.replica.flat.reduced.clone()
@@ -79,7 +79,7 @@ def test_all_workers_of_a_network_with_statistics_release_the_same():
 def test_more_workers_than_images_in_a_batch():
     job = make_job("mlp", train=7, batch=3)
     outcomes = run_workers(job, 5)
-    assert outcomes[0].history[-1].step == job.recipe.epochs * 3
+    assert outcomes[0].history[-1].step == job.plan.recipe.epochs * 3
 
 
 @pytest.mark.parametrize(("model", "world_size"), [("cnn", 1), ("cnn", 2), ("lenet5", 2)])
@@ -144,7 +144,7 @@ def test_state_of_another_network_is_refused():
 
 
 def test_target_accuracy_stops_early():
-    job = replace(make_job("mlp", epochs=10), target_accuracy=0.9)
+    job = replan(make_job("mlp", epochs=10), target_accuracy=0.9)
     history = train(job).history
     assert history[-1].accuracy >= 0.9
     assert len(history) < 10
@@ -153,7 +153,7 @@ def test_target_accuracy_stops_early():
 
 def test_divergence_is_an_error_that_names_the_cause():
     job = make_job("mlp", epochs=1)
-    job = replace(job, recipe=replace(job.recipe, peak_rate=1e30))
+    job = replan(job, recipe=replace(job.plan.recipe, peak_rate=1e30))
     with pytest.raises(TrainerError, match="smaller learning rate") as caught:
         train(job)
     assert caught.value.reason is FailureReason.TRAINING_DIVERGED

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from mnist_trainer.errors import TrainerError
-from mnist_trainer.models import ModelSpec, build
+from mnist_trainer.models import build
+from mnist_trainer.plan import ModelSpec
 
 
 @pytest.mark.parametrize("model", ["cnn", "mlp", "lenet5"])

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_trainer.recipe.augment import AugmentationSettings, affine_maps, warp
+from mnist_trainer.recipe.augment import affine_maps, warp
 from mnist_trainer.recipe.keyed_random import permutation, uniform
-from mnist_trainer.recipe.recipe import make_recipe
+from mnist_trainer.recipe.recipe import AugmentationSettings, make_recipe
 from mnist_trainer.recipe.schedule import one_cycle
 
 

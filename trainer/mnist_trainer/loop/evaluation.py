@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mnist_trainer.loop.collective import Collective
-from mnist_trainer.loop.job import ImageSet, Normalisation
+from mnist_trainer.loop.job import ImageSet
 from mnist_trainer.loop.partition import cut
+from mnist_trainer.plan import Normalisation
 
 _BATCH = 500
 

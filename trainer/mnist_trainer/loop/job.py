@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,8 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mnist_trainer.models import ModelSpec
-from mnist_trainer.recipe.recipe import Recipe
+from mnist_trainer.plan import TrainingPlan
 
 
 @dataclass(frozen=True)
@@ -35,35 +34,23 @@ class ImageSet:
 
 
 @dataclass(frozen=True)
-class Normalisation:
-    """Mean and standard deviation of the training pixels, on the scale 0 to 1."""
-
-    mean: float
-    std: float
-
-    @classmethod
-    def of(cls, images: npt.NDArray[np.uint8]) -> Normalisation:
-        """Exact figures from a histogram, so that they do not depend on the order of summation."""
-        counts = np.bincount(images.reshape(-1), minlength=256).astype(np.float64)
-        levels = np.arange(256) / 255
-        mean = float((counts * levels).sum() / counts.sum())
-        variance = float((counts * (levels - mean) ** 2).sum() / counts.sum())
-        return cls(mean, max(variance**0.5, 1e-3))
-
-
-@dataclass(frozen=True)
 class TrainingJob:
     """One run, as every worker sees it."""
 
-    spec: ModelSpec
-    recipe: Recipe
-    seed: int
+    plan: TrainingPlan
     train: ImageSet
     test: ImageSet
-    normalisation: Normalisation
-    precision: str = "fp32"
-    target_accuracy: float | None = None
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    device: torch.device
+
+    @property
+    def precision(self) -> torch.dtype:
+        """Type of the network's arithmetic. `auto` means bfloat16 on GPUs that compute faster in it.
+
+        On CPUs without AMX, bfloat16 is emulated and slow, so that it must be asked for.
+        """
+        asked = self.plan.precision
+        automatic = self.device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if asked == "bf16" or (asked == "auto" and automatic) else torch.float32
 
 
 @dataclass(frozen=True)

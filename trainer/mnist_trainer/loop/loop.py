@@ -45,7 +45,7 @@ class TrainingLoop:
         self.replica = Replica(job, collective)
         self._collective = collective
         self._hooks = hooks if collective.rank == 0 else None
-        self._steps = job.recipe.steps_per_epoch(len(job.train))
+        self._steps = job.plan.recipe.steps_per_epoch(len(job.train))
         self._epoch = 0
         self._history: list[EpochRecord] = []
         self._accuracy = -1.0
@@ -66,7 +66,7 @@ class TrainingLoop:
         """Train to the last epoch or the target accuracy. Raises TrainerError(TrainingDiverged)."""
         self._take_over_from_first()
         evaluation = None
-        while self._epoch < self.job.recipe.epochs and not self._target_reached():
+        while self._epoch < self.job.plan.recipe.epochs and not self._target_reached():
             evaluation = self._run_epoch()
         if evaluation is None:  # resumed when all was done
             evaluation = self.replica.evaluate()
@@ -74,7 +74,7 @@ class TrainingLoop:
 
     def _run_epoch(self) -> Evaluation:
         began = reported = time.perf_counter()
-        plan = EpochPlan(self.job.seed, self._epoch, len(self.job.train), self._steps)
+        plan = EpochPlan(self.job.plan.seed, self._epoch, len(self.job.train), self._steps)
         total_loss = torch.zeros((), device=self.job.device)
         seen, rate = 0, 0.0
         for step in range(self._steps):
@@ -108,13 +108,13 @@ class TrainingLoop:
         if not len(indices):
             return
         height, width = job.train.images.shape[-2:]
-        maps = affine_maps(job.recipe.augmentation, (height, width), job.seed, self._epoch, indices.numpy())
+        maps = affine_maps(job.plan.recipe.augmentation, (height, width), job.plan.seed, self._epoch, indices.numpy())
         where = indices.to(job.device)
-        images = normalised(warp(job.train.images[where].float(), maps.to(job.device)), job.normalisation)
-        with torch.autocast(job.device.type, torch.bfloat16, enabled=job.precision == "bf16"):
+        images = normalised(warp(job.train.images[where].float(), maps.to(job.device)), job.plan.normalisation)
+        with torch.autocast(job.device.type, torch.bfloat16, enabled=job.precision is torch.bfloat16):
             logits = self.replica.network(images.contiguous(memory_format=torch.channels_last))
         labels = job.train.labels[where].long()
-        smoothing = job.recipe.label_smoothing
+        smoothing = job.plan.recipe.label_smoothing
         # Each worker divides by the whole batch: then shares add up to the mean, however the batch was cut.
         loss = functional.cross_entropy(logits.float(), labels, label_smoothing=smoothing, reduction="sum") / batch
         loss.backward()  # type: ignore[no-untyped-call]
@@ -145,7 +145,7 @@ class TrainingLoop:
         return evaluation
 
     def _rate(self, step: int) -> float:
-        recipe = self.job.recipe
+        recipe = self.job.plan.recipe
         return one_cycle(self._epoch * self._steps + step, recipe.epochs * self._steps, recipe.peak_rate, recipe.warmup)
 
     def _check_loss(self, loss: float, step: int) -> None:
@@ -156,7 +156,7 @@ class TrainingLoop:
             raise TrainerError(message, FailureReason.TRAINING_DIVERGED)
 
     def _target_reached(self) -> bool:
-        target = self.job.target_accuracy
+        target = self.job.plan.target_accuracy
         return target is not None and self._accuracy >= target
 
     def _take_over_from_first(self) -> None:

@@ -19,10 +19,10 @@ class Replica:
     def __init__(self, job: TrainingJob, collective: Collective) -> None:
         self._job = job
         self._collective = collective
-        torch.manual_seed(job.seed)
-        self.network = build(job.spec).to(job.device)
+        torch.manual_seed(job.plan.seed)
+        self.network = build(job.plan.spec).to(job.device)
         self.flat = FlatParameters(self.network)
-        recipe = job.recipe
+        recipe = job.plan.recipe
         self.optimizer = FlatAdamW(
             self.flat,
             beta1=recipe.beta1,
@@ -66,7 +66,7 @@ class Replica:
         self.flat.values.copy_(self.optimizer.average)
         self.network.eval()
         try:
-            return evaluate(self.network, self._job.test, self._job.normalisation, self._collective)
+            return evaluate(self.network, self._job.test, self._job.plan.normalisation, self._collective)
         finally:
             self.flat.values.copy_(kept)
             self.network.train()

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
-
 from torch import nn
 
 from mnist_trainer.errors import InvalidConfigError
 from mnist_trainer.models.cnn import Cnn
 from mnist_trainer.models.lenet5 import LeNet5
 from mnist_trainer.models.mlp import Mlp
+from mnist_trainer.plan import ModelSpec
 
 _LEAST_SIDE = {"cnn": 4, "mlp": 1, "lenet5": 12}
 _NETWORKS: dict[str, type[nn.Module]] = {"cnn": Cnn, "mlp": Mlp, "lenet5": LeNet5}
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """What it takes to build a network: its name, and sizes that come from the data."""
-
-    name: str
-    classes: int
-    height: int = 28
-    width: int = 28
-    channels: int = 1
-
-    def as_dict(self) -> dict[str, Any]:
-        """The fields, for a file's metadata."""
-        return asdict(self)
 
 
 def build(spec: ModelSpec) -> nn.Module:

@@ -17,7 +17,7 @@ class Cnn(nn.Module):
     def __init__(self, classes: int, height: int, width: int, channels: int) -> None:
         super().__init__()
         first, second, third, fourth = _WIDTHS
-        # 28x28 images need no padding at the end (7 -> 5 -> 3); for others the mean over 3x3 regions fixes the head's size.
+        # 28x28 images need no padding at the end (7 -> 5 -> 3); for others the mean over 3x3 regions fits the head.
         is_mnist_sized = (height, width) == (28, 28)
         padding = 0 if is_mnist_sized else 1
         self.features = nn.Sequential(

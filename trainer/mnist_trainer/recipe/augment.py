@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,16 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mnist_trainer.recipe.keyed_random import uniform
-
-
-@dataclass(frozen=True)
-class AugmentationSettings:
-    """Half-widths of the uniform distributions. Fit for handwriting: characters stay what they are (no flips)."""
-
-    rotation_degrees: float = 10.0
-    scale: float = 0.1
-    shear: float = 0.1
-    shift_pixels: float = 2.0
+from mnist_trainer.recipe.recipe import AugmentationSettings
 
 
 def affine_maps(

@@ -5,12 +5,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from mnist_trainer.recipe.augment import AugmentationSettings
-
 _REFERENCE_BATCH = 128
 _BASE_RATE = {"cnn": 0.01, "mlp": 0.002, "lenet5": 0.003}
 _LEAST_STEPS_PER_EPOCH = 32
 _LEAST_BATCH = 16
+
+
+@dataclass(frozen=True)
+class AugmentationSettings:
+    """Half-widths of the uniform distributions. Fit for handwriting: characters stay what they are (no flips)."""
+
+    rotation_degrees: float = 10.0
+    scale: float = 0.1
+    shear: float = 0.1
+    shift_pixels: float = 2.0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,105 @@
+"""Checkpoints in the object store."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from mnist_trainer.errors import ObjectNotFoundError, ObjectTooLargeError
+from mnist_trainer.naming import RunPlace, checkpoint_epoch
+from mnist_trainer.store import ObjectStore, S3Address
+
+_MANIFEST_BYTES = 64 << 10
+_STATE_BYTES = 4 << 30
+
+logger = logging.getLogger(__name__)
+
+
+class CheckpointManifest(BaseModel):
+    """What makes a saved state valid: written last, it says which bytes belong to it and who may go on from them."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+    version: int = 1
+    lineage: str
+    attempt: int
+    run_id: str
+    epoch: int
+    accuracy: float
+    state: str
+    size: int
+    sha256: str
+    created_at: datetime
+
+
+class CheckpointRepository:
+    """Saves under this process's own prefix; looks for what any process of the same training has left."""
+
+    def __init__(self, store: ObjectStore, place: RunPlace, lineage: str) -> None:
+        self._store = store
+        self._place = place
+        self._lineage = lineage
+        self._saved: dict[int, float] = {}
+
+    def save(self, epoch: int, accuracy: float, state: bytes) -> None:
+        """Upload the state after `epoch`, then its manifest. Of this run's others only the best stays."""
+        state_address, manifest_address = self._place.checkpoint(epoch)
+        info = self._store.put_bytes(state_address, state)
+        manifest = CheckpointManifest(
+            lineage=self._lineage,
+            attempt=self._place.attempt,
+            run_id=self._place.run_id,
+            epoch=epoch,
+            accuracy=accuracy,
+            state=str(state_address),
+            size=info.size,
+            sha256=hashlib.sha256(state).hexdigest(),
+            created_at=datetime.now(UTC),
+        )
+        self._store.put_bytes(manifest_address, manifest.model_dump_json(by_alias=True).encode(), "application/json")
+        self._saved[epoch] = accuracy
+        self._prune()
+
+    def newest(self) -> tuple[CheckpointManifest, bytes] | None:
+        """The valid checkpoint of most epochs of any attempt and run below the output, if there is one.
+
+        Raises what the store raises; a checkpoint that is damaged, gone or of another lineage is passed over.
+        """
+        found: list[tuple[int, datetime, S3Address]] = []
+        for item in self._store.list(self._place.output):
+            epoch = checkpoint_epoch(self._place.output, item.address)
+            if epoch is not None:
+                found.append((epoch, item.modified or datetime.min.replace(tzinfo=UTC), item.address))
+        for _, _, address in sorted(found, reverse=True):
+            checkpoint = self._read(address)
+            if checkpoint is not None:
+                return checkpoint
+        return None
+
+    def _read(self, address: S3Address) -> tuple[CheckpointManifest, bytes] | None:
+        try:
+            manifest = CheckpointManifest.model_validate_json(self._store.get_bytes(address, _MANIFEST_BYTES))
+            if manifest.lineage != self._lineage:
+                logger.info("passing over %s: it belongs to another configuration or dataset", address)
+                return None
+            state = self._store.get_bytes(S3Address.parse(manifest.state), _STATE_BYTES)
+        except (ValidationError, ObjectNotFoundError, ObjectTooLargeError) as error:
+            logger.warning("passing over %s: %s", address, str(error).splitlines()[0])
+            return None
+        if len(state) != manifest.size or hashlib.sha256(state).hexdigest() != manifest.sha256:
+            logger.warning("passing over %s: the state does not have the digest that the manifest names", address)
+            return None
+        return manifest, state
+
+    def _prune(self) -> None:
+        latest, best = max(self._saved), max(self._saved, key=lambda epoch: (self._saved[epoch], epoch))
+        for epoch in [e for e in self._saved if e not in (latest, best)]:
+            state, manifest = self._place.checkpoint(epoch)
+            # The manifest goes first: a state without manifest is no checkpoint, the reverse would be a damaged one.
+            self._store.delete(manifest)
+            self._store.delete(state)
+            del self._saved[epoch]

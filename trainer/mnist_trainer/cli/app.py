@@ -1,0 +1,66 @@
+"""`mnist-trainer`: the commands, and how they end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from typing import NoReturn
+
+import typer
+
+from mnist_trainer.cli import train
+from mnist_trainer.errors import FailureReason, TrainerError
+
+app = typer.Typer(
+    name="mnist-trainer",
+    help="Train image classifiers on Ray, from a bucket to a bucket.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("train")(train.train)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from mnist_trainer.version import package_version
+
+    typer.echo(package_version())
+
+
+def _unexpected(error: Exception) -> int:
+    """Report a mistake on the command line, in the words of its parser, or else a defect of ours."""
+    words = getattr(error, "format_message", None)
+    if words is not None:
+        typer.echo(f"error: {words()}", err=True)
+        return FailureReason.INVALID_CONFIG.exit_code
+    traceback.print_exception(error)
+    return FailureReason.INTERNAL_ERROR.exit_code
+
+
+def run(started: float) -> NoReturn:
+    """Run a command and end the process with the exit status of the contract; errors are one line on stderr."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    for noisy in ("urllib3", "ray"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    train.STARTED = started
+    try:
+        app(standalone_mode=False)
+        status = 0
+    except TrainerError as error:
+        typer.echo(f"error: {error.message} ({error.reason.value})", err=True)
+        status = error.exit_code
+    except typer.Exit as request:
+        status = request.exit_code
+    except typer.Abort:
+        status = FailureReason.INTERRUPTED.exit_code
+    except Exception as error:  # noqa: BLE001  (the last line of defence)
+        status = _unexpected(error)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Ray and the reporter have threads that must not hold up the end.
+    os._exit(status)

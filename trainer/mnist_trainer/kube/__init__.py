@@ -1,0 +1,1 @@
+"""The two things the trainer does at the Kubernetes API: report on its training, and read its storage Secret."""

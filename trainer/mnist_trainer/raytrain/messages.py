@@ -1,0 +1,80 @@
+"""What workers tell the driver. Plain data, so that neither side needs the other's libraries to read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class WorkersReady:
+    """All workers have found each other; `at` is Unix time."""
+
+    workers: int
+    resumed_epoch: int
+    at: float
+
+
+@dataclass(frozen=True)
+class FirstStep:
+    """The first optimizer step of this group of workers is done."""
+
+    at: float
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """Where training stands within an epoch (`epoch` counts from 1)."""
+
+    epoch: int
+    step: int
+    steps: int
+    loss: float
+    images_per_second: float
+    workers: int
+
+
+@dataclass(frozen=True)
+class EpochFinished:
+    """An epoch's record (the fields of `loop.job.EpochRecord`) and the encoded state after it."""
+
+    record: dict[str, Any]
+    state: bytes
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished training: weights by name, and what was predicted for each test image (``[N]`` each)."""
+
+    history: list[dict[str, Any]]
+    weights: dict[str, npt.NDArray[Any]]
+    accuracy: float
+    loss: float
+    predictions: npt.NDArray[np.int64]
+    confidences: npt.NDArray[np.float64]
+    true_confidences: npt.NDArray[np.float64]
+    versions: dict[str, str]
+    device: str
+    at: float
+
+
+@dataclass(frozen=True)
+class WorkerFailed:
+    """A failure that training again would not cure, with a reason of the contract."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class WorkersLost:
+    """Workers that ended with an error (by rank, in one line) and are about to be replaced."""
+
+    reasons: dict[int, str]
+    out_of_memory: bool
+
+
+Message = WorkersLost | WorkersReady | FirstStep | Progressed | EpochFinished | Finished | WorkerFailed

@@ -1,0 +1,75 @@
+"""Put a release where users find it, so that nobody ever sees half of one."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from pydantic import ValidationError
+
+from mnist_trainer.errors import InvalidConfigError, ObjectNotFoundError, StoreUnreachableError
+from mnist_trainer.naming import METRICS_FILE, MODEL_FILE, RELEASE_MANIFEST, REPORT_FILE, RunPlace
+from mnist_trainer.release.build import ReleaseFile, ReleaseManifest
+from mnist_trainer.store import ObjectStore, S3Address
+
+_MANIFEST_BYTES = 1 << 20
+
+logger = logging.getLogger(__name__)
+
+
+def stage(store: ObjectStore, place: RunPlace, release: list[ReleaseFile], manifest: ReleaseManifest) -> None:
+    """Upload to this process's own prefix, the manifest last. Every upload is verified by the store's client."""
+    for file in release:
+        store.put_bytes(place.prefix.child(file.name), file.data, file.content_type)
+    store.put_bytes(place.prefix.child(RELEASE_MANIFEST), _encode(manifest), "application/json")
+
+
+def publish(store: ObjectStore, place: RunPlace, manifest: ReleaseManifest) -> None:
+    """Copy a staged release to the training's output, the manifest last."""
+    for entry in manifest.files:
+        copied = store.copy(place.prefix.child(entry.name), place.output.child(entry.name))
+        if copied.size != entry.size:
+            raise StoreUnreachableError(
+                f"{copied.address} has {copied.size} bytes after the copy, not {entry.size}: the store lost some"
+            )
+    store.put_bytes(place.output.child(RELEASE_MANIFEST), _encode(manifest), "application/json")
+
+
+def find_release(store: ObjectStore, output: S3Address) -> ReleaseManifest | None:
+    """The complete release at `output`, if there is one: a manifest, and every file with the size that it names."""
+    address = output.child(RELEASE_MANIFEST)
+    try:
+        manifest = ReleaseManifest.model_validate_json(store.get_bytes(address, _MANIFEST_BYTES))
+        for entry in manifest.files:
+            if store.stat(output.child(entry.name)).size != entry.size:
+                logger.warning(
+                    "passing over the release at %s: %s has another size than its manifest says", output, entry.name
+                )
+                return None
+    except ObjectNotFoundError:
+        return None
+    except ValidationError as error:
+        raise InvalidConfigError(
+            f"{address} exists and is no manifest of a release: choose another --output"
+        ) from error
+    return manifest
+
+
+def as_result(output: S3Address, manifest: ReleaseManifest) -> dict[str, Any]:
+    """The ``result`` of a status (``contracts/trainer.json``)."""
+    model = manifest.file(MODEL_FILE)
+    if model is None:
+        raise InvalidConfigError(f"{output.child(RELEASE_MANIFEST)} names no {MODEL_FILE}: choose another --output")
+    return {
+        "model": str(output.child(MODEL_FILE)),
+        "sha256": model.sha256,
+        "accuracy": manifest.accuracy,
+        "report": str(output.child(REPORT_FILE)),
+        "metrics": str(output.child(METRICS_FILE)),
+        "manifest": str(output.child(RELEASE_MANIFEST)),
+        "trainSeconds": round(manifest.train_seconds, 3),
+    }
+
+
+def _encode(manifest: ReleaseManifest) -> bytes:
+    return manifest.model_dump_json(by_alias=True, indent=2).encode()

@@ -1,0 +1,76 @@
+"""What a person sees while it trains: a line per event, and on a terminal a bar for the running epoch."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, TextIO
+
+from mnist_trainer.raytrain.messages import Progressed
+
+
+class Console:
+    """Plain lines, stamped with the seconds since the start, to a terminal or a job's log."""
+
+    def __init__(self, stream: TextIO | None = None, started: float | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._started = started if started is not None else time.time()
+        self._bar: Any = None
+        self._task: Any = None
+        self._live = self._stream.isatty()
+
+    def line(self, text: str) -> None:
+        """One line, above the bar if there is one."""
+        stamped = f"[{time.time() - self._started:6.1f}s] {text}"
+        if self._bar is not None:
+            self._bar.console.print(stamped, highlight=False, markup=False)
+        else:
+            self._stream.write(stamped + "\n")
+            self._stream.flush()
+
+    def progress(self, message: Progressed) -> None:
+        """Move the bar; nothing where no terminal is."""
+        if not self._live:
+            return
+        if self._bar is None:
+            self._start_bar()
+        self._bar.update(
+            self._task,
+            description=f"epoch {message.epoch}",
+            completed=message.step,
+            total=message.steps,
+            loss=message.loss,
+            speed=message.images_per_second,
+        )
+
+    def epoch(self, record: dict[str, Any], epochs: int) -> None:
+        """The line of a finished epoch."""
+        self._stop_bar()
+        self.line(
+            f"epoch {record['epoch']}/{epochs}  accuracy {100 * record['accuracy']:.2f} %  "
+            f"loss {record['train_loss']:.4f}  test loss {record['test_loss']:.4f}  "
+            f"{record['images_per_second']:,.0f} images/s  {record['train_seconds']:.1f} s  {record['workers']} workers"
+        )
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._stop_bar()
+
+    def _start_bar(self) -> None:
+        from rich.console import Console as RichConsole
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.4f}  {task.fields[speed]:,.0f} images/s"),
+        )
+        self._bar = Progress(*columns, console=RichConsole(file=self._stream), transient=True)
+        self._task = self._bar.add_task("epoch", total=None, loss=0.0, speed=0.0)
+        self._bar.start()
+
+    def _stop_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

@@ -1,0 +1,161 @@
+"""The order of things in a run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import MutableMapping
+from concurrent.futures import Future
+from typing import Any
+
+from mnist_trainer.checkpoints.repository import CheckpointRepository
+from mnist_trainer.checkpoints.uploader import CheckpointUploader
+from mnist_trainer.config import RunConfig
+from mnist_trainer.data import Dataset, load_dataset
+from mnist_trainer.errors import FailureReason, InvalidConfigError, TrainerError
+from mnist_trainer.kube.claim import Claim
+from mnist_trainer.kube.client import KubeAccess, KubeClient
+from mnist_trainer.kube.reporter import NoReporter, Reporter, StatusReporter
+from mnist_trainer.kube.status import TrainingState, failure
+from mnist_trainer.naming import RunPlace, new_run_id
+from mnist_trainer.plan import TrainingPlan, make_plan
+from mnist_trainer.raytrain.driver import RayTraining, start_in_background
+from mnist_trainer.raytrain.messages import Finished
+from mnist_trainer.release import publish as releases
+from mnist_trainer.release.build import ReleaseManifest, RunFacts, build_files
+from mnist_trainer.run.console import Console
+from mnist_trainer.run.follower import Follower
+from mnist_trainer.run.interrupt import StopRequestedError, raise_on_signals
+from mnist_trainer.run.storage import RunStorage
+from mnist_trainer.run.timeline import Timeline
+
+_REPORT_PATIENCE = 600.0
+_CHECKPOINT_PATIENCE = 120.0
+_LAST_WORDS = 1.2  # a stopped Ray job is killed 3 s after SIGTERM
+
+logger = logging.getLogger(__name__)
+
+
+class Session:
+    """One run of `config`, in one process with a run id of its own."""
+
+    def __init__(self, config: RunConfig, env: MutableMapping[str, str], console: Console, timeline: Timeline) -> None:
+        self._config = config
+        self._env = env
+        self._console = console
+        self._timeline = timeline
+        self._place = RunPlace(config.output_address, config.attempt, new_run_id())
+        access = KubeAccess.from_env(env)
+        self._client = KubeClient(access) if access else None
+        self._storage = RunStorage(config, env, self._client)
+        self._reporter = self._make_reporter()
+        self._uploader: CheckpointUploader | None = None
+        self._training: Future[RayTraining] | None = None
+
+    def execute(self) -> dict[str, Any]:
+        """Train and publish, or find that this was done before; returns the result as the status has it.
+
+        Raises TrainerError, after it has been reported.
+        """
+        try:
+            result = self._run()
+            self._reporter.update(TrainingState.SUCCEEDED, progressPercent=100, etaSeconds=0, result=result)
+            self._reporter.confirm(_REPORT_PATIENCE)
+        except TrainerError as error:
+            self._report_end(error)
+            raise
+        except Exception as error:
+            logger.exception("the trainer failed in a way that it should not")
+            unexpected = TrainerError(f"{type(error).__name__}: {error}", FailureReason.INTERNAL_ERROR)
+            self._report_end(unexpected)
+            raise unexpected from error
+        finally:
+            self._console.close()
+        return result
+
+    def close(self) -> None:
+        """Leave the Ray cluster; ends one of our own."""
+        if self._training is not None and self._training.exception() is None:
+            self._training.result().close()
+
+    def _run(self) -> dict[str, Any]:
+        config, use = self._config, self._storage.use
+        use(lambda store: store.check(config.dataset_address))
+        use(lambda store: store.check(config.output_address, write=True))
+        existing = use(lambda store: releases.find_release(store, config.output_address))
+        self._timeline.mark("storeChecked")
+        if existing is None:
+            # Ray and its workers start while the data loads.
+            self._training = start_in_background(config, self._env, self._timeline.mark)
+        self._reporter.update(TrainingState.LOADING_DATA, epochs=config.epochs)
+        dataset = use(lambda store: load_dataset(store, config.dataset_address))
+        plan = make_plan(config, dataset)
+        self._timeline.mark("dataLoaded")
+        self._console.line(
+            f"{len(dataset.train_labels):,} training and {len(dataset.test_labels):,} test images, "
+            f"{dataset.classes} classes, from {config.dataset}"
+        )
+        if existing is not None:
+            return self._already_released(existing, plan)
+        assert self._training is not None
+        finished = self._train(self._training, dataset, plan)
+        return self._release(dataset, plan, finished)
+
+    def _train(self, starting: Future[RayTraining], dataset: Dataset, plan: TrainingPlan) -> Finished:
+        checkpoints = self._storage.use(lambda store: CheckpointRepository(store, self._place, plan.lineage))
+        newest = checkpoints.newest()
+        if newest is not None:
+            self._console.line(f"going on after epoch {newest[0].epoch} of run {newest[0].run_id}")
+        self._uploader = CheckpointUploader(checkpoints.save)
+        training = starting.result()
+        raise_on_signals()  # again: Ray has put its own handlers in the place of ours
+        training.provide(dataset, plan, newest[1] if newest else None)
+        follower = Follower(
+            plan.recipe.epochs, len(dataset.train_labels), self._console, self._reporter, self._uploader, self._timeline
+        )
+        return follower.follow(training.messages())
+
+    def _release(self, dataset: Dataset, plan: TrainingPlan, finished: Finished) -> dict[str, Any]:
+        self._reporter.update(TrainingState.PUBLISHING, accuracy=finished.accuracy, progressPercent=100, etaSeconds=0)
+        facts = RunFacts(self._config, plan, self._place, self._timeline.as_dict())
+        files, manifest = build_files(facts, dataset, finished)
+        self._storage.use(lambda store: releases.stage(store, self._place, files, manifest))
+        # Only the process whose reports the API accepts may touch what users see.
+        self._reporter.confirm(_REPORT_PATIENCE)
+        self._storage.use(lambda store: releases.publish(store, self._place, manifest))
+        if self._uploader is not None:
+            self._uploader.close(_CHECKPOINT_PATIENCE)
+        self._console.line(f"accuracy {100 * finished.accuracy:.2f} % after {len(finished.history)} epochs")
+        return releases.as_result(self._place.output, manifest)
+
+    def _already_released(self, manifest: ReleaseManifest, plan: TrainingPlan) -> dict[str, Any]:
+        if manifest.lineage != plan.lineage:
+            raise InvalidConfigError(
+                f"{self._place.output} already holds a release of another configuration or dataset "
+                f"(run {manifest.run_id}): choose another --output"
+            )
+        self._console.line(f"found the release of run {manifest.run_id}: nothing to train")
+        self._reporter.update(TrainingState.PUBLISHING, accuracy=manifest.accuracy, progressPercent=100)
+        return releases.as_result(self._place.output, manifest)
+
+    def _report_end(self, error: TrainerError) -> None:
+        """Report how it ended, without holding up the end for long. A replaced process keeps silent."""
+        interrupted = isinstance(error, StopRequestedError)
+        if error.reason is FailureReason.REPLACED:
+            return
+        state = TrainingState.INTERRUPTED if interrupted else TrainingState.FAILED
+        self._reporter.update(state, failure=failure(error))
+        if self._uploader is not None:
+            self._uploader.close(_LAST_WORDS if interrupted else _CHECKPOINT_PATIENCE)
+        try:
+            self._reporter.confirm(_LAST_WORDS if interrupted else _REPORT_PATIENCE)
+        except TrainerError as problem:
+            logger.warning("%s", problem.message)
+
+    def _make_reporter(self) -> Reporter:
+        identity = self._config.training
+        if identity is None:
+            return NoReporter()
+        if self._client is None:
+            raise InvalidConfigError("--training-name needs a pod's environment: KUBERNETES_SERVICE_HOST is not set")
+        run_id, attempt = self._place.run_id, self._place.attempt
+        return StatusReporter(Claim(self._client, identity, attempt, run_id), attempt, run_id)
