@@ -1,0 +1,15 @@
+"""One function for each generated file: repository root in, text out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from generators import chart
+
+FILES: dict[str, Callable[[Path], str]] = {
+    "charts/mnist-operator/files/crd.yaml": chart.crd,
+    "charts/mnist-operator/files/rights.yaml": chart.rights,
+    "charts/mnist-operator/files/status-fields.yaml": chart.status_fields,
+    "charts/mnist-operator/README.md": chart.readme,
+}
