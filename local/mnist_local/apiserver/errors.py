@@ -56,7 +56,8 @@ def _details(group: str, kind: str, name: str = "") -> Obj:
         out["name"] = name
     if group:
         out["group"] = group
-    out["kind"] = kind
+    if kind:
+        out["kind"] = kind
     return out
 
 

@@ -12,6 +12,4 @@ def schema_for(resource: Resource) -> StructuralSchema | None:
     if resource.custom:
         schema: StructuralSchema | None = resource.schema
         return schema
-    if resource.kind == "CustomResourceDefinition":
-        return None
     return builtin_schema(resource.group, resource.version, resource.kind)

@@ -14,7 +14,7 @@ from mnist_local.apiserver.auth.reviews import Reviews
 from mnist_local.apiserver.call import Call, User, require_object
 from mnist_local.apiserver.codec import decode
 from mnist_local.apiserver.context import Context
-from mnist_local.apiserver.errors import ApiError, method_not_allowed, no_such_path, not_found, not_supported
+from mnist_local.apiserver.errors import ApiError, bad_request, method_not_allowed, no_such_path, not_found, not_supported
 from mnist_local.apiserver.handlers import patch as patching
 from mnist_local.apiserver.handlers import read, subresources, write
 from mnist_local.apiserver.handlers.podlog import pod_log
@@ -98,6 +98,8 @@ class Server:
             raise (
                 not_supported(resource.group, resource.plural, info.verb) if resource.custom else method_not_allowed()
             )
+        if info.verb in ("update", "patch") and not info.name:
+            raise bad_request("name must be provided") if resource.custom else method_not_allowed()
         if resource.virtual:
             obj = require_object(decode(call.body, call.headers.get("Content-Type", ""), call.resource.kind), call)
             return object_response(self.reviews.answer(call, obj), 201, call.warnings)

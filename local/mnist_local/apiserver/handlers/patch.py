@@ -14,7 +14,7 @@ from mnist_local.apiserver.errors import ApiError, Obj, bad_request, invalid, no
 from mnist_local.apiserver.handlers.responses import entry_response
 from mnist_local.apiserver.handlers.write import write_of
 from mnist_local.apiserver.rest import managedfields, patches
-from mnist_local.apiserver.rest.decoding import accept, check_identity
+from mnist_local.apiserver.rest.decoding import accept, check_identity, check_kind
 from mnist_local.apiserver.rest.engine import Engine
 from mnist_local.apiserver.schema import errors as fields
 from mnist_local.apiserver.store import Entry
@@ -93,8 +93,21 @@ def _apply(ctx: Context, call: Call, options: WriteOptions) -> web.Response:
     write = write_of(call, options.dry_run)
     resource = call.resource
     applied = require_object(decode_yaml(call.body), call)
+    check_kind(resource, applied, call.body)
+    if applied.get("metadata") is None:
+        applied["metadata"] = {}
+    check_identity(call, {"metadata": dict(applied["metadata"])})
     entry = ctx.table(resource).get(write.namespace, write.name)
-    if entry is None and write.subresource:
+    if entry is None and (write.subresource or applied["metadata"].get("uid")):
         raise not_found(resource.group, resource.plural, write.name)
-    applied = accept(call, applied, options.field_validation)
-    raise NotImplementedError(applied, require_create)
+    live = _live(call, entry) if entry is not None else None
+    obj = patches.apply(resource, live, applied, options.manager, bool(options.force), write.subresource)
+    managed = obj["metadata"].get("managedFields")
+    obj = accept(call, obj, options.field_validation, patched=True)
+    obj["metadata"]["managedFields"] = managed
+    engine = Engine(ctx)
+    if entry is not None:
+        return entry_response(call, engine.update(write, obj, entry))
+    require_create(ctx, call)
+    obj["metadata"].pop("resourceVersion", None)
+    return entry_response(call, engine.create(write, obj), 201)

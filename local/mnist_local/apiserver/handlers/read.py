@@ -87,6 +87,8 @@ def list_(ctx: Context, call: Call) -> web.Response:
         metadata["continue"] = page.more.token()
         if page.remaining is not None:
             metadata["remainingItemCount"] = page.remaining
+    elif call.resource.custom and "continue" in call.query:
+        metadata["continue"] = ""
     return list_response(call, page.entries, metadata)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mnist_local.apiserver import clock
+from mnist_local.apiserver import clock, jsonpath
 from mnist_local.apiserver.customresources import CLEANUP, TABLE, schema_of, schema_path
 from mnist_local.apiserver.errors import Obj
 from mnist_local.apiserver.kinds import Hooks
@@ -10,6 +10,8 @@ from mnist_local.apiserver.rest.names import dns1035_label, dns_subdomain
 from mnist_local.apiserver.schema import SchemaError
 from mnist_local.apiserver.schema import errors as field
 from mnist_local.apiserver.schema.errors import FieldError
+
+_COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
 
 
 def _default(obj: Obj) -> None:
@@ -80,8 +82,10 @@ def _validate(obj: Obj, old: Obj | None) -> list[FieldError]:
         for text in dns1035_label(version.get("name", "")):
             causes.append(field.invalid(f"spec.versions[{index}].name", version.get("name"), text))
         if not (version.get("schema") or {}).get("openAPIV3Schema"):
-            causes.append(field.required(f"spec.versions[{index}].schema.openAPIV3Schema", "schemas are required"))
+            detail = "" if len(versions) == 1 else "schemas are required"
+            causes.append(field.required(f"spec.versions[{index}].schema.openAPIV3Schema", detail))
             continue
+        causes += _validate_columns(version, "spec." if len(versions) == 1 else f"spec.versions[{index}].")
         try:
             schema_of(version, path)
         except SchemaError as error:
@@ -96,6 +100,27 @@ def _validate(obj: Obj, old: Obj | None) -> list[FieldError]:
         ):
             if now != before:
                 causes.append(field.invalid(where, now, "field is immutable"))
+    return causes
+
+
+def _validate_columns(version: Obj, path: str) -> list[FieldError]:
+    causes: list[FieldError] = []
+    for index, column in enumerate(version.get("additionalPrinterColumns") or ()):
+        where = f"{path}additionalPrinterColumns[{index}]"
+        causes += [field.required(f"{where}.{name}") for name in ("name", "type") if not column.get(name)]
+        if column.get("type") and column["type"] not in _COLUMN_TYPES:
+            sentence = f"must be one of {','.join(_COLUMN_TYPES)}"
+            causes.append(field.invalid(f"{where}.type", column["type"], sentence))
+        json_path = column.get("jsonPath", "")
+        if not json_path:
+            causes.append(field.required(f"{where}.JSONPath"))
+        elif not json_path.startswith("."):
+            causes.append(field.invalid(f"{where}.JSONPath", json_path, "must be a simple json path starting with ."))
+        else:
+            try:
+                jsonpath.compile_path(json_path)
+            except jsonpath.PathError as error:
+                causes.append(field.invalid(f"{where}.JSONPath", json_path, f"is an invalid path: {error}"))
     return causes
 
 
@@ -117,7 +142,8 @@ def _validate_names(metadata: Obj, spec: Obj) -> list[FieldError]:
             causes.append(field.required(f"spec.names.{name}"))
         else:
             value = names[name]
-            causes += [field.invalid(f"spec.names.{name}", value, text) for text in dns1035_label(value.lower())]
+            text_of = value.lower() if name in ("kind", "listKind") else value
+            causes += [field.invalid(f"spec.names.{name}", value, text) for text in dns1035_label(text_of)]
     if names.get("kind") and names["kind"] == names.get("listKind"):
         causes.append(field.invalid("spec.names.listKind", names["kind"], "kind and listKind may not be the same"))
     return causes

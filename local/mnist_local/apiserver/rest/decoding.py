@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from mnist_local.apiserver.bodies import UndecodableError, go_type, unrecognized
@@ -14,6 +15,10 @@ from mnist_local.apiserver.rest.shape import clean_metadata
 from mnist_local.apiserver.schema import StructuralSchema, gojson
 from mnist_local.apiserver.schema import errors as fields
 from mnist_local.apiserver.schemas import schema_for
+
+_WRONG_TYPE = re.compile(r'must be of type ([\w-]+): "(\w*)')
+_GO_TYPES = {"string": "string", "integer": "int64", "boolean": "bool", "number": "float64", "array": "[]", "object": "map"}
+_JSON_TYPES = {"integer": "number", "boolean": "bool"}
 
 
 def duplicate_fields(body: bytes) -> list[str]:
@@ -56,7 +61,7 @@ def accept(call: Call, obj: Obj, level: str, *, patched: bool = False, twice: li
     resource = call.resource
     try:
         if resource.custom:
-            _require_type(resource, obj, call.body, patched)
+            require_type(resource, obj, call.body, patched)
         known = _fit(resource, obj)
         unknown = [f'duplicate field "{path}"' for path in twice or ()]
         unknown += [f'unknown field "{path}"' for path in known]
@@ -75,7 +80,13 @@ def accept(call: Call, obj: Obj, level: str, *, patched: bool = False, twice: li
     return obj
 
 
-def _require_type(resource: Resource, obj: Obj, body: bytes, patched: bool) -> None:
+def require_type(resource: Resource, obj: Obj, body: bytes, patched: bool) -> None:
+    """Refuse an object that does not say what it is.
+
+    Raises:
+        ApiError: 400.
+        UndecodableError: where it comes from a patch.
+    """
     for name, key in (("Kind", "kind"), ("apiVersion", "apiVersion")):
         if not obj.get(key):
             text = gojson.marshal(obj) if patched else body.decode(errors="replace")
@@ -83,6 +94,16 @@ def _require_type(resource: Resource, obj: Obj, body: bytes, patched: bool) -> N
             if patched:
                 raise UndecodableError(why)
             raise unrecognized(resource.kind, why, body)
+
+
+def check_kind(resource: Resource, obj: Obj, body: bytes) -> None:
+    """Check that a configuration to apply names the version and kind it is for.
+
+    Raises:
+        ApiError: 400 or 422.
+    """
+    require_type(resource, obj, body, patched=False)
+    _check_type(resource, obj)
 
 
 def _fit(resource: Resource, obj: Obj) -> list[str]:
@@ -131,9 +152,17 @@ def _check_types(resource: Resource, schema: StructuralSchema, obj: Obj) -> None
     """Refuse a built-in object whose fields have other JSON types than its Go type takes."""
     for error in schema.validate(obj):
         if error.reason == fields.TYPE_INVALID:
-            raise UndecodableError(
-                f"json: cannot unmarshal into Go struct field {resource.kind}.{error.path}: {error.message}"
-            )
+            raise UndecodableError(_go_sentence(resource, error.path, error.message))
+
+
+def _go_sentence(resource: Resource, path: str, message: str) -> str:
+    """Return a type error in the words of Go's decoder, which do not quote the value (it may be a secret)."""
+    found = _WRONG_TYPE.search(message)
+    if found is None or found[1] == "byte":
+        return "illegal base64 data at input byte 0"
+    want, got = _GO_TYPES.get(found[1], found[1]), _JSON_TYPES.get(found[2], found[2])
+    where = re.sub(r"\[\d+\]", "", path)
+    return f"json: cannot unmarshal {got} into Go struct field {resource.kind}.{where} of type {want}"
 
 
 def _refusal(resource: Resource, obj: Obj, detail: str, patched: bool) -> ApiError:

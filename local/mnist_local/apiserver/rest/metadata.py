@@ -22,7 +22,7 @@ def generate_name(base: str) -> str:
 def fill_on_create(obj: Obj) -> None:
     """Set the fields that only the server sets on a new object."""
     metadata = obj["metadata"]
-    for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields", "generation"):
+    for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"):
         metadata.pop(name, None)
     metadata["uid"] = str(uuid.uuid4())
     metadata["creationTimestamp"] = clock.now()

@@ -27,7 +27,7 @@ _ALNUM_ENDS = "and must start and end with an alphanumeric character"
 
 
 def _too_long(limit: int) -> str:
-    return f"must be no more than {limit} bytes"
+    return f"must be no more than {limit} characters"
 
 
 def _pattern(sentence: str, pattern: str, *examples: str) -> str:

@@ -75,15 +75,14 @@ def _common(metadata: Obj) -> list[FieldError]:
 def _owner_references(references: list[dict[str, Any]]) -> list[FieldError]:
     causes: list[FieldError] = []
     controller = ""
-    for index, reference in enumerate(references):
-        where = f"metadata.ownerReferences[{index}]"
+    for reference in references:
         causes += [
-            field.required(f"{where}.{name}", "must not be empty")
+            field.invalid(f"metadata.ownerReferences.{name}", "", "must not be empty")
             for name in ("apiVersion", "kind", "name", "uid")
             if not reference.get(name)
         ]
         if reference.get("apiVersion") == "v1" and reference.get("kind") == "Event":
-            causes.append(field.invalid(where, reference, "/v1, Kind=Event is disallowed from being an owner"))
+            causes.append(field.invalid("metadata.ownerReferences", reference, "/v1, Kind=Event is disallowed from being an owner"))
         if reference.get("controller"):
             this = f"{reference.get('kind')}/{reference.get('name')}"
             if controller:

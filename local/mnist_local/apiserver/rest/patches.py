@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from mnist_local.apiserver.errors import ApiError, Obj, bad_request, rejected
-from mnist_local.apiserver.patch import PatchError, json_patch, merge_patch
+from mnist_local.apiserver.patch import ApplyConflict, PatchError, json_patch, merge_patch, strategic_merge
+from mnist_local.apiserver.patch.apply import server_side_apply
 from mnist_local.apiserver.resource import Resource
+from mnist_local.apiserver.schemas import schema_for
 
 
 def _refused(error: PatchError) -> ApiError:
-    return bad_request(error.message) if error.status_code == 400 else rejected()
+    if error.status_code == 400:
+        return bad_request(error.message)
+    if error.status_code == 422:
+        # Which operation failed is not said: the message could quote what the client may not read.
+        return rejected()
+    reason = {413: "RequestEntityTooLarge", 500: ""}.get(error.status_code, "")
+    return ApiError(error.status_code, reason, error.message)
 
 
 def json(obj: Obj, patch: object) -> Obj:
@@ -41,4 +49,33 @@ def strategic(resource: Resource, obj: Obj, patch: Obj) -> Obj:
     Raises:
         ApiError: 400 malformed, 422 does not fit.
     """
-    return merge(obj, patch)
+    schema = schema_for(resource)
+    if schema is None:
+        return merge(obj, patch)
+    try:
+        return strategic_merge(schema, obj, patch)
+    except PatchError as error:
+        raise _refused(error) from None
+
+
+def apply(resource: Resource, live: Obj | None, applied: Obj, manager: str, force: bool, subresource: str) -> Obj:
+    """Apply a configuration by server-side apply; returns the object with its managedFields.
+
+    Raises:
+        ApiError: 409 with the conflicting fields, 400 or 500 what does not fit the schema.
+    """
+    schema = schema_for(resource)
+    if schema is None:
+        raise ApiError(500, "", f"no type is known for {resource.kind}")
+    try:
+        return server_side_apply(
+            schema, live, applied, manager, force, subresource, ignore_status=resource.has_status and not subresource
+        )
+    except PatchError as error:
+        raise _refused(error) from None
+    except ApplyConflict as conflict:
+        causes = [
+            {"reason": "FieldManagerConflict", "message": f"conflict with {manager}", "field": field}
+            for manager, field in conflict.conflicts
+        ]
+        raise ApiError(409, "Conflict", conflict.message, {"causes": causes}) from None

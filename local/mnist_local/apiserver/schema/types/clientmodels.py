@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 _FIELD = re.compile(r"    (\w+): ([^=\n]+?(?:=True[^=\n]*?)*)(?: = (Field\(.*\)|None))?$", re.MULTILINE)
-_ALIAS = re.compile(r'serialization_alias="([^"]+)"')
+_ALIAS = re.compile(r'\b(?:serialization_)?alias="([^"]+)"')
 _DOCUMENTATION = re.compile(r'class \w+\(BaseModel\):\n    """\n    (.*?)\n', re.DOTALL)
 _SNAKE = (re.compile(r"(.)([A-Z][a-z]+)"), re.compile(r"([a-z0-9])([A-Z])"))
 

@@ -1,0 +1,37 @@
+"""The cluster that KUBECONFIG points to, or else the embedded API server."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.apiserver import start_apiserver
+from tests.support.cluster import Cluster, new_namespace, widget_definition
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An administrator's kubeconfig."""
+    if given := os.environ.get("KUBECONFIG"):
+        yield Path(given)
+        return
+    server = start_apiserver(tmp_path_factory.mktemp("cluster"))
+    yield server.kubeconfig
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster(kubeconfig: Path) -> Iterator[Cluster]:
+    """The cluster, with the tests' own custom resource defined."""
+    connected = Cluster.connect(kubeconfig)
+    with widget_definition(connected):
+        yield connected
+    connected.close()
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace for one test."""
+    with new_namespace(cluster) as name:
+        yield name

@@ -1,0 +1,32 @@
+"""One embedded API server for all tests of a process."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.apiserver import ApiServer, start_apiserver
+from tests.support.cluster import Cluster, new_namespace, widget_definition
+
+
+@pytest.fixture(scope="session")
+def apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """The server's process."""
+    server = start_apiserver(tmp_path_factory.mktemp("apiserver"))
+    yield server
+    assert server.stop() == 0, "the API server did not end cleanly"
+
+
+@pytest.fixture(scope="session")
+def cluster(apiserver: ApiServer) -> Iterator[Cluster]:
+    """The server as a cluster, with the tests' own custom resource defined."""
+    connected = Cluster.connect(apiserver.kubeconfig)
+    with widget_definition(connected):
+        yield connected
+    connected.close()
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace for one test."""
+    with new_namespace(cluster) as name:
+        yield name
