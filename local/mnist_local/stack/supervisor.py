@@ -9,9 +9,11 @@ import time
 from collections.abc import Awaitable
 from typing import TypeVar
 
+import aiohttp
+
 from mnist_local.apiserver.pki import write_private
 from mnist_local.kuberay import kubeconfig
-from mnist_local.kuberay.kubeapi import KubeApi
+from mnist_local.kuberay.kubeapi import ApiError, KubeApi
 from mnist_local.pod import process_tree
 from mnist_local.stack import parts, preflight, provision
 from mnist_local.stack.errors import StackError
@@ -45,17 +47,22 @@ class Supervisor:
     async def run(self) -> int:
         """Run until told to stop (exit code 0) or something fails (1)."""
         process_tree.become_subreaper()
-        failure: StackError | None = None
+        # What is told when something happens that nobody thought of: its traceback is in our log.
+        failure: StackError | None = StackError("the local stack failed", (), str(self._layout.log("stack")))
         try:
             await self._until_stopped(self._start())
             if not self._stop.is_set():
                 self._tell_up()
             await self._until_stopped(asyncio.Event().wait())
+            failure = None
         except StackError as error:
             failure = error
-        except OSError as error:
-            failure = StackError(f"{error.strerror or error}: {error.filename or self._layout.root}")
-        await self._end(failure)
+        except ApiError as error:
+            failure = StackError(f"the API server refuses what the stack needs: {error.message}")
+        except (OSError, aiohttp.ClientError) as error:
+            failure = StackError(f"the local stack failed: {error}", (), str(self._layout.log("stack")))
+        finally:
+            await self._end(failure)
         return 1 if failure else 0
 
     async def _until_stopped(self, work: Awaitable[T]) -> None:

@@ -1,0 +1,78 @@
+from typing import Any
+
+import pytest
+
+from mnist_cli.localrun.cluster import aligned
+from mnist_cli.localrun.progress import progress_of
+from mnist_cli.localrun.show import Lines
+
+
+def training(phase: str | None = None, attempt: int = 1, **status: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "t"}, "status": {"phase": phase, "attempt": attempt, **status} if phase else {}}
+
+
+REPORT = {
+    "attempt": 1,
+    "state": "Training",
+    "epoch": 2,
+    "epochs": 5,
+    "progressPercent": 40,
+    "accuracy": 0.9712,
+    "loss": 0.1234,
+    "imagesPerSecond": 8312.4,
+    "etaSeconds": 12,
+}
+
+LOOKS = [
+    (training(), "Pending"),
+    (training("Provisioning", rayCluster={"workers": "1/2"}), "the Ray cluster starts, 1/2 workers"),
+    (training("Provisioning", attempt=2), "the Ray cluster starts (attempt 2)"),
+    (training("Running"), "the job is submitted"),
+    (training("Running", training={"attempt": 1, "state": "LoadingData"}), "the data is loaded"),
+    (
+        training("Running", training=REPORT),
+        "training, epoch 2/5: accuracy 97.12%, loss 0.123, 8,312 images/s, 12 s left",
+    ),
+    # What a former attempt reported says nothing about this one.
+    (training("Running", attempt=2, training=REPORT), "the job is submitted (attempt 2)"),
+    (training("Succeeded", training=REPORT), "Succeeded"),
+]
+
+
+@pytest.mark.parametrize(("look", "text"), LOOKS)
+def test_in_words(look: dict[str, Any], text: str) -> None:
+    assert progress_of(look).text == text
+
+
+def test_share_and_end() -> None:
+    assert progress_of(training("Running", training=REPORT)).share == 0.4
+    assert progress_of(training("Running", attempt=2, training=REPORT)).share == 0
+    assert progress_of(training("Succeeded")).share == 1
+    assert [progress_of(training(p)).is_final for p in ("Pending", "Suspended", "Succeeded", "Failed")] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+
+
+def test_lines_say_each_step_once(capsys: pytest.CaptureFixture[str]) -> None:
+    view = Lines()
+    for eta in (12, 11, 10):
+        view.update("t", progress_of(training("Running", training={**REPORT, "etaSeconds": eta})))
+    view.update("t", progress_of(training("Running", training={**REPORT, "epoch": 3})))
+    view.update("t", progress_of(training("Pending", message="the Secret is missing")))
+    view.say("look out", warning=True)
+    lines = [line.split("] ", 1)[1] for line in capsys.readouterr().out.splitlines()]
+    assert [line.split(":")[0:2] for line in lines[:2]] == [
+        ["t", " training, epoch 2/5"],
+        ["t", " training, epoch 3/5"],
+    ]
+    assert lines[2:] == ["t: Pending (the Secret is missing)", "warning: look out"]
+
+
+def test_columns() -> None:
+    assert aligned([["NAME", "PHASE", "AGE"], ["a-long-name", "", "5s"]]) == [
+        "NAME          PHASE   AGE",
+        "a-long-name           5s",
+    ]
