@@ -8,6 +8,19 @@ from typing import Any
 
 from mnist_operator.builders.metadata import LABEL_ATTEMPT, LABEL_QUEUE
 
+# Reasons of HeadPodReady while all is well so far; others name what keeps the head from starting.
+_STILL_STARTING = frozenset(
+    {
+        "",
+        "Unknown",
+        "HeadPodNotFound",
+        "ContainerCreating",
+        "PodInitializing",
+        "ContainersNotReady",
+        "HeadPodRunningAndReady",
+    }
+)
+
 
 @dataclass(frozen=True)
 class ClusterView:
@@ -58,7 +71,7 @@ class ClusterView:
             reported=bool(conditions or status.get("state") or head),
             # KubeRay before 1.3 had no conditions; `ready` is then all there is.
             head_ready=head_condition.get("status", "True" if status.get("state") == "ready" else "False") == "True",
-            head_problem=_sentence(head_condition),
+            head_problem="" if head_condition.get("reason") in _STILL_STARTING else _sentence(head_condition),
             state=status.get("state") or "",
             head_pod=head.get("podName"),
             head_service=head.get("serviceName"),
@@ -112,6 +125,11 @@ class JobView:
     def finished(self) -> bool:
         """Whether KubeRay will do nothing more about it."""
         return self.deployment_status in {"Complete", "Failed", "ValidationFailed"}
+
+    @property
+    def closing(self) -> bool:
+        """Whether the entrypoint ended and KubeRay has not said how yet."""
+        return not self.finished and self.job_status in {"SUCCEEDED", "FAILED", "STOPPED"}
 
     @property
     def running(self) -> bool:

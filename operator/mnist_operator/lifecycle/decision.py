@@ -89,7 +89,7 @@ class Decision:
 class Policy:
     """Durations of the lifecycle, in seconds."""
 
-    explain_after: float = 20.0
+    explain_after: float = 60.0
     """A child without progress for this long gets its events read."""
     explain_again: float = 30.0
     report_grace: float = 30.0

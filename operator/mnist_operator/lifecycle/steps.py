@@ -217,6 +217,19 @@ def run(facts: Facts, name: str) -> Decision:
     )
 
 
+def wait_for_closing(facts: Facts, name: str) -> Decision:
+    """The job has ended; how it counts is decided when KubeRay is done with it."""
+    return outcome.to(
+        facts,
+        name,
+        Phase.RUNNING,
+        "Finishing",
+        "The job has ended; waiting for KubeRay to close it",
+        **outcome.cluster_fields(facts),
+        **outcome.job_fields(facts),
+    )
+
+
 def wait_for_job(facts: Facts, name: str) -> Decision:
     """The job is submitted, or on its way back after a lost head."""
     job = facts.job

@@ -119,6 +119,12 @@ TRANSITIONS: tuple[Transition, ...] = (
         steps.lose_cluster,
     ),
     _row("Running", "the job runs", lambda f: f.job is not None and f.job.running, steps.run),
+    _row(
+        "JobClosing",
+        "the trainer ended, and KubeRay has not closed the RayJob yet",
+        lambda f: f.job is not None and f.job.closing,
+        steps.wait_for_closing,
+    ),
     _row("JobStarting", "the job is not running yet", lambda f: f.job is not None, steps.wait_for_job),
     # The attempt's cluster
     _row(

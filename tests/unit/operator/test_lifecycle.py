@@ -76,7 +76,7 @@ def test_no_job_before_the_cluster_is_ready() -> None:
 def test_a_cluster_that_does_not_come_up_says_why() -> None:
     world = World()
     world.reconcile()
-    world.pass_time(25)
+    world.pass_time(65)
     world.explanation = "InvalidRayClusterSpec: the name is too long"
     world.reconcile()
     assert world.status.reason == "ClusterStuck"
@@ -428,3 +428,12 @@ def test_an_unfit_shared_cluster_is_told() -> None:
     assert (world.status.phase, world.status.reason) == (Phase.PENDING, "ClusterUnfit")
     assert "runs Ray 2.9.0" in (world.status.message or "")
     assert world.jobs == []
+
+
+def test_a_job_that_ended_is_not_called_restarting() -> None:
+    world = World()
+    world.run_until_training()
+    assert world.job is not None
+    world.job.status = "SUCCEEDED"
+    world.reconcile()
+    assert (world.status.phase, world.status.reason) == (Phase.RUNNING, "Finishing")
