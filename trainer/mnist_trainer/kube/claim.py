@@ -55,7 +55,7 @@ class Claim:
 
     def _take(self, status: dict[str, Any]) -> None:
         self._training_status(self._patch([]))
-        tests = [
+        tests: list[dict[str, Any]] = [
             {"op": "test", "path": "/metadata/uid", "value": self._identity.uid},
             {"op": "test", "path": "/status/attempt", "value": self._attempt},
         ]

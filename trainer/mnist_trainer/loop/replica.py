@@ -38,9 +38,11 @@ class Replica:
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Take over what `tensors` returned, in this or another process. Raises ValueError if it does not fit."""
-        for name, tensor in self._all_tensors().items():
+        own = self._all_tensors()
+        for name, tensor in own.items():
             if name not in tensors or tensors[name].shape != tensor.shape:
                 raise ValueError(f"the saved state does not fit the network: {name}")
+        for name, tensor in own.items():
             tensor.copy_(tensors[name])
         self._set_statistics(tensors["statistics"])
 

@@ -28,6 +28,8 @@ from mnist_trainer.raytrain.messages import (
 
 _COLLECTIVE_TIMEOUT = timedelta(minutes=5)
 
+logger = logging.getLogger(__name__)
+
 
 def train_worker(config: dict[str, Any]) -> None:
     """Ray Train's function. `config["coordinator"]` is the handle of the `Coordinator` actor.
@@ -90,10 +92,15 @@ def _train(inputs: WorkerInputs, rank: int, world_size: int, state: bytes | None
         job = assemble_job(inputs.plan, ray.get(inputs.dataset[0]))
     collective = ProcessGroup() if world_size > 1 else Alone()
     loop = TrainingLoop(job, collective, reporter)
-    restored = decode_state(state) if state is not None else None
-    if restored is not None:
-        loop.restore(restored)
-    reporter.tell(WorkersReady(world_size, restored.epoch if restored else 0, time.time()))
+    resumed = 0
+    if state is not None:
+        try:
+            restored = decode_state(state)
+            loop.restore(restored)
+            resumed = restored.epoch
+        except ValueError:
+            logger.exception("the saved state is of no use: training starts at the beginning")
+    reporter.tell(WorkersReady(world_size, resumed, time.time()))
     outcome = loop.run()
     evaluation = outcome.evaluation
     reporter.tell(
@@ -156,6 +163,3 @@ def _versions() -> dict[str, str]:
         "numpy": numpy.__version__,
         "ray": ray.__version__,
     }
-
-
-logging.getLogger("ray.train").setLevel(logging.WARNING)

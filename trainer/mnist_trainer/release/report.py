@@ -22,7 +22,7 @@ def render_report(metrics: dict[str, Any], test_images: npt.NDArray[np.uint8]) -
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=False)
     return environment.from_string(source).render(
         title=f"{metrics['name']}: {metrics['model']['name']} on {metrics['dataset']['address']}",
-        subtitle=f"run {metrics['runId']}, attempt {metrics['attempt']}, finished {metrics['timeline']['finished']}",
+        subtitle=f"run {metrics['runId']}, attempt {metrics['attempt']}, finished {metrics['timeline']['trained']}",
         accuracy=_percent(metrics["accuracy"]),
         figures=_figures(metrics),
         charts=_charts(metrics["epochs"]),

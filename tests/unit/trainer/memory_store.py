@@ -1,0 +1,49 @@
+"""An object store in memory, with the methods of `ObjectStore` that the trainer uses."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from mnist_trainer.errors import ObjectNotFoundError, ObjectTooLargeError, TrainerError
+from mnist_trainer.store import ObjectInfo, S3Address
+
+
+class MemoryStore:
+    """`writes` lists the addresses in the order they were written."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.writes: list[str] = []
+        self.fail_reads: TrainerError | None = None
+
+    def put_bytes(self, address: S3Address, data: bytes, content_type: str = "") -> ObjectInfo:
+        self.objects[str(address)] = data
+        self.writes.append(str(address))
+        return ObjectInfo(address, len(data), "", hashlib.sha256(data).hexdigest())
+
+    def get_bytes(self, address: S3Address, max_bytes: int | None = None) -> bytes:
+        if self.fail_reads:
+            raise self.fail_reads
+        if str(address) not in self.objects:
+            raise ObjectNotFoundError(f"{address} does not exist")
+        data = self.objects[str(address)]
+        if max_bytes is not None and len(data) > max_bytes:
+            raise ObjectTooLargeError(f"{address} is too large")
+        return data
+
+    def list(self, address: S3Address) -> Iterator[ObjectInfo]:
+        if self.fail_reads:
+            raise self.fail_reads
+        for text in sorted(self.objects):
+            if text.startswith(f"{address}/"):
+                yield ObjectInfo(S3Address.parse(text), len(self.objects[text]))
+
+    def stat(self, address: S3Address) -> ObjectInfo:
+        return ObjectInfo(address, len(self.get_bytes(address)))
+
+    def copy(self, source: S3Address, destination: S3Address) -> ObjectInfo:
+        return self.put_bytes(destination, self.get_bytes(source))
+
+    def delete(self, address: S3Address) -> None:
+        self.objects.pop(str(address), None)
