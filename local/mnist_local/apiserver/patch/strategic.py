@@ -20,7 +20,8 @@ _DELETE: Final = "$deleteFromPrimitiveList/"
 def strategic_merge(schema: StructuralSchema, obj: dict[str, Any], patch: Any) -> dict[str, Any]:
     """Apply a strategic merge patch to an object; returns a new one.
 
-    Raises `PatchError` (400) when the patch is no object, a directive is malformed or an item lacks its merge key.
+    Raises `PatchError`: 400 when the patch is no object or a directive is malformed, 500 (as the API server) for an
+    unknown directive and for an item without its merge key.
     """
     if not isinstance(patch, dict):
         raise PatchError(400, "a strategic merge patch is an object")
@@ -31,11 +32,11 @@ def strategic_merge(schema: StructuralSchema, obj: dict[str, Any], patch: Any) -
 def _merge_map(original: dict[str, Any], patch: dict[str, Any], node: Node | None) -> dict[str, Any]:
     directive = patch.get(_PATCH)
     if directive == "replace":
-        return _clean({name: value for name, value in patch.items() if name != _PATCH})
+        return {name: _clean(value) for name, value in patch.items() if name != _PATCH and value is not None}
     if directive == "delete":
         return {}
     if directive not in (None, "merge"):
-        raise PatchError(400, f"Unknown patch type found: {directive}")
+        raise PatchError(500, f"unknown patch type: {directive}")
     retained = patch.get(_RETAIN_KEYS)
     if retained is not None:
         original = _retain(original, patch, retained)
@@ -94,9 +95,9 @@ def _merge_list(original: list[Any], patch: list[Any], node: Node | None, order:
     if any(_is_directive(item) and item[_PATCH] == "replace" for item in patch):
         return [_clean(item) for item in patch if not _is_directive(item)]
     merged = _merge_items(original, patch, key, node.items) if key else _union(original, patch)
-    if not isinstance(order, list):
-        return merged
-    return _ordered(merged, original, order, key)
+    # Without an order of its own the patch's items come in the order in which it has them.
+    known = order if isinstance(order, list) else [item for item in patch if not _is_directive(item)]
+    return _ordered(merged, original, known, key)
 
 
 def _is_directive(item: Any) -> bool:
@@ -113,7 +114,7 @@ def _key_of(item: Any, key: str) -> Any:
     if not isinstance(item, dict):
         raise PatchError(400, "expected a list of objects")
     if key not in item:
-        raise PatchError(400, f"map: an item does not contain declared merge key: {key}")
+        raise PatchError(500, f"map: an item does not contain declared merge key: {key}")
     return item[key]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mnist_local.apiserver.schema import errors
-from mnist_local.apiserver.schema.errors import NO_PATH, FieldError
+from mnist_local.apiserver.schema.errors import FieldError
 from mnist_local.apiserver.schema.jsonvalue import copy, same
 from mnist_local.apiserver.schema.node import MISSING, Node
 from mnist_local.apiserver.schema.pruning import prune
@@ -30,6 +30,4 @@ def _check_default(node: Node, default: Any, path: str) -> Iterator[FieldError]:
     found = check(node, default, "")
     if not found:
         found = list(check_rules(node, default, default, "")) or list(check_rules(node, default, None, ""))
-    for error in found:
-        inner = "" if error.path == NO_PATH else error.path if error.path.startswith("[") else f".{error.path}"
-        yield FieldError(f"{path}{inner}", error.reason, error.message)
+    yield from (error.below(path) for error in found)

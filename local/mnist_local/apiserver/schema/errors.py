@@ -50,6 +50,11 @@ class FieldError:
     def __str__(self) -> str:
         return f"{self.path}: {self.message}"
 
+    def below(self, place: str) -> "FieldError":
+        """The same error of a value that stands at `place` in an object."""
+        path = place if self.path == NO_PATH else f"{place}.{self.path}"
+        return FieldError(path, self.reason, self.message)
+
 
 def _error(path: str, reason: str, value: Any, detail: str) -> FieldError:
     body = _TITLES[reason]

@@ -18,6 +18,10 @@ _SCALA_UNITS = (
 )  # fmt: skip
 _DATE_TIME = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|([+-][0-9]{2}:[0-9]{2}))\Z")
 _HEX = "[0-9a-f]"
+_LETTER = r"[^\W_]"
+_HOSTNAME = re.compile(
+    rf"(?:{_LETTER}(?:-?{_LETTER}{{0,62}})?|(?:{_LETTER}(?:(?:{_LETTER}|-){{0,61}}{_LETTER})?\.)+[^\W\d_]{{2,63}})\Z"
+)
 _NAME_SEGMENT = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 
 
@@ -73,6 +77,7 @@ def _is_base64(text: str) -> bool:
 def _is_uri(text: str) -> bool:
     try:
         parts = urlsplit(text)
+        parts.port  # noqa: B018 (raises ValueError for a port that is no number)
     except ValueError:
         return False
     return not any(c.isspace() for c in text) and (bool(parts.scheme) or text.startswith("/"))
@@ -86,8 +91,10 @@ def _is_email(text: str) -> bool:
 
 def _is_ip(version: int) -> Callable[[str], bool]:
     def check(text: str) -> bool:
+        # Leading zeros and no zones, as the server has it.
+        plain = ".".join(part.lstrip("0") or "0" for part in text.split(".")) if version == 4 else text
         try:
-            return ipaddress.ip_address(text).version == version
+            return ipaddress.ip_address(plain).version == version and "%" not in text
         except ValueError:
             return False
 
@@ -103,13 +110,16 @@ def _is_cidr(text: str) -> bool:
 
 
 def _is_hostname(text: str) -> bool:
-    labels = text.split(".")
-    return (
-        0 < len(text) <= 255
-        and all(0 < len(p) <= 63 and p[0] != "-" and p[-1] != "-" and "_" not in p for p in labels)
-        and all(c.isalnum() or c == "-" for p in labels for c in p)
-        and (len(labels) == 1 or (len(labels[-1]) >= 2 and labels[-1].isalpha()))
-    )
+    """RFC 1034 with the server's oddities: a single label may have a dash in its second place only."""
+    return len(text) <= 255 and all(len(p) <= 63 for p in text.split(".")) and _HOSTNAME.match(text) is not None
+
+
+def _is_credit_card(text: str) -> bool:
+    digits = [int(c) for c in text if c.isdecimal()]
+    if not 13 <= len(digits) <= 19:
+        return False
+    doubled = [d if i % 2 == 0 else d * 2 - 9 * (d > 4) for i, d in enumerate(reversed(digits))]
+    return sum(doubled) % 10 == 0
 
 
 def _is_isbn(*lengths: int) -> Callable[[str], bool]:
@@ -135,7 +145,7 @@ _FORMATS: dict[str, Callable[[str], bool]] = {
     "ipv6": _is_ip(6),
     "cidr": _is_cidr,
     "mac": _matches(
-        r"([0-9a-f]{2}([:-][0-9a-f]{2}){5}|[0-9a-f]{2}([:-][0-9a-f]{2}){7}|([0-9a-f]{4}\.){2,3}[0-9a-f]{4})",
+        r"([0-9a-f]{2}([:-][0-9a-f]{2}){5}|[0-9a-f]{2}([:-][0-9a-f]{2}){7}|([0-9a-f]{4}\.){2,3}[0-9a-f]{4}|[0-9a-f]{12})",
         re.IGNORECASE,
     ),
     "uuid": _uuid(f"{_HEX}{{4}}", f"{_HEX}{{4}}"),
@@ -145,6 +155,7 @@ _FORMATS: dict[str, Callable[[str], bool]] = {
     "isbn": _is_isbn(10, 13),
     "isbn10": _is_isbn(10),
     "isbn13": _is_isbn(13),
+    "creditcard": _is_credit_card,
     "ssn": _matches(r"\d{3}[- ]?\d{2}[- ]?\d{4}"),
     "hexcolor": _matches(r"#?([0-9a-fA-F]{3}|[0-9a-fA-F]{6})"),
     "rgbcolor": _matches(

@@ -8,6 +8,7 @@ from mnist_local.apiserver.schema import errors
 from mnist_local.apiserver.schema.correlate import Correlated
 from mnist_local.apiserver.schema.defaulting import apply_defaults, drop_nulls
 from mnist_local.apiserver.schema.defaultrules import check_defaults
+from mnist_local.apiserver.schema.embedded import check_embedded
 from mnist_local.apiserver.schema.errors import FieldError, SchemaError
 from mnist_local.apiserver.schema.listtypes import check_lists
 from mnist_local.apiserver.schema.node import Json, Node
@@ -83,10 +84,27 @@ class StructuralSchema:
             return prune(obj, self.root)
         return sorted(prune(obj, self.root, is_root=True) + prune_metadata(obj, self.root))
 
-    def validate(self, obj: dict[str, Any], old: dict[str, Any] | None = None) -> list[FieldError]:
-        """All errors of an object; with `old`, as an update: what is unchanged is tolerated, transition rules run."""
+    def _check_status(self, obj: dict[str, Any], correlated: Correlated | None) -> list[FieldError]:
+        """Like the real server, name fields from the status on in the text, and from the object on in the path."""
+        node = self.root.properties.get("status")
+        if node is None or "status" not in obj:
+            return []
+        pair = correlated.key("status") if correlated is not None else None
+        return [error.below("status") for error in check(node, obj["status"], "", pair)]
+
+    def validate(
+        self, obj: dict[str, Any], old: dict[str, Any] | None = None, subresource: str = ""
+    ) -> list[FieldError]:
+        """All errors of an object; with `old`, as an update: what is unchanged is tolerated, transition rules run.
+
+        For the "status" subresource types and bounds are checked in the status only; rules always run on the object.
+        """
         correlated = Correlated(self.root, obj, old) if old is not None else None
-        found = check(self.root, obj, "", correlated)
+        if subresource == "status":
+            found = self._check_status(obj, correlated)
+        else:
+            found = check(self.root, obj, "", correlated)
+        found += check_embedded(obj, self.root, "")
         if old is None or not any(True for _ in check_lists(old, self.root, "")):
             found += check_lists(obj, self.root, "")
         if self.root.cel is not None:

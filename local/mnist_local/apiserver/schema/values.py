@@ -17,6 +17,14 @@ from mnist_local.apiserver.schema.node import Node
 
 _INT_RANGE = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1), "": (-(2**63), 2**63 - 1)}
 _MAX_FLOAT32 = 3.4028234663852886e38
+_GO_REGEXP = {
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "missing )": "missing closing )",
+    "missing ]": "missing closing ]",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "bad repetition operator": "invalid nested repetition operator",
+    "trailing \\": "trailing backslash at end of expression",
+}
 _VALUE_FORMATS = {"integer": "int64", "number": "float64"}
 """What the server calls the format of a decoded JSON value."""
 
@@ -98,8 +106,14 @@ def pattern_error(pattern: str) -> str:
         regexp(pattern)
     except re2.error as error:
         detail = error.args[0] if error.args else error
-        return f"error parsing regexp: {detail.decode() if isinstance(detail, bytes) else detail}"
+        return f"error parsing regexp: {_as_go(detail.decode() if isinstance(detail, bytes) else str(detail))}"
     return ""
+
+
+def _as_go(problem: str) -> str:
+    """RE2's complaint in the words of Go's regexp package."""
+    what, _, where = problem.partition(": ")
+    return f"{_GO_REGEXP.get(what, what)}: `{where}`"
 
 
 def _check_string(node: Node, value: str, path: str) -> Iterator[FieldError]:
@@ -148,7 +162,7 @@ def _check_range(node: Node, value: int | float, path: str) -> Iterator[FieldErr
     enforced = formats.effective(node.type, node.format) if node.format else ""
     if node.type == "integer" and not node.int_or_string:
         low, high = _INT_RANGE[enforced]
-        if low <= value <= high:
+        if low <= value <= high and float(value).is_integer():
             return
     elif node.type != "number" or enforced != "float" or abs(value) <= _MAX_FLOAT32:
         return

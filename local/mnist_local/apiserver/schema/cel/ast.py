@@ -50,6 +50,8 @@ class CheckedAst:
     types: dict[int, Type]
     names: set[str]
     overloads: dict[int, list[str]]
+    positions: dict[int, int]
+    """Where expressions stand, in characters."""
 
 
 Message = dict[int, list[Any]]
@@ -66,7 +68,9 @@ def decode(serialized: bytes) -> CheckedAst:
             names.add(reference[1][0].decode())
         overloads[key] = [o.decode() for o in reference.get(3, ())]
     types = {key: _type(value) for key, value in map(_entry, checked.get(3, ()))}
-    return CheckedAst(_expr(_message(checked[4][0])), types, names, overloads)
+    info = _message(checked[5][0]) if 5 in checked else {}
+    positions = {entry.get(1, [0])[0]: entry.get(2, [0])[0] for entry in map(_message, info.get(4, ()))}
+    return CheckedAst(_expr(_message(checked[4][0])), types, names, overloads, positions)
 
 
 def _entry(data: bytes) -> tuple[int, Message]:

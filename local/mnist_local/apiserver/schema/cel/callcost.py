@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from mnist_local.apiserver.schema.cel.ast import Expr, Type
-from mnist_local.apiserver.schema.cel.estimate import INFINITE, ONE, UNKNOWN, ZERO, Call, Range
+from mnist_local.apiserver.schema.cel.estimate import INFINITE, ONE, UNKNOWN, ZERO, Call, Range, exactly
 
 TRAVERSAL: Final = 0.1
 REGEX: Final = 0.25
+_LIST_COST: Final = exactly(10)
 _IP_BYTES: Final = Range(4, 16)
 
 
@@ -121,7 +122,43 @@ def _contains_cidr(overload: str, _target: Argument | None, args: Arguments) -> 
     return Call(cost)
 
 
+def _sets(factor: int) -> Estimate:
+    def estimate(_overload: str, _target: Argument | None, args: Arguments) -> Call | None:
+        return Call((args[0].size() * args[1].size()).scale(factor) + ONE) if len(args) == 2 else None
+
+    return estimate
+
+
+def _new_list(factor: float, size: Range) -> Call:
+    return Call(size.scale(factor) + ONE + _LIST_COST, size)
+
+
+def _reverse(_overload: str, target: Argument | None, _args: Arguments) -> Call | None:
+    return _new_list(1, target.size()) if target is not None else None
+
+
+def _compare_all(_overload: str, target: Argument | None, _args: Arguments) -> Call | None:
+    if target is None:
+        return None
+    element = target.element()
+    is_text = element is not None and element.type.kind in ("string", "bytes")
+    return _new_list(2 + TRAVERSAL if is_text else 2, target.size() * target.size())
+
+
+def _flatten(_overload: str, target: Argument | None, args: Arguments) -> Call | None:
+    depth = args[0].expr.value if args and args[0].expr.kind == "const" else 1
+    return _new_list(depth, target.size()) if target is not None else None
+
+
 BY_NAME: Final[dict[str, Estimate]] = {
+    "sets.contains": _sets(1),
+    "sets.intersects": _sets(1),
+    "sets.equivalent": _sets(2),
+    "reverse": _reverse,
+    "slice": _reverse,
+    "distinct": _compare_all,
+    "sort": _compare_all,
+    "flatten": _flatten,
     **dict.fromkeys(("isSorted", "sum", "max", "min", "indexOf", "lastIndexOf"), _traverse_list),
     **dict.fromkeys(("lowerAscii", "upperAscii", "substring", "trim"), _map_text),
     **dict.fromkeys(("quantity", "isQuantity", "semver", "isSemver", "cidr", "isIP", "isCIDR"), _parse_text),

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from google.protobuf import duration_pb2, timestamp_pb2
 
-from mnist_local.apiserver.schema.cel.decl import Decl
+from mnist_local.apiserver.schema.cel.decl import RESERVED, Decl
 
 Converter = Callable[[Any], Any]
 _UNITS: Final = {
@@ -61,6 +61,8 @@ def _object_converter(decl: Decl) -> Converter | None:
             if renamed is None:
                 result[name] = item
             elif item is not None:
+                if name in RESERVED:
+                    result[name] = renamed[1](item)
                 result[renamed[0]] = renamed[1](item)
         return result
 

@@ -12,7 +12,7 @@ from mnist_local.apiserver.schema.node import MISSING, Node
 MAX_REQUEST_SIZE: Final = 3 * 1024 * 1024
 _ESCAPED: Final = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__"}
 # fmt: off
-_RESERVED: Final = frozenset((
+RESERVED: Final = frozenset((
     "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function",
     "if", "import", "let", "loop", "package", "namespace", "return", "var", "void", "while",
 ))
@@ -44,7 +44,7 @@ def escape(name: str) -> str | None:
     """The CEL identifier of a field, or None where there is none."""
     if not _ESCAPABLE.match(name):
         return None
-    if name in _RESERVED:
+    if name in RESERVED:
         return f"__{name}__"
     return re.sub(r"__|[-./]", lambda m: _ESCAPED[m[0]], name)
 
@@ -94,6 +94,8 @@ def _object(node: Node, *, is_root: bool) -> Decl:
         if escaped is not None:
             result.fields[escaped] = element
             result.names[name] = escaped
+            if name in RESERVED:
+                result.fields[name] = element  # the parser takes reserved words as fields, too
         if name in node.required and child.default is MISSING:
             result.min_size += len(name) + element.min_size + 4
     if is_root:

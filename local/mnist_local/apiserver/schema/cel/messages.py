@@ -17,8 +17,8 @@ _RUNTIME: Final = (
     (re.compile(r"No value with name \"(.*?)\" found in Activation"), r"no such attribute(s): \1"),
 )
 _COMPILE: Final = (
+    (re.compile(r"null_type"), "null"),
     (re.compile(r" not found in struct '[^']*'"), ""),
-    (re.compile(r" \(in container ''\)"), " (in container '')"),
 )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from mnist_local.apiserver.schema.cel.ast import CheckedAst, Expr, decode
 from mnist_local.apiserver.schema.cel.environment import checker, runtime, type_of
+from mnist_local.apiserver.schema.cel.literals import check_literals
 from mnist_local.apiserver.schema.cel.messages import compile_error, runtime_error
 
 ADMISSION_VARIABLES: Final = (
@@ -64,8 +65,14 @@ class Program:
         ast = decode(checked.serialize())
         for _ in optional:
             ast.expr = ast.expr.args[-1]
+            shift = to_check.index("\n") + 1
+            to_check = to_check[shift:-2]
+            ast.positions = {expr_id: position - shift for expr_id, position in ast.positions.items()}
             ast.names.clear()
             _collect_names(ast.expr, ast.names)
+        problem = check_literals(ast, expression)
+        if problem:
+            raise CompileError(problem)
         return cls(expression, checked.return_type().name(), ast, optional, run)
 
     def uses(self, variable: str) -> bool:
