@@ -86,10 +86,10 @@ async def _serve(
     )
     kubelet = Kubelet(context)
     factory = PodFactory(api, stores.pods, EventRecorder(api, "default-scheduler"))
-    clusters = ClusterController(api, stores, factory, EventRecorder(api, "raycluster-controller"))
+    clusters = ClusterController(api, stores, factory, EventRecorder(api, "raycluster-controller", series=True))
     jobs = BatchController(api, stores, factory, EventRecorder(api, "job-controller"))
     rayjobs = RayJobController(
-        api, stores, places, http, EventRecorder(api, "rayjob-controller"), settings.limits, settings.pace
+        api, stores, places, http, EventRecorder(api, "rayjob-controller", series=True), settings.limits, settings.pace
     )
     stores.pods.subscribe(kubelet.on_pod)
 

@@ -46,11 +46,12 @@ def head_service(cluster: Json) -> Json:
     custom = head.get("headService") or {}
     custom_metadata = custom.get("metadata") or {}
     name = cluster["metadata"]["name"]
+    pod_labels = (head["template"].get("metadata") or {}).get("labels") or {}
     selector = {
         k.CLUSTER_LABEL: name,
         k.NODE_TYPE_LABEL: k.HEAD,
         k.IDENTIFIER_LABEL: names.label_value(f"{name}-{k.HEAD}"),
-        k.APPLICATION_NAME_LABEL: k.APPLICATION_NAME,
+        k.APPLICATION_NAME_LABEL: pod_labels.get(k.APPLICATION_NAME_LABEL, k.APPLICATION_NAME),
         k.CREATED_BY_LABEL: k.COMPONENT_NAME,
     }
     service_type = head.get("serviceType") or (custom.get("spec") or {}).get("type") or "ClusterIP"

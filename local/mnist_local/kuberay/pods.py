@@ -32,10 +32,7 @@ def worker_pod(cluster: Json, group: Json, replica_index: int) -> Json:
     domain = names.head_service_domain(cluster)
     port = _gcs_port(cluster)
     container = pod["spec"]["containers"][0]
-    waiter = _wait_for_gcs(container, domain, port)
-    pod["spec"].setdefault("initContainers", []).append(waiter)
-    for init in pod["spec"]["initContainers"]:
-        init.setdefault("env", []).extend(_service_variables(domain))
+    pod["spec"].setdefault("initContainers", []).append(_wait_for_gcs(container, domain, port))
     _complete(pod, cluster, group, f"{domain}:{port}")
     return pod
 
@@ -85,10 +82,13 @@ def _complete(pod: Json, cluster: Json, group: Json, gcs_address: str | None) ->
         ports.append({"name": "metrics", "containerPort": k.PORTS["metrics"], "protocol": "TCP"})
     if "plasma-directory" not in params:
         _share_memory(pod, container)
-    _add_variables(container, _ray_variables(cluster, start, is_head))
+    inits = pod["spec"].get("initContainers") or []
     if (cluster["spec"].get("authOptions") or {}).get("mode") == "token":
-        for each in (container, *(c for c in pod["spec"].get("initContainers") or [] if c["name"] == k.WAIT_FOR_GCS)):
+        for each in (container, *(init for init in inits if init["name"] == k.WAIT_FOR_GCS)):
             add_token_variables(each, cluster)
+    for init in inits:
+        init.setdefault("env", []).extend(_service_variables(names.head_service_domain(cluster)))
+    _add_variables(container, _ray_variables(cluster, start, is_head))
     _add_probes(container, int(params["dashboard-agent-listen-port"]), is_head)
 
 

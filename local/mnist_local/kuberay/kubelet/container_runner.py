@@ -113,11 +113,11 @@ class ContainerRunner:
 
     async def _follow_readiness(self) -> None:
         """Without a probe a running container is ready; a Ray container is what its health endpoint says."""
-        node = self._ray.node
-        if node is None or ray_node.start_command(self._container) is None:
+        node, start = self._ray.node, ray_node.start_command(self._container)
+        if node is None or start is None:
             self._reporter.set(replace(self._reporter.state(self.name), ready=True))
             return
-        probe = HealthProbe(self._context.http, node.address, node.dashboard_agent)
+        probe = HealthProbe(self._context.http, node, is_head=ray_node.parse(start)[0])
         failures = 0
         ready = False
         while True:

@@ -26,6 +26,7 @@ class NodeNetwork:
     gcs: int
     dashboard: int
     client: int
+    raylet: int
     dashboard_agent: int
     metrics: int
     autoscaler_metrics: int
@@ -35,7 +36,7 @@ class NodeNetwork:
     def ports(self) -> frozenset[int]:
         """All ports of the node that are unique on the machine."""
         shared = (self.autoscaler_metrics, self.dashboard_metrics)
-        return frozenset((self.gcs, self.client, self.dashboard_agent, self.metrics, *shared))
+        return frozenset((self.gcs, self.client, self.raylet, self.dashboard_agent, self.metrics, *shared))
 
 
 def is_free(address: str, port: int) -> bool:
@@ -77,6 +78,7 @@ class Network:
             gcs=self._port(),
             dashboard=dashboard or self._port(),
             client=self._port(),
+            raylet=self._port(),
             dashboard_agent=self._port(),
             metrics=self._port(),
             autoscaler_metrics=self._port(),

@@ -4,25 +4,34 @@ import asyncio
 
 import aiohttp
 
+from mnist_local.kuberay.kubelet.network import NodeNetwork
+
 _TIMEOUT_S = 2.0
 
 
 class HealthProbe:
-    """GET /api/healthz of the dashboard agent of one Ray node."""
+    """GET /api/healthz of the dashboard agent of one Ray node, as KubeRay's probes do.
 
-    def __init__(self, session: aiohttp.ClientSession, address: str, port: int) -> None:
+    A worker is taken for healthy as soon as its raylet serves: its agent comes seconds later, and is of use to nobody
+    who waits for the worker. From the agent's first answer on, the agent's word counts.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, node: NodeNetwork, is_head: bool) -> None:
         """`session` is shared by all probes."""
         self._session = session
-        self._url = f"http://{address}:{port}/api/healthz"
+        self._node = node
+        self._url = f"http://{node.address}:{node.dashboard_agent}/api/healthz"
+        self._agent_has_answered = is_head
 
     async def passes(self) -> bool:
-        """Whether the node answers that it is healthy."""
+        """Whether the node is healthy now."""
         try:
             timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
             async with self._session.get(self._url, timeout=timeout) as response:
+                self._agent_has_answered = True
                 return response.status == 200
         except (aiohttp.ClientError, TimeoutError, OSError):
-            return False
+            return not self._agent_has_answered and await accepts_connections(self._node.address, self._node.raylet)
 
 
 async def until_listening(address: str, port: int, poll_s: float) -> None:

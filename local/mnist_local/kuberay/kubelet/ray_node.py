@@ -30,6 +30,7 @@ def localized(command: str, container: Json, node: NodeNetwork, gcs: str, temp_d
     is_head, params = parse(command)
     params |= {
         "node-ip-address": node.address,
+        "node-manager-port": str(node.raylet),
         "dashboard-agent-listen-port": str(node.dashboard_agent),
         "metrics-export-port": str(node.metrics),
         "min-worker-port": "0",
