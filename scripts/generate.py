@@ -1,9 +1,9 @@
-"""Files made from the models and lists in the code: `python scripts/generate.py --write`, or `--check` that none is stale.
+"""Files made from the models and lists in the code: `--write` them, or `--check` that none is stale.
 
 - charts/mnist-operator/files: the CRD, the operator's rights, and the status fields that only the operator writes
 - charts/mnist-operator/README.md: the table of values
 - docs/reference/api.md: the API reference
-- deploy/base, deploy/monitoring: the chart as plain manifests
+- deploy/base: the chart as plain manifests
 """
 
 from __future__ import annotations

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from generators import chart
+from generators import chart, dashboards
 
 FILES: dict[str, Callable[[Path], str]] = {
     "charts/mnist-operator/files/crd.yaml": chart.crd,
     "charts/mnist-operator/files/rights.yaml": chart.rights,
     "charts/mnist-operator/files/status-fields.yaml": chart.status_fields,
+    "charts/mnist-operator/files/dashboards/mnist-operator.json": dashboards.operator,
+    "charts/mnist-operator/files/dashboards/mnist-training.json": dashboards.training,
+    "charts/mnist-operator/files/dashboards/mnist-trainings.json": dashboards.trainings,
     "charts/mnist-operator/README.md": chart.readme,
 }
