@@ -296,7 +296,7 @@ def without_order(spec):
     ordered = dict(spec)
     for name in ("set", "map"):
         if name in ordered:
-            ordered[name] = sorted(ordered[name], key=str)
+            ordered[name] = sorted(ordered[name], key=lambda item: item["k"] if isinstance(item, dict) else item)
     return ordered
 
 

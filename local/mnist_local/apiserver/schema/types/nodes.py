@@ -33,10 +33,10 @@ def _field_node(model: str, field: clientmodels.Field) -> Node:
     if key in _RECURSIVE_JSON:
         return _json_schema_or_other()
     node = _typed(key, field.name, field.type)
-    if key in tables.ATOMIC or key in tables.PATCH_STRATEGIES or key in tables.DEFAULTED_KEYS:
+    if any(key in table for table in (tables.ATOMIC, tables.GRANULAR, tables.PATCH_STRATEGIES, tables.DEFAULTED_KEYS)):
         node = node.clone()
-        if key in tables.ATOMIC:
-            node.map_type = "atomic"
+        if key in tables.ATOMIC or key in tables.GRANULAR:
+            node.map_type = "atomic" if key in tables.ATOMIC else "granular"
         node.patch_strategy = tables.PATCH_STRATEGIES.get(key, node.patch_strategy)
         if key in tables.DEFAULTED_KEYS:
             node.default = tables.DEFAULTED_KEYS[key]

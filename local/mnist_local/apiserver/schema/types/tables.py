@@ -114,16 +114,18 @@ PATCH_STRATEGIES: Final = {
 }
 
 ATOMIC: Final = _words(
-    "CoreV1EndpointPort DiscoveryV1EndpointPort RbacV1Subject V1ConfigMapKeySelector V1CrossVersionObjectReference "
-    "V1EndpointAddress V1FileKeySelector V1LabelSelector V1LocalObjectReference V1MatchResources "
-    "V1NamedRuleWithOperations V1NodeSelector V1NodeSelectorTerm V1ObjectFieldSelector V1ObjectReference "
-    "V1OwnerReference V1ParamKind V1ParamRef V1PersistentVolumeClaimStatus.allocatedResourceStatuses "
-    "V1PersistentVolumeSpec.claimRef V1PodSpec.nodeSelector V1ReplicationControllerSpec.selector "
-    "V1ResourceFieldSelector V1RoleRef V1Scheduling.nodeSelector V1ScopeSelector V1SecretKeySelector "
-    "V1SecretReference V1ServiceBackendPort V1ServiceSpec.selector V1TopologySelectorTerm "
-    "V1TypedLocalObjectReference V1Variable"
+    "CoreV1EndpointPort DiscoveryV1EndpointPort RbacV1Subject V1ConfigMapKeySelector "
+    "V1CrossVersionObjectReference V1EndpointAddress V1FileKeySelector V1LabelSelector V1LocalObjectReference "
+    "V1MatchResources V1NamedRuleWithOperations V1NodeSelector V1NodeSelectorTerm V1ObjectFieldSelector "
+    "V1ObjectReference V1OwnerReference V1ParamKind V1ParamRef V1PodSpec.nodeSelector "
+    "V1ReplicationControllerSpec.selector V1ResourceFieldSelector V1RoleRef V1Scheduling.nodeSelector "
+    "V1ScopeSelector V1SecretKeySelector V1SecretReference V1ServiceBackendPort V1ServiceSpec.selector "
+    "V1TopologySelectorTerm V1TypedLocalObjectReference V1Variable"
 )
 """Objects that are owned as a whole: every value of a model, or one field."""
+
+GRANULAR: Final = frozenset(("V1PersistentVolumeSpec.claimRef",))
+"""Fields of an atomic model that are owned field by field nevertheless."""
 
 QUANTITIES: Final = _words(
     "V1CSIStorageCapacity.capacity V1CSIStorageCapacity.maximumVolumeSize V1ContainerStatus.allocatedResources "
