@@ -26,6 +26,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run() -> int:
     from mnist_operator.app import logs
+    from mnist_operator.app.controller import RestartNeededError
     from mnist_operator.app.run import run
     from mnist_operator.app.settings import Settings
     from mnist_operator.kube.lease import LeaseLostError
@@ -42,7 +43,7 @@ def _run() -> int:
         asyncio.run(run(settings))
     except KeyboardInterrupt:
         return 130
-    except (OSError, LeaseLostError) as error:
+    except (OSError, LeaseLostError, RestartNeededError) as error:
         sys.stderr.write(f"mnist-operator: {error}\n")
         return 1
     return 0

@@ -19,6 +19,13 @@ from mnist_operator.reconcile.state import ClusterState
 logger = logging.getLogger(__name__)
 
 
+_KUBERAY_POLL = 15.0
+
+
+class RestartNeededError(Exception):
+    """The process must start again to see what has changed in the cluster."""
+
+
 class Controller:
     """Owns the queue, its workers and the resync."""
 
@@ -28,6 +35,7 @@ class Controller:
         self._settings = settings
         self._metrics = metrics
         self._reconciler = Reconciler(api, state, settings.installation())
+        self._unknown: frozenset[str] = frozenset()
         self.queue: WorkQueue[Key] = WorkQueue()
         self.ready = asyncio.Event()
         """Set once the caches were filled: nothing is decided before."""
@@ -35,13 +43,19 @@ class Controller:
         metrics.watch_trainings(lambda: self._state.trainings)
 
     async def run(self) -> None:
-        """Fill the caches, then work until cancelled."""
+        """Fill the caches, then work until cancelled.
+
+        Raises:
+            RestartNeededError: when a new process is needed.
+        """
         await self._prime()
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._settings.workers):
                     group.create_task(self._work())
                 group.create_task(self._resync_forever())
+        except* RestartNeededError as group_error:
+            raise group_error.exceptions[0] from None
         finally:
             self.queue.close()
 
@@ -49,25 +63,31 @@ class Controller:
         delay = 0.5
         while True:
             try:
-                keys = await resync(self._api, self._state, self._settings.namespaces)
+                found = await resync(self._api, self._state, self._settings.namespaces)
                 break
             except ApiError as error:
                 logger.warning("the API server cannot be read yet, trying again in %.0f s: %s", delay, error)
                 await asyncio.sleep(delay)
                 delay = min(30.0, delay * 2)
-        for key in keys:
+        self._unknown = found.unknown
+        for key in found.keys:
             self.queue.add(key)
         self.ready.set()
 
     async def _resync_forever(self) -> None:
         while True:
-            await asyncio.sleep(self._settings.resync_seconds)
+            period = self._settings.resync_seconds
+            await asyncio.sleep(min(_KUBERAY_POLL, period) if self._unknown else period)
             try:
-                keys = await resync(self._api, self._state, self._settings.namespaces)
+                found = await resync(self._api, self._state, self._settings.namespaces)
             except ApiError as error:
                 logger.warning("resync failed: %s", error)
                 continue
-            for namespace, name in keys:
+            if self._settings.namespaces and self._unknown - found.unknown:
+                # Without rights in the whole cluster kopf cannot notice new kinds; a new process watches them.
+                raise RestartNeededError(f"{', '.join(sorted(self._unknown))} have come: restarting to watch them")
+            self._unknown = found.unknown
+            for namespace, name in found.keys:
                 training = self._state.trainings.get(namespace, name)
                 if training is not None:
                     self._reconciler.recheck(training["metadata"]["uid"])

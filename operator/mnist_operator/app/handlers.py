@@ -57,9 +57,14 @@ class Watches:
         return cache.put(obj)
 
 
-def kopf_settings() -> kopf.OperatorSettings:
-    """Return settings under which kopf only watches: it writes no annotations, no finalizers and no events."""
+def kopf_settings(*, clusterwide: bool) -> kopf.OperatorSettings:
+    """Return settings under which kopf only watches: it writes no annotations, no finalizers and no events.
+
+    Args:
+        clusterwide: whether CRDs and namespaces may be watched, which takes rights in the whole cluster.
+    """
     settings = kopf.OperatorSettings()
+    settings.scanning.disabled = not clusterwide
     settings.posting.enabled = False
     settings.peering.standalone = True
     settings.persistence.finalizer = f"{names.GROUP}/unused"

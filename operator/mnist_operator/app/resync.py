@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 from mnist_operator.api import names
@@ -17,19 +18,33 @@ _PAGE = "500"
 _KINDS = ((names.API_VERSION, names.KIND), ("ray.io/v1", "RayCluster"), ("ray.io/v1", "RayJob"))
 
 
-async def resync(api: KubeApi, state: ClusterState, namespaces: tuple[str, ...]) -> set[Key]:
-    """List trainings and their children into the caches. Return the keys of trainings to look at.
+@dataclass(frozen=True)
+class Resynced:
+    """What a comparison found."""
+
+    keys: set[Key]
+    """Trainings to look at."""
+    unknown: frozenset[str]
+    """Kinds that the API server does not know: KubeRay is not installed."""
+
+
+async def resync(api: KubeApi, state: ClusterState, namespaces: tuple[str, ...]) -> Resynced:
+    """List trainings and their children into the caches.
 
     Raises:
         ApiError: when the API server cannot be asked. A kind that it does not know counts as empty.
     """
     keys: set[Key] = set()
+    unknown: set[str] = set()
     for api_version, kind in _KINDS:
         cache = state.cache(kind)
         before = set(cache.keys())
         seen: set[Key] = set()
         for namespace in namespaces or ("",):
-            for obj in await _list(api, api_version, kind, namespace):
+            found = await _list(api, api_version, kind, namespace)
+            if found is None:
+                unknown.add(kind)
+            for obj in found or []:
                 metadata = obj["metadata"]
                 key = (metadata["namespace"], metadata["name"])
                 seen.add(key)
@@ -42,10 +57,11 @@ async def resync(api: KubeApi, state: ClusterState, namespaces: tuple[str, ...])
             cache.remove(namespace, name)
             owner = ((gone or {}).get("metadata", {}).get("labels") or {}).get(LABEL_TRAINING)
             keys.add((namespace, owner or name))
-    return keys
+    return Resynced(keys, frozenset(unknown))
 
 
-async def _list(api: KubeApi, api_version: str, kind: str, namespace: str) -> list[dict[str, Any]]:
+async def _list(api: KubeApi, api_version: str, kind: str, namespace: str) -> list[dict[str, Any]] | None:
+    """Return all objects of a kind, or None when the API server does not know the kind."""
     scope = f"/namespaces/{namespace}" if namespace else ""
     path = f"/apis/{api_version}{scope}/{PLURALS[api_version, kind]}"
     query = {"limit": _PAGE}
@@ -58,7 +74,7 @@ async def _list(api: KubeApi, api_version: str, kind: str, namespace: str) -> li
         except ApiError as error:
             if error.not_found:
                 logger.warning("the API server does not know %s (%s) yet", kind, api_version)
-                return items
+                return None
             raise
         items += page.get("items") or []
         token = (page.get("metadata") or {}).get("continue")

@@ -48,7 +48,7 @@ async def run(settings: Settings) -> None:
             watch = asyncio.create_task(
                 kopf.operator(
                     registry=registry,
-                    settings=kopf_settings(),
+                    settings=kopf_settings(clusterwide=not settings.namespaces),
                     namespaces=settings.namespaces,
                     clusterwide=not settings.namespaces,
                 )

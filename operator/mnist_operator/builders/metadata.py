@@ -13,6 +13,8 @@ LABEL_TRAINING = f"{GROUP}/training"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 ANNOTATION_HASH = f"{GROUP}/spec-hash"
 OWNED_SELECTOR = {"app.kubernetes.io/managed-by": MANAGED_BY}
+# The letters of Kubernetes' own generated names: no vowels, so no words.
+_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _KUEUE_PREFIX = "kueue.x-k8s.io/"
 LABEL_QUEUE = f"{_KUEUE_PREFIX}queue-name"
 
@@ -38,13 +40,20 @@ def role_name(training: Training) -> str:
     return f"{training.name}-trainer"
 
 
-def attempt_name(training_name: str, attempt: int) -> str:
-    """RayJob of an attempt, and the RayCluster made for it.
-
-    A cluster's name is never used twice, so that pods of a lost cluster that are still ending are not taken for pods
-    of its successor.
-    """
+def job_name(training_name: str, attempt: int) -> str:
+    """RayJob of an attempt."""
     return f"{training_name}-{attempt}"
+
+
+def cluster_name(training: Training, attempt: int) -> str:
+    """RayCluster made for an attempt: a name that no other cluster ever had.
+
+    KubeRay finds pods and its token Secret by name, not by owner, so it would take what is left of a former cluster of
+    the same name for the new one's.
+    """
+    digest = hashlib.sha256(f"{training.uid}/{attempt}".encode()).digest()
+    suffix = "".join(_SUFFIX_LETTERS[byte % len(_SUFFIX_LETTERS)] for byte in digest[:5])
+    return f"{training.name}-{suffix}"
 
 
 def labels(training: Training, component: str) -> dict[str, str]:

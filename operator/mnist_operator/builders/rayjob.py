@@ -6,7 +6,7 @@ import shlex
 
 from mnist_operator.api.spec import SubmissionMode
 from mnist_operator.builders.context import Installation, Manifest, Training
-from mnist_operator.builders.metadata import LABEL_ATTEMPT, attempt_name, child, sealed, storage_secret_name
+from mnist_operator.builders.metadata import LABEL_ATTEMPT, child, job_name, sealed, storage_secret_name
 from mnist_operator.builders.pods import submitter_template
 
 API_VERSION = "ray.io/v1"
@@ -64,7 +64,7 @@ def ray_job(training: Training, attempt: int, cluster: str, installation: Instal
         training,
         api_version=API_VERSION,
         kind=KIND,
-        name=attempt_name(training.name, attempt),
+        name=job_name(training.name, attempt),
         component="job",
         spec=spec,
     )

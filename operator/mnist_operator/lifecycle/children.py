@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mnist_operator.builders.metadata import LABEL_ATTEMPT, LABEL_QUEUE
 
+_GENERATED = re.compile(r"(-(?:head|worker)-)[a-z0-9]{5}\b")
 # Reasons of HeadPodReady while all is well so far; others name what keeps the head from starting.
 _STILL_STARTING = frozenset(
     {
@@ -168,4 +170,9 @@ def controller_uid(metadata: Mapping[str, Any]) -> str | None:
 
 
 def _sentence(condition: Mapping[str, Any]) -> str:
-    return str(condition.get("message") or condition.get("reason") or "").strip().rstrip(":; ")
+    return stable(str(condition.get("message") or condition.get("reason") or "")).rstrip(":; ")
+
+
+def stable(text: str) -> str:
+    """Return a message on one line and without generated pod names, so that a retry does not make another of it."""
+    return _GENERATED.sub(r"\1…", " ".join(text.split()))

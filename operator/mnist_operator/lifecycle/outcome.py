@@ -14,7 +14,7 @@ from mnist_operator.api.status import (
     RayClusterStatus,
     RayJobStatus,
 )
-from mnist_operator.builders.metadata import attempt_name
+from mnist_operator.builders.metadata import cluster_name
 from mnist_operator.lifecycle.clock import parse_time, seconds, timestamp
 from mnist_operator.lifecycle.conditions import ConditionType, with_condition
 from mnist_operator.lifecycle.decision import Action, Decision, Event
@@ -85,7 +85,7 @@ def start_attempt(facts: Facts, transition: str) -> Decision:
     """Begin the next attempt. Only the status is written: an attempt must stand there before anything of it exists."""
     attempt = facts.attempt + 1
     keeps_cluster = facts.cluster is not None and not facts.cluster.deleting and not facts.suspended
-    name = facts.cluster_name if keeps_cluster or facts.shared else attempt_name(facts.training.name, attempt)
+    name = facts.cluster_name if keeps_cluster or facts.shared else cluster_name(facts.training, attempt)
     cluster = facts.cluster_status if keeps_cluster else RayClusterStatus(name=name)
     started = facts.status.start_time
     if started is None or facts.suspended:

@@ -14,6 +14,7 @@ from mnist_operator.builders.context import Installation, Training
 from mnist_operator.builders.storage import storage_secret
 from mnist_operator.kube.client import JSON_PATCH, ApiError, KubeApi
 from mnist_operator.kube.paths import collection_path, object_path
+from mnist_operator.lifecycle.children import stable
 from mnist_operator.lifecycle.decision import (
     Action,
     CreateCluster,
@@ -164,7 +165,7 @@ class Executor:
             raise
         warnings = [item for item in found.get("items") or [] if item.get("type") == "Warning"]
         warnings.sort(key=_when)
-        text = f"{warnings[-1].get('reason')}: {warnings[-1].get('note')}"[:1000] if warnings else None
+        text = stable(f"{warnings[-1].get('reason')}: {warnings[-1].get('note')}")[:1000] if warnings else None
         if len(self._explanations) > 1000:
             self._explanations.clear()
         self._explanations[key] = _Explanation(text, self._clock())

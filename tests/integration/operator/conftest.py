@@ -17,6 +17,8 @@ from tests.support.scripted_kuberay import ScriptedKubeRay
 from tests.support.wait import wait_for
 
 from mnist_operator.api import crd
+from mnist_operator.builders.metadata import cluster_name
+from mnist_operator.reconcile.state import training_of
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 KUBERAY_CRDS = Path(__file__).parents[3] / "local" / "mnist_local" / "kuberay" / "crds"
@@ -105,6 +107,16 @@ class Scene:
         """Wait until an object exists."""
         return wait_for(lambda: self.kube.get(path), path, seconds)
 
+    def cluster(self, attempt: int = 1, name: str = "mnist") -> str:
+        """Return the name of an attempt's RayCluster."""
+        training = self.kube.get(f"{self.trainings}/{name}")
+        assert training is not None
+        return cluster_name(training_of(training), attempt)
+
+    def wait_cluster(self, attempt: int = 1, name: str = "mnist") -> Object:
+        """Wait until an attempt's RayCluster exists."""
+        return self.wait_exists(f"{self.kuberay.clusters}/{self.cluster(attempt, name)}")
+
     def events(self, name: str = "mnist") -> list[str]:
         """Return the reasons of the events on a training."""
         found = sorted(self.kube.items(EVENTS.format(self.namespace)), key=lambda item: item["eventTime"])
@@ -112,11 +124,10 @@ class Scene:
 
     def walk_to_running(self, name: str = "mnist") -> None:
         """Play KubeRay until the job runs."""
-        child = f"{name}-1"
-        self.wait_exists(f"{self.kuberay.clusters}/{child}")
-        self.kuberay.cluster_ready(child)
-        self.wait_exists(f"{self.kuberay.jobs}/{child}")
-        self.kuberay.job_runs(child)
+        self.wait_cluster(name=name)
+        self.kuberay.cluster_ready(self.cluster(name=name))
+        self.wait_exists(f"{self.kuberay.jobs}/{name}-1")
+        self.kuberay.job_runs(f"{name}-1")
         self.wait_status(name, phase="Running")
 
 

@@ -21,10 +21,10 @@ def test_a_stopped_operator_hands_over_at_once(scene: Scene) -> None:
     wait_for(lambda: "standing by" in first.text(), "the second to stand by")
     scene.add_secret()
     scene.apply()
-    scene.wait_exists(f"{scene.kuberay.clusters}/mnist-1")
+    scene.wait_cluster()
     assert first.stop() == 0
     wait_for(lambda: holder(scene) == "second", "the second to be active", seconds=10)
-    scene.kuberay.cluster_ready("mnist-1")
+    scene.kuberay.cluster_ready(scene.cluster())
     scene.wait_exists(f"{scene.kuberay.jobs}/mnist-1")
     assert len(scene.kube.items(scene.kuberay.clusters)) == 1
 
@@ -37,7 +37,7 @@ def test_a_killed_operator_is_replaced_when_its_time_is_over(scene: Scene) -> No
     wait_for(lambda: holder(scene) == "second", "the second to be active", seconds=40)
     scene.add_secret()
     scene.apply()
-    scene.wait_exists(f"{scene.kuberay.clusters}/mnist-1")
+    scene.wait_cluster()
 
 
 def test_an_operator_that_lost_the_lease_ends(scene: Scene) -> None:

@@ -26,7 +26,7 @@ def test_a_training_becomes_its_children_and_a_result(scene: Scene) -> None:
         f"{core}/serviceaccounts/mnist-worker",
         f"{rbac}/roles/mnist-trainer",
         f"{rbac}/rolebindings/mnist-trainer",
-        f"{scene.kuberay.clusters}/mnist-1",
+        f"{scene.kuberay.clusters}/{scene.cluster()}",
         f"{scene.kuberay.jobs}/mnist-1",
     ]
     for path in children:
@@ -51,7 +51,7 @@ def test_a_training_becomes_its_children_and_a_result(scene: Scene) -> None:
         "Complete": "True",
         "Failed": "False",
     }
-    wait_for(lambda: scene.kube.get(f"{scene.kuberay.clusters}/mnist-1") is None, "the cluster to be freed")
+    wait_for(lambda: scene.kube.get(f"{scene.kuberay.clusters}/{scene.cluster()}") is None, "the cluster to be freed")
     assert scene.kube.get(f"{scene.kuberay.jobs}/mnist-1") is not None, "the job stays to be looked at"
     wait_for(
         lambda: scene.events() == ["ClusterStarting", "JobStarting", "Running", "Succeeded"],
@@ -87,7 +87,7 @@ def test_a_whole_life_takes_few_requests_and_a_training_at_rest_none(scene: Scen
     scene.kuberay.seal("mnist")
     scene.kuberay.job_ends("mnist-1", well=True)
     scene.wait_status(phase="Succeeded")
-    wait_for(lambda: scene.kube.get(f"{scene.kuberay.clusters}/mnist-1") is None, "the cluster to be freed")
+    wait_for(lambda: scene.kube.get(f"{scene.kuberay.clusters}/{scene.cluster()}") is None, "the cluster to be freed")
     wait_for(lambda: "Succeeded" in scene.events(), "the last event")
     life = count() - start
     assert life <= 20, requests(urllib3.request("GET", f"{base}/metrics").data.decode())
@@ -124,9 +124,9 @@ def test_a_killed_operator_goes_on_where_it_was(scene: Scene, stage: str) -> Non
 
     scene.apply()
     crash("created")
-    scene.wait_exists(f"{scene.kuberay.clusters}/mnist-1")
+    scene.wait_cluster()
     crash("cluster")
-    scene.kuberay.cluster_ready("mnist-1")
+    scene.kuberay.cluster_ready(scene.cluster())
     scene.wait_exists(f"{scene.kuberay.jobs}/mnist-1")
     crash("job")
     scene.kuberay.job_runs("mnist-1")

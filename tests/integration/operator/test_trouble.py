@@ -25,28 +25,37 @@ def test_a_secret_without_its_keys_is_told(scene: Scene) -> None:
 
 
 def test_a_child_of_somebody_else_is_left_alone(scene: Scene) -> None:
-    cluster = {
-        "apiVersion": "ray.io/v1",
-        "kind": "RayCluster",
-        "metadata": {"name": "mnist-1", "labels": {"whose": "not-ours"}},
-        "spec": {
-            "headGroupSpec": {
-                "rayStartParams": {},
-                "template": {"spec": {"containers": [{"name": "ray-head", "image": "x"}]}},
-            }
-        },
-    }
-    scene.kube.create(scene.kuberay.clusters, cluster)
+    secrets = f"/api/v1/namespaces/{scene.namespace}/secrets"
+    foreign = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mnist-storage", "labels": {"whose": "mine"}}}
+    scene.kube.create(secrets, foreign)
     scene.start_operator()
     scene.add_secret()
     scene.apply()
     status = scene.wait_status(phase="Pending", reason="ChildConflict")
-    assert "RayCluster" in status["message"]
-    live = scene.kube.get(f"{scene.kuberay.clusters}/mnist-1")
+    assert "Secret" in status["message"]
+    assert "does not belong to this training" in status["message"]
+    live = scene.kube.get(f"{secrets}/mnist-storage")
     assert live is not None
-    assert live["metadata"]["labels"] == {"whose": "not-ours"}
-    scene.kube.delete(f"{scene.kuberay.clusters}/mnist-1")
+    assert live["metadata"]["labels"] == {"whose": "mine"}
+    assert "data" not in live
+    assert scene.kube.items(scene.kuberay.clusters) == []
+    scene.kube.delete(f"{secrets}/mnist-storage")
     scene.wait_status(phase="Provisioning", seconds=30)
+
+
+def test_a_training_made_again_under_its_name_gets_children_of_its_own(scene: Scene) -> None:
+    scene.start_operator()
+    scene.add_secret()
+    scene.apply()
+    scene.walk_to_running()
+    first = scene.cluster()
+    scene.kube.delete(f"{scene.trainings}/mnist")
+    wait_for(lambda: scene.kube.get(f"{scene.trainings}/mnist") is None, "the training to go")
+    again = scene.apply()
+    scene.wait_cluster()
+    assert scene.cluster() != first
+    secret = scene.wait_exists(f"/api/v1/namespaces/{scene.namespace}/secrets/mnist-storage")
+    assert secret["metadata"]["ownerReferences"][0]["uid"] == again["metadata"]["uid"]
 
 
 def test_bad_input_in_the_run_is_told_with_the_trainers_words(scene: Scene) -> None:
@@ -73,8 +82,8 @@ def test_a_lost_cluster_is_noticed_even_when_nobody_watched(scene: Scene) -> Non
     scene.apply()
     scene.walk_to_running()
     operator.kill()
-    scene.kube.delete(f"{scene.kuberay.clusters}/mnist-1")
-    wait_for(lambda: scene.kube.get(f"{scene.kuberay.clusters}/mnist-1") is None, "the cluster to go")
+    scene.kube.delete(f"{scene.kuberay.clusters}/{scene.cluster()}")
+    wait_for(lambda: scene.kube.get(f"{scene.kuberay.clusters}/{scene.cluster()}") is None, "the cluster to go")
     scene.start_operator()
     status = scene.wait_status(reason="Retrying")
     assert status["lastFailure"]["reason"] == "RayClusterLost"
@@ -90,7 +99,7 @@ def test_suspend_and_resume(scene: Scene) -> None:
     assert scene.kube.items(scene.kuberay.clusters) == []
     assert scene.kube.items(scene.kuberay.jobs) == []
     scene.kube.merge(f"{scene.trainings}/mnist", {"spec": {"runPolicy": {"suspend": False}}})
-    scene.wait_exists(f"{scene.kuberay.clusters}/mnist-2")
+    scene.wait_cluster(2)
     status = scene.status()
     assert (status["attempt"], status["failures"]) == (2, 0)
 
@@ -103,7 +112,7 @@ def test_changing_replicas_scales_the_cluster(scene: Scene) -> None:
     scene.kube.merge(f"{scene.trainings}/mnist", {"spec": {"workers": {"replicas": 3}}})
 
     def replicas() -> bool:
-        cluster = scene.kube.get(f"{scene.kuberay.clusters}/mnist-1")
+        cluster = scene.kube.get(f"{scene.kuberay.clusters}/{scene.cluster()}")
         assert cluster is not None
         return bool(cluster["spec"]["workerGroupSpecs"][0]["replicas"] == 3)
 

@@ -16,7 +16,7 @@ from mnist_operator.api.spec import MnistTrainingSpec
 from mnist_operator.builders import identity, rayjob, storage
 from mnist_operator.builders.checks import spec_problems
 from mnist_operator.builders.context import Installation, Training
-from mnist_operator.builders.metadata import ANNOTATION_HASH
+from mnist_operator.builders.metadata import ANNOTATION_HASH, cluster_name, job_name
 from mnist_operator.builders.raycluster import ray_cluster, scale_patch
 from mnist_operator.lifecycle.children import controller_uid
 
@@ -275,6 +275,16 @@ def test_the_autoscaler_keeps_its_replicas() -> None:
     assert live["spec"]["enableInTreeAutoscaling"] is True
     live["spec"]["workerGroupSpecs"][0]["replicas"] = 4
     assert scale_patch(training(spec), live) == []
+
+
+@given(st.uuids(), st.integers(1, 9999))
+def test_a_clusters_name_is_its_own_and_short_enough_for_kuberay(uid: Any, attempt: int) -> None:
+    owner = Training("m" * 42, "default", str(uid), MnistTrainingSpec())
+    name = cluster_name(owner, attempt)
+    assert len(name) <= 50
+    assert name == cluster_name(owner, attempt)
+    assert name != cluster_name(owner, attempt + 1)
+    assert len(job_name(owner.name, attempt)) <= 47
 
 
 def test_a_hash_changes_with_the_wish_and_only_with_it() -> None:

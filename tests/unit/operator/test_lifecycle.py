@@ -16,12 +16,12 @@ def test_the_straight_path() -> None:
     world = World()
     world.reconcile()
     assert (world.status.phase, world.status.attempt) == (Phase.PROVISIONING, 1)
-    assert [cluster.name for cluster in world.clusters] == ["mnist-1"]
+    assert [cluster.name for cluster in world.clusters] == [world.cluster_name(1)]
     assert world.jobs == []
 
     world.clusters_become_ready()
     world.reconcile()
-    assert [(job.name, job.cluster) for job in world.jobs] == [("mnist-1", "mnist-1")]
+    assert [(job.name, job.cluster) for job in world.jobs] == [("mnist-1", world.cluster_name(1))]
     assert world.condition("ClusterReady") == ("True", "Ready")
 
     world.job_runs()
@@ -141,7 +141,8 @@ def test_a_passing_failure_is_retried_on_the_same_cluster() -> None:
     world.pass_time(16)
     world.reconcile()
     assert world.status.attempt == 2
-    assert [(job.name, job.cluster) for job in world.jobs] == [("mnist-1", "mnist-1"), ("mnist-2", "mnist-1")]
+    assert [job.name for job in world.jobs] == ["mnist-1", "mnist-2"]
+    assert {job.cluster for job in world.jobs} == {world.cluster_name(1)}
 
 
 def test_retries_end_at_the_backoff_limit() -> None:
@@ -208,7 +209,7 @@ def test_a_job_that_kuberay_gave_up_may_still_run_so_its_cluster_goes_first() ->
     world.deletions_complete()
     world.reconcile()
     assert world.status.attempt == 2
-    assert [cluster.name for cluster in world.clusters] == ["mnist-2"]
+    assert [cluster.name for cluster in world.clusters] == [world.cluster_name(2)]
 
 
 def test_a_rayjob_deleted_by_hand_is_noticed() -> None:
@@ -279,7 +280,7 @@ def test_resume_is_a_new_attempt_that_costs_nothing() -> None:
     world.spec = {}
     world.reconcile()
     assert (world.status.attempt, world.status.failures) == (2, 0)
-    assert [cluster.name for cluster in world.clusters] == ["mnist-2"]
+    assert [cluster.name for cluster in world.clusters] == [world.cluster_name(2)]
     assert world.condition("Suspended")[0] == "False"
 
 
@@ -418,7 +419,7 @@ def test_preemption_by_kueue_costs_no_attempt_of_the_limit() -> None:
         world.reconcile()
     world.pass_time(60)
     world.reconcile()
-    assert [cluster.name for cluster in world.clusters] == ["mnist-2"]
+    assert [cluster.name for cluster in world.clusters] == [world.cluster_name(2)]
 
 
 def test_an_unfit_shared_cluster_is_told() -> None:

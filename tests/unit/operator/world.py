@@ -9,6 +9,7 @@ from typing import Any
 from mnist_operator.api.spec import MnistTrainingSpec
 from mnist_operator.api.status import Condition, MnistTrainingStatus, TrainerReport, TrainingFailure, TrainingResult
 from mnist_operator.builders.context import Training
+from mnist_operator.builders.metadata import cluster_name
 from mnist_operator.lifecycle import Decision, Observed, decide
 from mnist_operator.lifecycle.children import ClusterView, JobView
 from mnist_operator.lifecycle.clock import timestamp
@@ -186,6 +187,9 @@ class World:
         return f"child-{self.serial}"
 
     # --- KubeRay, kubelet, trainer, time -------------------------------------------------------------------------
+
+    def cluster_name(self, attempt: int) -> str:
+        return cluster_name(self.observed().training, attempt)
 
     @property
     def job(self) -> Job | None:

@@ -1,0 +1,1 @@
+"""Measurements. Run as scripts; nothing here is asserted."""
