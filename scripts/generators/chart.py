@@ -23,8 +23,12 @@ def crd(_: Path) -> str:
 
 
 def rights(_: Path) -> str:
-    """Return the operator's rules: in each namespace, and in the whole cluster."""
-    rules = {"namespaced": list(operator_rights.NAMESPACED_RULES), "cluster": list(operator_rights.CLUSTER_RULES)}
+    """Return the operator's rules: in each namespace served, in its own namespace, and in the whole cluster."""
+    rules = {
+        "namespaced": list(operator_rights.NAMESPACED_RULES),
+        "ownNamespace": list(operator_rights.OWN_NAMESPACE_RULES),
+        "cluster": list(operator_rights.CLUSTER_RULES),
+    }
     return _HEADER + yaml.safe_dump(rules, sort_keys=False)
 
 

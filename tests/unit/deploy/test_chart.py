@@ -107,6 +107,7 @@ def test_the_operators_environment_is_what_it_reads(render: Callable[..., list[A
     settings = Settings.model_validate(given)
     assert settings.namespaces == ("a", "b")
     assert settings.log_level == "DEBUG"
+    assert (settings.lease_namespace, settings.lease_name) == ("mnist-system", "mnist-operator")
     assert settings.trainer_image == Settings().trainer_image
     assert settings.trainer_ray_version == Settings().trainer_ray_version
     assert settings.health_port == container["ports"][0]["containerPort"]
@@ -115,16 +116,19 @@ def test_the_operators_environment_is_what_it_reads(render: Callable[..., list[A
 def test_rights_are_the_operators_own_list(render: Callable[..., list[Any]]) -> None:
     everywhere = [*rights.NAMESPACED_RULES, *rights.CLUSTER_RULES]
     assert of_kind(render(), "ClusterRole", "mnist-operator")[0]["rules"] == everywhere
-    roles = of_kind(render({"watchNamespaces": ["a", "b"]}), "Role")
-    assert {role["metadata"]["namespace"] for role in roles} == {"a", "b"}
-    assert all(role["rules"] == list(rights.NAMESPACED_RULES) for role in roles)
+    roles = {role["metadata"]["namespace"]: role for role in of_kind(render({"watchNamespaces": ["a", "b"]}), "Role")}
+    assert {name: role["rules"] for name, role in roles.items()} == {
+        "a": list(rights.NAMESPACED_RULES),
+        "b": list(rights.NAMESPACED_RULES),
+        "mnist-system": list(rights.OWN_NAMESPACE_RULES),
+    }
 
 
 def test_an_install_for_namespaces_has_no_cluster_wide_rights(render: Callable[..., list[Any]]) -> None:
     objects = render({"watchNamespaces": ["team-a"]})
     assert not of_kind(objects, "ClusterRole")
     assert not of_kind(objects, "ClusterRoleBinding")
-    binding = of_kind(objects, "RoleBinding")[0]
+    binding = of_kind(objects, "RoleBinding", "mnist-operator")[0]
     assert binding["metadata"]["namespace"] == "team-a"
     assert binding["subjects"] == [
         {"kind": "ServiceAccount", "name": "mnist-operator", "namespace": "mnist-system"}
