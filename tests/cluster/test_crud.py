@@ -94,7 +94,10 @@ def test_a_name_is_needed(cluster: Cluster, namespace: str) -> None:
         ({"labels": {"a": "not a value"}}, "metadata.labels"),
         ({"labels": {"a b": "c"}}, "metadata.labels"),
         ({"annotations": {"/a": "c"}}, "metadata.annotations"),
-        ({"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "x", "uid": ""}]}, "metadata.ownerReferences.uid"),
+        (
+            {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "x", "uid": ""}]},
+            "metadata.ownerReferences.uid",
+        ),
     ],
 )
 def test_bad_metadata_is_refused(cluster: Cluster, namespace: str, metadata: dict, field: str) -> None:
@@ -106,7 +109,10 @@ def test_metadata_of_another_type_is_refused(cluster: Cluster, namespace: str) -
     body = config_map("one", metadata={"labels": {"a": 1}})
     refused = cluster.expect(400, "POST", cluster.core(namespace, "configmaps"), body).body
     assert refused["reason"] == "BadRequest"
-    assert "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string" in refused["message"]
+    assert (
+        "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string"
+        in refused["message"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,7 +140,7 @@ def test_custom_objects_must_name_their_kind(cluster: Cluster, namespace: str) -
     assert "Object 'Kind' is missing" in refused["message"]
     other = {**cluster.widget("x"), "kind": "Gadget"}
     refused = cluster.expect(422, "POST", cluster.widgets(namespace), other).body
-    assert "kind: Invalid value: \"Gadget\": must be Widget" in refused["message"]
+    assert 'kind: Invalid value: "Gadget": must be Widget' in refused["message"]
 
 
 def test_yaml_bodies_are_read(cluster: Cluster, namespace: str) -> None:

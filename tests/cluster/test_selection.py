@@ -38,7 +38,9 @@ def test_label_selectors(cluster: Cluster, three: str, selector: str, found: str
 
 @pytest.mark.parametrize("selector", ["a=b=c", "tier in x", "a b c"])
 def test_malformed_label_selectors_are_refused(cluster: Cluster, three: str, selector: str) -> None:
-    assert cluster.expect(400, "GET", f"{cluster.widgets(three)}?labelSelector={selector}").body["reason"] == "BadRequest"
+    assert (
+        cluster.expect(400, "GET", f"{cluster.widgets(three)}?labelSelector={selector}").body["reason"] == "BadRequest"
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,9 +134,7 @@ def test_tables_by_printer_columns(cluster: Cluster, namespace: str) -> None:
     path = cluster.widgets(namespace, "one")
     cluster.expect(201, "POST", cluster.widgets(namespace), cluster.widget("one", {"size": 3, "note": "hey"}))
     status = {"phase": "Done", "since": "2020-01-01T00:00:00Z", "conditions": [{"type": "Up", "status": "True"}]}
-    cluster.expect(
-        200, "PATCH", path + "/status", {"status": status}, content_type="application/merge-patch+json"
-    )
+    cluster.expect(200, "PATCH", path + "/status", {"status": status}, content_type="application/merge-patch+json")
     table = cluster.expect(200, "GET", cluster.widgets(namespace), accept=TABLE).body
     assert (table["kind"], table["apiVersion"]) == ("Table", "meta.k8s.io/v1")
     assert columns(table) == [
@@ -162,7 +162,9 @@ def test_tables_can_hold_whole_objects_or_none(cluster: Cluster, three: str, inc
 
 
 def test_tables_of_built_in_kinds(cluster: Cluster, namespace: str) -> None:
-    cluster.expect(201, "POST", cluster.core(namespace, "secrets"), {"metadata": {"name": "s"}, "stringData": {"a": "b"}})
+    cluster.expect(
+        201, "POST", cluster.core(namespace, "secrets"), {"metadata": {"name": "s"}, "stringData": {"a": "b"}}
+    )
     table = cluster.expect(200, "GET", cluster.core(namespace, "secrets", "s"), accept=TABLE).body
     assert columns(table) == [("Name", "string", 0), ("Type", "string", 0), ("Data", "string", 0), ("Age", "string", 0)]
     assert table["rows"][0]["cells"][:3] == ["s", "Opaque", 1]

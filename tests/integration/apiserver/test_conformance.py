@@ -4,7 +4,7 @@ from importlib import import_module
 
 import pytest
 
-_AREAS = ("crud", "selection")
+_AREAS = ("apply", "crud", "patches", "selection", "watch")
 
 for _area in _AREAS:
     _name = f"tests.cluster.test_{_area}"

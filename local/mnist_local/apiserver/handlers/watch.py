@@ -39,10 +39,13 @@ class Watcher:
         self.queue: deque[tuple[str, Entry, Event | None]] = deque()
         self.wake = asyncio.Event()
         self.overrun = False
+        self.after = 0
 
     def offer(self, event: Event) -> None:
         """Queue a change as this client sees it: entering the selection is ADDED, leaving it DELETED."""
         key = event.entry.key
+        if event.rv <= self.after:
+            return
         if (self.namespace is not None and key[0] != self.namespace) or (self.name and key[1] != self.name):
             return
         seen = self._seen(event)
@@ -165,11 +168,12 @@ def _timeout(call: Call) -> float:
 
 def _initial(ctx: Context, call: Call, table: Table, watcher: Watcher, frames: Frames) -> tuple[bytes, bool]:
     """Return the first lines (and whether they end the stream): the state, or what changed since a version."""
-    since = listoptions.version_of(call.query)
+    since = _since(call)
     send_initial = _send_initial(call)
     now = ctx.store.rv
     if since and since > now:
-        raise listoptions.too_large(since, now)
+        # Not reached yet: the client hears of what comes after it.
+        watcher.after = since
     if send_initial or (send_initial is None and not since):
         lines = [
             frames.line("ADDED", entry, None)
@@ -185,6 +189,14 @@ def _initial(ctx: Context, call: Call, table: Table, watcher: Watcher, frames: F
     for event in table.since(since or now):
         watcher.offer(event)
     return b"", False
+
+
+def _since(call: Call) -> int | None:
+    text = call.query.get("resourceVersion", "")
+    if text and not text.isdigit():
+        sentence = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise ApiError(500, "", sentence)
+    return int(text) if text else None
 
 
 def _send_initial(call: Call) -> bool | None:

@@ -1,0 +1,150 @@
+"""Watches: versions, initial events, bookmarks, selections, tables."""
+
+import json
+from collections.abc import Iterator
+
+from tests.support.cluster import MERGE, TABLE, Cluster
+
+
+def seen(events: Iterator[dict], count: int) -> list[tuple[str, str]]:
+    return [
+        (event["type"], event["object"]["metadata"]["name"]) for _, event in zip(range(count), events, strict=False)
+    ]
+
+
+def make(cluster: Cluster, namespace: str, name: str, **metadata) -> dict:
+    return cluster.expect(201, "POST", cluster.widgets(namespace), cluster.widget(name, **metadata)).body
+
+
+def test_changes_after_a_version(cluster: Cluster, namespace: str) -> None:
+    make(cluster, namespace, "before")
+    version = cluster.expect(200, "GET", cluster.widgets(namespace)).body["metadata"]["resourceVersion"]
+    make(cluster, namespace, "a")
+    with cluster.watching(cluster.widgets(namespace), resourceVersion=version) as events:
+        cluster.expect(200, "PATCH", cluster.widgets(namespace, "a"), {"spec": {"size": 2}}, content_type=MERGE)
+        cluster.expect(200, "DELETE", cluster.widgets(namespace, "a"))
+        assert seen(events, 3) == [("ADDED", "a"), ("MODIFIED", "a"), ("DELETED", "a")]
+
+
+def test_versions_grow_with_every_event(cluster: Cluster, namespace: str) -> None:
+    with cluster.watching(cluster.widgets(namespace), resourceVersion=0) as events:
+        make(cluster, namespace, "a")
+        cluster.expect(200, "PATCH", cluster.widgets(namespace, "a"), {"spec": {"size": 2}}, content_type=MERGE)
+        cluster.expect(200, "DELETE", cluster.widgets(namespace, "a"))
+        versions = [int(next(events)["object"]["metadata"]["resourceVersion"]) for _ in range(3)]
+    assert versions == sorted(set(versions))
+
+
+def test_without_a_version_the_present_state_comes_first(cluster: Cluster, namespace: str) -> None:
+    make(cluster, namespace, "a")
+    make(cluster, namespace, "b")
+    with cluster.watching(cluster.widgets(namespace)) as events:
+        assert seen(events, 2) == [("ADDED", "a"), ("ADDED", "b")]
+        make(cluster, namespace, "c")
+        assert seen(events, 1) == [("ADDED", "c")]
+
+
+def test_one_object_by_its_name(cluster: Cluster, namespace: str) -> None:
+    make(cluster, namespace, "a")
+    with cluster.watching(f"{cluster.widgets(namespace)}?fieldSelector=metadata.name=b") as events:
+        make(cluster, namespace, "c")
+        make(cluster, namespace, "b")
+        assert seen(events, 1) == [("ADDED", "b")]
+
+
+def test_entering_and_leaving_a_selection(cluster: Cluster, namespace: str) -> None:
+    version = make(cluster, namespace, "a")["metadata"]["resourceVersion"]
+    path = f"{cluster.widgets(namespace)}?labelSelector=in=yes"
+    label = {"metadata": {"labels": {"in": "yes"}}}
+    with cluster.watching(path, resourceVersion=version) as events:
+        cluster.expect(200, "PATCH", cluster.widgets(namespace, "a"), label, content_type=MERGE)
+        added = next(events)
+        assert added["type"] == "ADDED"
+        cluster.expect(200, "PATCH", cluster.widgets(namespace, "a"), {"spec": {"size": 2}}, content_type=MERGE)
+        assert next(events)["type"] == "MODIFIED"
+        left = cluster.expect(
+            200, "PATCH", cluster.widgets(namespace, "a"), {"metadata": {"labels": {"in": None}}}, content_type=MERGE
+        ).body
+        deleted = next(events)
+    assert deleted["type"] == "DELETED"
+    assert deleted["object"]["metadata"]["labels"] == {"in": "yes"}
+    assert deleted["object"]["metadata"]["resourceVersion"] == left["metadata"]["resourceVersion"]
+
+
+def test_other_namespaces_are_not_heard(cluster: Cluster, namespace: str) -> None:
+    with cluster.watching(cluster.core(namespace, "configmaps"), resourceVersion=0) as events:
+        assert seen(events, 1) == [("ADDED", "kube-root-ca.crt")]
+        cluster.expect(201, "POST", cluster.core("default", "configmaps") + "?dryRun=All", {"metadata": {"name": "x"}})
+        cluster.expect(201, "POST", cluster.core(namespace, "configmaps"), {"metadata": {"name": "mine"}})
+        assert seen(events, 1) == [("ADDED", "mine")]
+
+
+def test_initial_events_end_with_a_bookmark(cluster: Cluster, namespace: str) -> None:
+    make(cluster, namespace, "a")
+    query = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
+    with cluster.watching(cluster.widgets(namespace), **query) as events:
+        assert seen(events, 1) == [("ADDED", "a")]
+        mark = next(events)
+        assert mark["type"] == "BOOKMARK"
+        metadata = mark["object"]["metadata"]
+        assert metadata["annotations"] == {"k8s.io/initial-events-end": "true"}
+        assert int(metadata["resourceVersion"]) > 0
+        assert mark["object"]["kind"] == "Widget"
+        make(cluster, namespace, "b")
+        assert seen(events, 1) == [("ADDED", "b")]
+
+
+def test_initial_events_need_their_options(cluster: Cluster, namespace: str) -> None:
+    answer = cluster.expect(422, "GET", f"{cluster.widgets(namespace)}?watch=1&sendInitialEvents=true")
+    assert "resourceVersionMatch" in answer.fields
+    answer = cluster.expect(422, "GET", f"{cluster.widgets(namespace)}?watch=1&resourceVersionMatch=NotOlderThan")
+    assert answer.fields == {"resourceVersionMatch"}
+
+
+def test_a_version_too_old_ends_the_stream(cluster: Cluster) -> None:
+    # Namespaces are older than any window of events only where there were many; version 1 is before all of them.
+    with cluster.watching("/api/v1/namespaces", resourceVersion=1, timeoutSeconds=2) as events:
+        first = next(events, None)
+    if first is not None and first["type"] == "ERROR":
+        assert first["object"]["code"] == 410
+        assert first["object"]["reason"] == "Expired"
+        assert first["object"]["message"].startswith("too old resource version: 1 (")
+    else:
+        assert first is None or first["type"] == "ADDED"
+
+
+def test_a_watch_ends_when_its_time_is_up(cluster: Cluster, namespace: str) -> None:
+    with cluster.watching(cluster.widgets(namespace), timeoutSeconds=1) as events:
+        assert list(events) == []
+
+
+def test_finalizers_show_as_a_modification_before_the_end(cluster: Cluster, namespace: str) -> None:
+    version = make(cluster, namespace, "a", finalizers=["example.com/hold"])["metadata"]["resourceVersion"]
+    path = cluster.widgets(namespace, "a")
+    with cluster.watching(cluster.widgets(namespace), resourceVersion=version) as events:
+        cluster.expect(200, "DELETE", path)
+        marked = next(events)
+        cluster.expect(200, "PATCH", path, {"metadata": {"finalizers": None}}, content_type=MERGE)
+        gone = next(events)
+    assert marked["type"] == "MODIFIED"
+    assert marked["object"]["metadata"]["deletionTimestamp"]
+    assert gone["type"] == "DELETED"
+
+
+def test_tables_are_watched(cluster: Cluster, namespace: str) -> None:
+    make(cluster, namespace, "a")
+    url = f"{cluster.url}{cluster.widgets(namespace)}?watch=1&timeoutSeconds=2"
+    response = cluster.pool.request("GET", url, headers={**cluster.headers, "Accept": TABLE}, timeout=30.0)
+    events = [json.loads(line) for line in response.data.splitlines()]
+    assert [event["type"] for event in events] == ["ADDED"]
+    table = events[0]["object"]
+    assert table["kind"] == "Table"
+    assert table["columnDefinitions"][0]["name"] == "Name"
+    assert table["rows"][0]["cells"][:2] == ["a", 1]
+
+
+def test_many_changes_come_in_order(cluster: Cluster, namespace: str) -> None:
+    with cluster.watching(cluster.core(namespace, "secrets"), resourceVersion=0) as events:
+        for index in range(60):
+            cluster.expect(201, "POST", cluster.core(namespace, "secrets"), {"metadata": {"name": f"s{index:02}"}})
+        assert seen(events, 60) == [("ADDED", f"s{index:02}") for index in range(60)]
