@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from mnist_cli.localrun.interrupt import InterruptedRunError
 from mnist_cli.localrun.interrupt import run as run_interruptibly
 from mnist_cli.localrun.show import Lines, make_view
+from mnist_cli.localrun.threads import in_thread
 from mnist_local.stack import client
 from mnist_local.stack.errors import StackError
 from mnist_local.stack.layout import Layout
@@ -48,7 +48,7 @@ async def _up(layout: Layout, data: Path | None, options: Options) -> int:
             await stack.start()
             async for event in stack.events():
                 if event["event"] == "s3":
-                    await asyncio.to_thread(_prepare, layout, data, view)
+                    await in_thread(_prepare, layout, data, view)
                     view.busy("starting the local stack")
                 if event["event"] == "up":
                     return 0

@@ -11,6 +11,8 @@ _DOING = {
     "LoadingData": "the data is loaded",
     "Publishing": "the model is published",
     "Interrupted": "interrupted",
+    "Succeeded": "the training has ended",
+    "Failed": "the trainer failed",
 }
 
 

@@ -17,6 +17,7 @@ from mnist_cli.localrun.interrupt import run as run_interruptibly
 from mnist_cli.localrun.manifests import Document, read
 from mnist_cli.localrun.progress import progress_of
 from mnist_cli.localrun.show import Lines, make_view
+from mnist_cli.localrun.threads import in_thread
 from mnist_local.stack.client import StackProcess
 from mnist_local.stack.errors import StackError
 from mnist_local.stack.layout import Layout
@@ -59,12 +60,14 @@ class _Run:
         self._request = request
         self._documents = documents
         self._trainings = [document for document in documents if document.is_training]
+        local = [document for document in self._trainings if not document.spec("storage", "endpoint")]
         self._layout = Layout.at(request.folder)
         self._view: Lines = Lines()
         namespaces = tuple(dict.fromkeys(document.namespace for document in self._trainings))
         self._stack = StackProcess(
             self._layout, Options(request.api_port, request.s3_port, namespaces=namespaces), detached=False
         )
+        self._addresses = list(dict.fromkeys(addresses(document) for document in local))
         self._store_is_up = asyncio.Event()
         self._api_is_up = asyncio.Event()
 
@@ -128,24 +131,14 @@ class _Run:
 
         await self._store_is_up.wait()
         store = ObjectStore(StoreSettings.from_env(exports(self._layout.s3_env)))
-        for dataset, output in dict.fromkeys(self._addresses()):
-            self._view.busy(f"preparing {dataset}")
-            what = await asyncio.to_thread(seed, store, dataset, self._request.data)
-            self._view.say(f"dataset {dataset}: {what}")
-            await asyncio.to_thread(store.make_bucket, output)
-
-    def _addresses(self) -> list[tuple[S3Address, S3Address]]:
-        """Dataset and output of each training that uses the local store."""
-        from mnist_operator.api.spec import StorageSpec
-
-        found = []
         for training in self._trainings:
             if training.spec("storage", "endpoint"):
                 self._view.say(f"{training.name} names a store of its own: nothing is prepared there", warning=True)
-                continue
-            values = [training.spec("storage", f) or StorageSpec.model_fields[f].default for f in ("dataset", "output")]
-            found.append((S3Address.parse(str(values[0])), S3Address.parse(str(values[1]))))
-        return found
+        for dataset, output in self._addresses:
+            self._view.busy(f"preparing {dataset}")
+            what = await in_thread(seed, store, dataset, self._request.data)
+            self._view.say(f"dataset {dataset}: {what}")
+            await in_thread(store.make_bucket, output)
 
     async def _follow(self, api: Any) -> list[dict[str, Any]]:
         names = [document.name for document in self._trainings]
@@ -199,6 +192,23 @@ def _result(training: dict[str, Any], layout: Layout) -> list[str]:
     lines += [f"  | {line}" for line in tail.splitlines()[-10:]]
     lines.append(f"  logs: {layout.root / 'logs'} and, of the pods, {layout.pod_logs}")
     return lines
+
+
+def addresses(training: Document) -> tuple[S3Address, S3Address]:
+    """Dataset and output of a training. Raises InvalidConfigError for malformed ones."""
+    return _address(training, "dataset"), _address(training, "output")
+
+
+def _address(training: Document, field: str) -> S3Address:
+    value = training.spec("storage", field)
+    if value is None:
+        from mnist_operator.api.spec import StorageSpec
+
+        value = StorageSpec.model_fields[field].default
+    try:
+        return S3Address.parse(str(value))
+    except InvalidConfigError as error:
+        raise InvalidConfigError(f"{training.name}: spec.storage.{field}: {error.message}") from None
 
 
 def exports(path: Path) -> dict[str, str]:

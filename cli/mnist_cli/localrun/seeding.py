@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from pathlib import Path
 
 from mnist_trainer.data.files import Role, find_files, match_role
@@ -38,11 +37,10 @@ def _from_folder(store: ObjectStore, address: S3Address, data: Path, there: dict
 
 
 def _digits(store: ObjectStore, address: S3Address) -> str:
-    from mnist_trainer.data.sources.digits import write_digits
+    from mnist_trainer.data.sources.digits import digits_files
 
-    with tempfile.TemporaryDirectory(prefix="mnist-digits-") as folder:
-        files = {role: path for path in write_digits(Path(folder)) if (role := match_role(path.name))}
-        _send(store, address, files, {})
+    for name, data in digits_files().items():
+        store.put_bytes(address.child(name), data)
     return "the 1,797 offline digits of scikit-learn"
 
 

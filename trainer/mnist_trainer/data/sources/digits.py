@@ -22,10 +22,19 @@ _TEST_EVERY = 5
 
 
 def write_digits(folder: Path) -> list[Path]:
-    """Write the four files (gzipped) into `folder`, the same bytes every time: 1,437 training and 360 test images.
+    """Write the four files of :func:`digits_files` into a folder. Raises OutOfSpaceError, or as that function."""
+    paths = []
+    for name, data in digits_files().items():
+        write_atomically(folder / name, data)
+        paths.append(folder / name)
+    return paths
+
+
+def digits_files() -> dict[str, bytes]:
+    """Names and contents of the four files (gzipped), always the same: 1,437 training and 360 test images.
 
     The split is stratified: of the images sorted by label, every fifth is for testing. Raises InvalidConfigError
-    without scikit-learn, OutOfSpaceError.
+    without scikit-learn.
     """
     images, labels = _load()
     order = np.argsort(labels, kind="stable")
@@ -37,12 +46,7 @@ def write_digits(folder: Path) -> list[Path]:
         Role.TEST_IMAGES: images[is_test],
         Role.TEST_LABELS: labels[is_test],
     }
-    paths = []
-    for role, array in arrays.items():
-        path = folder / f"{role.value}.gz"
-        write_atomically(path, write_idx(array, compress=True))
-        paths.append(path)
-    return paths
+    return {f"{role.value}.gz": write_idx(array, compress=True) for role, array in arrays.items()}
 
 
 def _load() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -1,0 +1,165 @@
+"""`mnistctl local run` as a user types it: real API server, operator, KubeRay, Ray, torch and S3."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.support.processes import assert_none_left, processes_of
+from tests.support.wait import wait_for
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+class Run:
+    """A running `mnistctl local run`."""
+
+    def __init__(self, root: Path, manifest: Path, *arguments: str) -> None:
+        self.root = root
+        self.output = root.with_suffix(".out")
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mnist_cli", "local", "run", str(manifest), "--dir", str(root), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={k: v for k, v in os.environ.items() if k != "KUBECONFIG"},
+                start_new_session=True,
+            )
+
+    def text(self) -> str:
+        return self.output.read_text(errors="replace")
+
+    def wait(self, seconds: float = 600) -> int:
+        return self.process.wait(seconds)
+
+    def until(self, text: str, seconds: float = 300) -> None:
+        def there() -> bool:
+            assert self.process.poll() is None, self.text()
+            return text in self.text()
+
+        wait_for(there, f"{text!r} in the output", seconds)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "stack"
+    yield folder
+    for pid in processes_of(folder):
+        os.kill(pid, signal.SIGKILL)
+
+
+def manifest(folder: Path, **sections: object) -> Path:
+    """The quickstart with some sections of its spec changed."""
+    document = yaml.safe_load((EXAMPLES / "quickstart.yaml").read_text())
+    for section, values in sections.items():
+        if section == "name":
+            document["metadata"]["name"] = values
+        else:
+            document["spec"].setdefault(section, {}).update(values)
+    path = folder / "training.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def test_the_quickstart_succeeds_twice(root: Path) -> None:
+    first = Run(root, EXAMPLES / "quickstart.yaml")
+    code = first.wait()
+    text = first.text()
+    assert code == 0, text
+    assert "the 1,797 offline digits" in text
+    assert "training, epoch 1/" in text
+    final = json.loads((root / "status.json").read_text())
+    assert final["kind"] == "MnistTraining"
+    status = final["status"]
+    assert status["phase"] == "Succeeded"
+    assert status["result"]["accuracy"] >= 0.95
+    model = root / "s3" / status["result"]["model"].removeprefix("s3://")
+    assert hashlib.sha256(model.read_bytes()).hexdigest() == status["result"]["sha256"]
+    assert status["result"]["model"] in text
+    table = [line.split() for line in text.splitlines() if line.startswith(("NAME ", "quickstart "))]
+    assert table[0][:2] == ["NAME", "PHASE"]
+    assert table[1][:3] == ["quickstart", "Succeeded", "100"]
+    assert_none_left(root)
+
+    again = Run(root, manifest(root.parent, training={"epochs": 1}))
+    assert again.wait() == 0, again.text()
+    assert "dataset s3://datasets/digits: already there" in again.text()
+    assert model.exists()
+    assert_none_left(root)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+def test_ended_from_outside_it_leaves_nothing(root: Path, tmp_path: Path, number: signal.Signals) -> None:
+    run = Run(root, manifest(tmp_path, training={"epochs": 1000}))
+    run.until("training, epoch 1/1000")
+    assert any("raylet" in command for command in processes_of(root).values())
+    run.process.send_signal(number)
+    code = run.wait(60)
+    assert_none_left(root, 60)
+    if number == signal.SIGKILL:
+        return
+    assert code == (130 if number == signal.SIGINT else 128 + number)
+    assert f"interrupted by {number.name}: the local stack was ended" in run.text()
+
+
+@pytest.mark.parametrize("part", ["KubeRay", "operator"])
+def test_a_crash_of_a_part_while_training(root: Path, tmp_path: Path, part: str) -> None:
+    run = Run(root, manifest(tmp_path, training={"epochs": 1000}))
+    run.until("training, epoch 1/1000")
+    state = json.loads((root / "stack.json").read_text())
+    os.kill(next(p["pid"] for p in state["parts"] if p["name"] == part), signal.SIGKILL)
+    assert run.wait(60) == 1
+    assert f"mnistctl: {part} ended by itself (killed by SIGKILL)" in run.text()
+    assert f"log: {root}/logs/{part.lower()}.log" in run.text()
+    assert_none_left(root)
+
+
+REFUSED = {
+    "unknown field": ({"training": {"epoch": 3}}, 'unknown field "spec.training.epoch"'),
+    "no epochs": ({"training": {"epochs": 0}}, "spec.training.epochs"),
+    "malformed address": ({"storage": {"dataset": "datasets/digits"}}, "must look like s3://"),
+    "malformed output": ({"storage": {"output": "s3://Not_A_Bucket/x"}}, "not a bucket name"),
+    "name too long": ({"name": "n" * 43}, "at most 42 characters"),
+    "unknown model": ({"training": {"model": "resnet"}}, "resnet"),
+}
+
+
+@pytest.mark.parametrize(("change", "says"), REFUSED.values(), ids=REFUSED)
+def test_what_the_api_refuses_is_one_line(root: Path, tmp_path: Path, change: dict[str, object], says: str) -> None:
+    started = time.monotonic()
+    run = Run(root, manifest(tmp_path, **change))
+    assert run.wait(120) == 2, run.text()
+    said = [line for line in run.text().splitlines() if line.startswith("mnistctl: ")]
+    assert len(said) == 1
+    assert says in said[0]
+    assert time.monotonic() - started < 120
+    assert_none_left(root)
+
+
+FAILED = {
+    "missing secret": ({"storage": {"credentialsSecret": "nowhere"}}, "nowhere"),
+    "unreachable": (
+        {"storage": {"endpoint": "http://127.0.0.1:9"}, "runPolicy": {"backoffLimit": 0}},
+        "StoreUnreachable",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "says"), FAILED.values(), ids=FAILED)
+def test_what_only_shows_later_is_shown(root: Path, tmp_path: Path, change: dict[str, object], says: str) -> None:
+    run = Run(root, manifest(tmp_path, **change), "--timeout", "240")
+    code = run.wait(400)
+    text = run.text()
+    assert code == 1, text
+    assert says in text
+    assert str(root / "logs") in text
+    assert_none_left(root)
