@@ -41,8 +41,8 @@ def _run() -> int:
     logs.configure(settings.log_format, settings.log_level)
     try:
         asyncio.run(run(settings))
-    except KeyboardInterrupt:
-        return 130
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return 0  # asked to end before there was anything to end
     except (OSError, LeaseLostError, RestartNeededError) as error:
         sys.stderr.write(f"mnist-operator: {error}\n")
         return 1

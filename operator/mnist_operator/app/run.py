@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 
 import kopf
 
@@ -20,7 +21,11 @@ logger = logging.getLogger(__name__)
 
 
 async def run(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT, which kopf catches."""
+    """Run until SIGTERM or SIGINT. kopf catches them once it runs; until then they end this task."""
+    loop, this = asyncio.get_running_loop(), asyncio.current_task()
+    assert this is not None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, this.cancel)
     metrics = Metrics()
     state = ClusterState()
     async with KubeApi.connection(metrics.requested) as api:
