@@ -286,3 +286,46 @@ def test_root_rules_see_the_name():
 def test_fields_without_structure_are_invisible():
     with pytest.raises(SchemaError, match="undefined field 'f'"):
         compiled({"x-kubernetes-preserve-unknown-fields": True}, **rule("has(self.f)"))
+
+
+def test_a_null_counts_as_absent():
+    schema = compiled(
+        {"type": "object", "properties": {"a": {**INT, "nullable": True}}, **rule("!has(self.a) || self.a > 1")}
+    )
+    assert texts(schema, {"f": {"a": None}}) == []
+    assert len(texts(schema, {"f": {"a": 1}})) == 1
+
+
+def test_a_reserved_word_is_a_field_under_both_names():
+    field = {"type": "object", "properties": {"namespace": {"type": "string", "maxLength": 9}}}
+    schema = compiled({**field, **rule("self.namespace == 'x' && self.__namespace__ == 'x'")})
+    assert texts(schema, {"f": {"namespace": "x"}}) == []
+    assert len(texts(schema, {"f": {"namespace": "y"}})) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "self.f.matches('(')",
+            "ERROR: <input>:1:16: invalid matches argument\n | self.f.matches('(')\n | ...............^",
+        ),
+        ("duration('x') > duration('1s')", "ERROR: <input>:1:10: invalid duration argument"),
+        ("timestamp('x') > timestamp('2020-01-01T00:00:00Z')", "ERROR: <input>:1:11: invalid timestamp argument"),
+        ("self.f in ['a', 1]", "ERROR: <input>:1:17: expected type 'string' but found 'int'"),
+        ("true\n&& self.f.matches('[')", "ERROR: <input>:2:19: invalid matches argument"),
+    ],
+)
+def test_literals_are_checked(text, problem):
+    with pytest.raises(SchemaError) as refused:
+        compiled({"type": "string", "maxLength": 9}, **rule(text, message="m"))
+    [error] = refused.value.errors
+    assert problem in error.message
+
+
+def test_positions_are_those_of_the_rule_also_with_an_optional_old_self():
+    with pytest.raises(SchemaError) as refused:
+        compiled(
+            {"type": "string", "maxLength": 9}, **rule("oldSelf.hasValue() && self.g == 'x'", optionalOldSelf=True)
+        )
+    assert "ERROR: <input>:1:27: undefined field 'g'" in refused.value.errors[0].message

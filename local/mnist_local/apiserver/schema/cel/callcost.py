@@ -137,6 +137,21 @@ def _reverse(_overload: str, target: Argument | None, _args: Arguments) -> Call 
     return _new_list(1, target.size()) if target is not None else None
 
 
+def _constant(argument: Argument, otherwise: int) -> int:
+    value = argument.expr.value if argument.expr.kind == "const" else None
+    return value if isinstance(value, int) and value >= 0 else otherwise
+
+
+def _slice(_overload: str, target: Argument | None, args: Arguments) -> Call | None:
+    if target is None or len(args) != 2:
+        return None
+    return _new_list(1, exactly(max(_constant(args[1], target.size().max) - _constant(args[0], 0), 0)))
+
+
+def _range(_overload: str, _target: Argument | None, args: Arguments) -> Call | None:
+    return _new_list(1, exactly(_constant(args[0], INFINITE))) if args else None
+
+
 def _compare_all(_overload: str, target: Argument | None, _args: Arguments) -> Call | None:
     if target is None:
         return None
@@ -155,7 +170,8 @@ BY_NAME: Final[dict[str, Estimate]] = {
     "sets.intersects": _sets(1),
     "sets.equivalent": _sets(2),
     "reverse": _reverse,
-    "slice": _reverse,
+    "slice": _slice,
+    "lists.range": _range,
     "distinct": _compare_all,
     "sort": _compare_all,
     "flatten": _flatten,

@@ -17,17 +17,17 @@ def check_literals(ast: CheckedAst, source: str) -> str:
     return "\n".join(_report(message, ast.positions.get(expr.id, 0), source) for message, expr in _check(ast, ast.expr))
 
 
-def _check(ast: CheckedAst, expr: Expr) -> Iterator[tuple[str, Expr]]:
+def _check(ast: CheckedAst, expr: Expr, *, mixed: bool = False) -> Iterator[tuple[str, Expr]]:
     if expr.kind == "call":
         yield from _check_call(expr)
-    elif expr.kind == "list":
+    elif expr.kind == "list" and not mixed:
         yield from _check_same_type(ast, expr.args)
     elif expr.kind == "map" and not expr.name:
         yield from _check_same_type(ast, expr.args[::2])
         yield from _check_same_type(ast, expr.args[1::2])
     for sub in (expr.target, *expr.args):
         if sub is not None:
-            yield from _check(ast, sub)
+            yield from _check(ast, sub, mixed=expr.kind == "call" and expr.name == "format")
 
 
 def _check_call(expr: Expr) -> Iterator[tuple[str, Expr]]:
