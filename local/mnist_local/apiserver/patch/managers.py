@@ -153,6 +153,7 @@ class Managers:
         self._fields.pop(identity, None)
         self._times.pop(identity, None)
         self._keys.pop(identity, None)
+        self._own.discard(identity)
 
     def entries(self) -> list[dict[str, Any]]:
         """The managedFields, ordered as the server orders them."""
