@@ -90,3 +90,36 @@ def test_programs_can_share_an_activation():
     first, second = Program.compile("object.n"), Program.compile("object.name")
     activation = first.activation({"object": OBJECT})
     assert (first.evaluate(activation), second.evaluate(activation)) == (1, "x")
+
+
+ONLY_TRAINING_CHANGES = (
+    "(object.?status.orValue({})).all(k, k == 'training' || k in variables.old && object.status[k] == variables.old[k])"
+    " && variables.old.all(k, k == 'training' || k in object.status)"
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "allowed"),
+    [
+        ({"phase": "Running"}, {"phase": "Running", "training": {"epoch": 1}}, True),
+        ({"phase": "Running", "training": {"epoch": 1}}, {"phase": "Running"}, True),
+        ({"phase": "Running"}, {"phase": "Succeeded"}, False),
+        ({"phase": "Running"}, {"training": {}}, False),
+        ({"phase": "Running"}, {"phase": "Running", "message": "x"}, False),
+    ],
+)
+def test_an_admission_policy(old, new, allowed):
+    composed = Program.compile("has(oldObject.status) ? oldObject.status : {}")
+    objects = {"object": {"status": new}, "oldObject": {"status": old}}
+    variables = {"old": composed.evaluate(objects)}
+    policy = Program.compile(ONLY_TRAINING_CHANGES)
+    assert policy.result_type == "BOOL"
+    assert policy.evaluate({**objects, "variables": variables}) is allowed
+
+
+def test_an_admission_policy_sees_the_request():
+    program = Program.compile(
+        "request.userInfo.username.startsWith('system:serviceaccount:') && 'a' in request.userInfo.groups"
+    )
+    user = {"username": "system:serviceaccount:x:y", "groups": ["a"]}
+    assert program.evaluate({"request": {"userInfo": user}}) is True

@@ -44,8 +44,8 @@ class _Patch(jsonpatch.JsonPatch):
     operations = MappingProxyType({**jsonpatch.JsonPatch.operations, "test": _Test, "replace": _Replace})
 
 
-def json_patch(obj: dict[str, Any], patch: Any) -> dict[str, Any]:
-    """Apply a JSON patch to an object; returns a new one.
+def json_patch(obj: dict[str, Any], patch: Any, *, in_place: bool = False) -> dict[str, Any]:
+    """Apply a JSON patch to an object; returns a new one, or with `in_place` the object itself, changed.
 
     Raises `PatchError`: 400 when the patch is no list of objects, 413 when it has too many operations, 422 when an
     operation is unknown, does not fit the object or a `test` fails.
@@ -57,7 +57,7 @@ def json_patch(obj: dict[str, Any], patch: Any) -> dict[str, Any]:
         raise PatchError(413, message)
     operations = [{"value": None, **op} if op.get("op") in ("add", "replace") else op for op in copy(patch)]
     try:
-        result = _Patch(operations).apply(copy(obj), in_place=True)
+        result = _Patch(operations).apply(obj if in_place else copy(obj), in_place=True)
     except jsonpatch.JsonPatchException as error:
         raise PatchError(422, str(error)) from error
     except (jsonpointer.JsonPointerException, TypeError, KeyError, IndexError, ValueError):

@@ -18,7 +18,7 @@ _KIND_RULE: Final = (
 
 def check_embedded(value: Any, node: Node | None, path: str) -> Iterator[FieldError]:
     """Errors of all embedded resources at and below a value."""
-    if node is None:
+    if node is None or not node.embedded_below:
         return
     if isinstance(value, dict):
         if node.embedded:

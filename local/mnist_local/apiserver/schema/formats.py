@@ -48,10 +48,10 @@ def _is_scala_unit(unit: str) -> bool:
 def is_date(text: str) -> bool:
     """A day as RFC 3339 writes it."""
     try:
-        dt.datetime.strptime(text, "%Y-%m-%d")
+        dt.date.fromisoformat(text)
     except ValueError:
         return False
-    return len(text) == len("2006-01-02")
+    return len(text) == len("2006-01-02") and text[4] == text[7] == "-"
 
 
 def is_date_time(text: str) -> bool:

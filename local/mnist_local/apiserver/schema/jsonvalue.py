@@ -7,11 +7,17 @@ def same(a: Any, b: Any) -> bool:
     """Deep equality with exact types."""
     if a is b:
         return True
+    if a != b:
+        return False  # most differences are found at C speed
+    return _same_types(a, b)
+
+
+def _same_types(a: Any, b: Any) -> bool:
     if isinstance(a, dict):
-        return isinstance(b, dict) and len(a) == len(b) and all(k in b and same(v, b[k]) for k, v in a.items())
+        return all(_same_types(v, b[k]) for k, v in a.items())
     if isinstance(a, list):
-        return isinstance(b, list) and len(a) == len(b) and all(map(same, a, b))
-    return type(a) is type(b) and bool(a == b)
+        return all(map(_same_types, a, b))
+    return type(a) is type(b)
 
 
 def loosely_same(a: Any, b: Any) -> bool:

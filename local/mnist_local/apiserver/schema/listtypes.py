@@ -10,7 +10,7 @@ from mnist_local.apiserver.schema.node import Node
 
 def check_lists(value: Any, node: Node | None, path: str) -> Iterator[FieldError]:
     """Each second appearance of an item (set) or of its keys (map), once per value."""
-    if node is None:
+    if node is None or not node.keyed_below:
         return
     if isinstance(value, dict):
         yield from _check_fields(value, node, path)

@@ -41,10 +41,11 @@ class Node:
     # fmt: off
     __slots__ = (
         "_load", "_properties", "additional", "additional_allowed", "additional_given", "all_of", "any_of", "cel",
-        "default", "embedded", "enum", "exclusive_maximum", "exclusive_minimum", "format", "int_or_string", "items",
-        "list_type", "map_keys", "map_type", "max_items", "max_length", "max_properties", "maximum", "min_items",
-        "min_length", "min_properties", "minimum", "multiple_of", "not_", "nullable", "one_of", "patch_merge_key",
-        "patch_strategy", "pattern", "preserve_unknown", "required", "rules", "source", "type",
+        "default", "embedded", "embedded_below", "enum", "exclusive_maximum", "exclusive_minimum", "format",
+        "int_or_string", "items", "keyed_below", "list_type", "map_keys", "map_type", "max_items", "max_length",
+        "max_properties", "maximum", "min_items", "min_length", "min_properties", "minimum", "multiple_of", "not_",
+        "nullable", "one_of", "patch_merge_key", "patch_strategy", "pattern", "preserve_unknown", "required", "rules",
+        "source", "type",
     )
     # fmt: on
 
@@ -87,6 +88,10 @@ class Node:
         self.one_of: list[Node] = []
         self.not_: Node | None = None
         self.rules: tuple[Rule, ...] = ()
+        self.keyed_below = True
+        """Whether there may be lists of type set or map at or below this node."""
+        self.embedded_below = True
+        """Whether there may be embedded resources at or below this node."""
         self.cel: Any = None
         """The compiled rules of this node (see `celrules`); None while there are none."""
 
@@ -111,6 +116,15 @@ class Node:
         """The schema of field `name`: a declared property, else `additionalProperties`, else None (unknown)."""
         found = self.properties.get(name)
         return found if found is not None else self.additional
+
+    def note_what_is_below(self) -> None:
+        """Find out what checks may skip; for schemas that end (a built-in type may contain itself)."""
+        children = [*self.properties.values(), self.items, self.additional]
+        below = [child for child in children if child is not None]
+        for child in below:
+            child.note_what_is_below()
+        self.keyed_below = self.list_type in ("set", "map") or any(child.keyed_below for child in below)
+        self.embedded_below = self.embedded or any(child.embedded_below for child in below)
 
     def clone(self) -> "Node":
         """A shallow copy."""

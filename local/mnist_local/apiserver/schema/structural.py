@@ -65,6 +65,7 @@ class StructuralSchema:
             found = rules.errors or list(check_defaults(root, path))
         if found:
             raise SchemaError(found)
+        root.note_what_is_below()
         return cls(root, openapi_v3_schema)
 
     def default(self, obj: dict[str, Any]) -> None:

@@ -31,10 +31,9 @@ _VALUE_FORMATS = {"integer": "int64", "number": "float64"}
 
 def check(node: Node, value: Any, path: str, correlated: Correlated | None = None) -> list[FieldError]:
     """All errors of `value`; none where the value equals its old one (ratcheting)."""
-    found = list(_check(node, value, path, correlated))
-    if found and correlated is not None and correlated.unchanged():
+    if correlated is not None and correlated.unchanged():
         return []
-    return found
+    return list(_check(node, value, path, correlated))
 
 
 def _check(node: Node, value: Any, path: str, correlated: Correlated | None) -> Iterator[FieldError]:

@@ -34,7 +34,11 @@ _SHARED: Final[dict[str, dict[str, Any]]] = {
         "description": "An amount of a resource, such as 500m or 2Gi.",
         "oneOf": [{"type": "string"}, {"type": "number"}],
     },
-    _INT_OR_STRING: {"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]},
+    _INT_OR_STRING: {
+        "description": "An integer, or a string such as 25% or the name of a port.",
+        "format": "int-or-string",
+        "oneOf": [{"type": "integer"}, {"type": "string"}],
+    },
 }
 REF: Final = "#/components/schemas/"
 Schema = dict[str, Any]
