@@ -68,6 +68,14 @@ def start_kuberay(kubeconfig_path: Path, directory: Path, pod_log_dir: Path, *ar
     return LocalKubeRay(process, work_dir, log)
 
 
+def fake_ray(directory: Path) -> list[str]:
+    """Arguments that make a local KubeRay use the stand-in for Ray, which starts at once."""
+    script = directory / "fake-ray"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -S "{Path(__file__).with_name("fake_ray.py")}" "$@"\n')
+    script.chmod(0o700)
+    return ["--ray", str(script)]
+
+
 @contextlib.asynccontextmanager
 async def client(kubeconfig_path: Path) -> AsyncIterator[KubeApi]:
     """A client with the identity of the kubeconfig."""

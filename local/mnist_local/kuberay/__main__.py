@@ -23,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--work-dir", type=Path, required=True, help="folder for the pods' files")
     result.add_argument("--pod-log-dir", type=Path, required=True, help="folder for the containers' logs")
     result.add_argument("--namespace", action="append", default=[], help="namespace to serve (default: all)")
+    result.add_argument("--ray", type=Path, help="Ray's command (default: the one beside this Python)")
     limits = Limits()
     result.add_argument(
         "--status-check-timeout",
@@ -48,7 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    ray = {"ray": options.ray.resolve()} if options.ray else {}
     settings = Settings(
+        **ray,
         kubeconfig=options.kubeconfig.resolve(),
         work_dir=options.work_dir.resolve(),
         pod_log_dir=options.pod_log_dir.resolve(),

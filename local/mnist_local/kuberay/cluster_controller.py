@@ -1,8 +1,10 @@
 """Reconciles RayClusters: token Secret, head Service, pods, status."""
 
 import logging
+import time
 
-from mnist_local.kuberay import clock, cluster_plan, cluster_status, names, objects, pods, validation
+from mnist_local.kuberay import clock, cluster_plan, cluster_status, names, objects, pod_state, pods, validation
+from mnist_local.kuberay import conditions as c
 from mnist_local.kuberay import constants as k
 from mnist_local.kuberay.cluster_plan import Creation
 from mnist_local.kuberay.cluster_status import ReconcileError
@@ -15,8 +17,34 @@ from mnist_local.kuberay.workqueue import WorkQueue
 
 _RETRY_S = 0.5
 _RESYNC_S = 60.0
+_FIRST_BRAKE_S = 0.5
+_LAST_BRAKE_S = 30.0
 
 log = logging.getLogger(__name__)
+
+
+class Brake:
+    """Slows down the replacement of pods that end again and again before their cluster was ever ready."""
+
+    def __init__(self) -> None:
+        """Nothing has failed yet."""
+        self._failures = 0
+        self._until = 0.0
+
+    def failed(self) -> None:
+        """A pod had to be replaced: the first time at once, later ones ever more slowly."""
+        delay = 0.0 if self._failures == 0 else min(_FIRST_BRAKE_S * 2.0**self._failures, _LAST_BRAKE_S)
+        self._failures += 1
+        self._until = time.monotonic() + delay
+
+    def released(self) -> None:
+        """The cluster is well."""
+        self._failures = 0
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds until the next pod may be made."""
+        return max(0.0, self._until - time.monotonic())
 
 
 class ClusterController:
@@ -28,9 +56,15 @@ class ClusterController:
         self._stores = stores
         self._factory = factory
         self._events = events
+        self._brakes: dict[str, Brake] = {}
         self.queue = WorkQueue("RayCluster", self._reconcile)
-        stores.clusters.subscribe(lambda cluster, _: self.queue.add(key_of(cluster)))
+        stores.clusters.subscribe(self._on_cluster)
         stores.pods.subscribe(self._on_pod)
+
+    def _on_cluster(self, cluster: Json, deleted: bool) -> None:
+        if deleted:
+            self._brakes.pop(cluster["metadata"]["uid"], None)
+        self.queue.add(key_of(cluster))
 
     def _on_pod(self, pod: Json, _: bool) -> None:
         if name := labels_of(pod).get(k.CLUSTER_LABEL):
@@ -57,9 +91,16 @@ class ClusterController:
             error = ReconcileError(str(refused))
         status = cluster_status.compute(cluster, self._stores.cluster_pods(key), service, error, clock.timestamp())
         await self._write_status(cluster, status)
+        brake = self._brake(cluster)
         if error is not None:
             log.info("RayCluster %s/%s: %s", *key, error.message)
-        return _RESYNC_S if error is None else _RETRY_S
+            return _RETRY_S
+        if c.is_true(status["conditions"], cluster_status.HEAD_READY):
+            brake.released()
+        return brake.remaining_s or _RESYNC_S
+
+    def _brake(self, cluster: Json) -> Brake:
+        return self._brakes.setdefault(cluster["metadata"]["uid"], Brake())
 
     async def _write_status(self, cluster: Json, status: Json) -> None:
         if not cluster_status.worth_writing(cluster.get("status") or {}, status):
@@ -98,6 +139,11 @@ class ClusterController:
         for deletion in plan.deletions:
             await self._api.delete(PODS, deletion.pod)
             await self._events.record(cluster, "Normal", deletion.event, deletion.note, "Delete")
+        brake = self._brake(cluster)
+        if any(pod_state.phase(deletion.pod) in {"Failed", "Succeeded"} for deletion in plan.deletions):
+            brake.failed()
+        if brake.remaining_s:
+            return plan.error
         for creation in plan.creations:
             if failure := await self._create(cluster, creation):
                 return failure

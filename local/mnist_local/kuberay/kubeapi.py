@@ -69,20 +69,30 @@ def is_conflict(error: ApiError) -> bool:
     return error.status == 409 and error.reason != "AlreadyExists"
 
 
+def _session(connection: Connection) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        headers={"Accept": "application/json", "User-Agent": "mnist-local-kuberay", **connection.headers},
+        connector=aiohttp.TCPConnector(ssl=connection.ssl or True, limit=0),
+    )
+
+
 class KubeApi:
     """Requests to one API server over one connection pool."""
 
     def __init__(self, connection: Connection) -> None:
         """Use inside a running event loop; close with `close`."""
         self.connection = connection
-        self._session = aiohttp.ClientSession(
-            headers={"Accept": "application/json", "User-Agent": "mnist-local-kuberay", **connection.headers},
-            connector=aiohttp.TCPConnector(ssl=connection.ssl or True, limit=0),
-        )
+        self._session = _session(connection)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()
+
+    async def reconnect(self, connection: Connection) -> None:
+        """Go on with another connection: the server was started anew, with other keys."""
+        former, self._session = self._session, _session(connection)
+        self.connection = connection
+        await former.close()
 
     async def request(
         self,

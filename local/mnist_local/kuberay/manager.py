@@ -29,6 +29,7 @@ from mnist_local.pod import process_tree
 
 _WORKERS = 4
 _ORPHAN_CHECK_S = 2.0
+_KUBECONFIG_CHECK_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +43,9 @@ async def _api(settings: Settings) -> AsyncIterator[KubeApi]:
         await api.close()
 
 
-def _install_stand_ins(folder: Path) -> None:
+def _install_stand_ins(folder: Path, ray: Path) -> None:
     """A `ray` that answers `ray job …` over plain HTTP at once, and leaves everything else to Ray's own command."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    ray = Path(sys.executable).parent / "ray"
     script = folder / "ray"
     script.write_text(
         "#!/bin/sh\n"
@@ -60,7 +60,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     process_tree.become_subreaper()
     leftovers.end_former(settings.work_dir)
     folders = Folders(settings.work_dir, settings.pod_log_dir)
-    _install_stand_ins(folders.bin)
+    _install_stand_ins(folders.bin, settings.ray)
     try:
         async with _api(settings) as api, aiohttp.ClientSession() as http:
             await _serve(settings, api, http, folders, stop)
@@ -98,7 +98,10 @@ async def _serve(
             _forget_later(places, cluster["metadata"]["uid"])
 
     stores.clusters.subscribe(forget)
-    tasks = [asyncio.create_task(_keep_orphans_out(kubelet))]
+    tasks = [
+        asyncio.create_task(_keep_orphans_out(kubelet)),
+        asyncio.create_task(_follow_kubeconfig(settings.kubeconfig, api)),
+    ]
     for store in stores.all():
         tasks.append(asyncio.create_task(store.run()))
         await _unless(stop, store.synced())
@@ -122,6 +125,27 @@ async def _unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> Non
     await asyncio.wait([waiting, doing], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     doing.cancel()
+
+
+async def _follow_kubeconfig(path: Path, api: KubeApi) -> None:
+    """An API server that is started anew writes another kubeconfig."""
+    seen = _modified(path)
+    while True:
+        await asyncio.sleep(_KUBECONFIG_CHECK_S)
+        if (now := _modified(path)) == seen or now is None:
+            continue
+        seen = now
+        try:
+            await api.reconnect(kubeconfig.load(path))
+        except (kubeconfig.KubeconfigError, OSError) as error:
+            log.warning("the new kubeconfig is not usable: %s", error)
+
+
+def _modified(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 async def _keep_orphans_out(kubelet: Kubelet) -> None:

@@ -32,6 +32,10 @@ class Pace:
     running_s: float = 0.3
 
 
+class TokenMissingError(LookupError):
+    """A cluster with token authentication whose token cannot be read: KubeRay can do nothing, not even let go."""
+
+
 class RayJobController:
     """Submits, follows, stops."""
 
@@ -189,7 +193,7 @@ class RayJobController:
             secret = await self._api.find(SECRETS, cluster["metadata"]["namespace"], name)
             encoded = ((secret or {}).get("data") or {}).get(k.AUTH_TOKEN_KEY)
             if encoded is None:
-                raise DashboardError(f"auth token key {k.AUTH_TOKEN_KEY} not found in secret {name}")
+                raise TokenMissingError(f"auth token key {k.AUTH_TOKEN_KEY} not found in secret {name}")
             token = base64.b64decode(encoded).decode()
         return Dashboard(self._http, place.dashboard, token)
 

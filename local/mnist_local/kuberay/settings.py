@@ -1,5 +1,6 @@
 """Settings of a local KubeRay."""
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,5 +16,7 @@ class Settings:
     work_dir: Path
     pod_log_dir: Path
     namespaces: tuple[str, ...] = ()
+    ray: Path = field(default_factory=lambda: Path(sys.executable).parent / "ray")
+    """Ray's command."""
     limits: Limits = field(default_factory=Limits)
     pace: Pace = field(default_factory=Pace)

@@ -1,0 +1,290 @@
+"""RayClusters on the local KubeRay: what is made, what is shown, what is put right, what is cleaned up."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import signal
+from typing import Any
+
+import pytest
+from tests.integration.kuberay.conftest import NAMESPACE, Stack, pod_template
+from tests.support.kuberay import eventually
+
+from mnist_local.kuberay import constants as k
+from mnist_local.kuberay.kubeapi import PODS, RAYCLUSTERS, SECRETS, SERVICES
+
+
+def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
+    found: dict[str, Any] = next((c for c in status.get("conditions", []) if c["type"] == kind), {})
+    return found
+
+
+async def test_everything_of_a_cluster_is_made_and_owned_by_it(stack: Stack) -> None:
+    name = stack.name()
+    cluster = await stack.ready_cluster(name, workers=2)
+
+    secret = await stack.api.get(SECRETS, NAMESPACE, name)
+    service = await stack.api.get(SERVICES, NAMESPACE, f"{name}-head-svc")
+    pods = await stack.pods(name)
+    for owned in (secret, service, *pods):
+        (reference,) = owned["metadata"]["ownerReferences"]
+        assert reference["uid"] == cluster["metadata"]["uid"]
+        assert reference["controller"] is True
+        assert reference["blockOwnerDeletion"] is True
+    assert len(base64.b64decode(secret["data"]["auth_token"])) >= 32
+    assert service["spec"]["clusterIP"] == "None"
+    assert sorted(pod["metadata"]["labels"][k.NODE_TYPE_LABEL] for pod in pods) == ["head", "worker", "worker"]
+    status = cluster["status"]
+    assert (status["readyWorkerReplicas"], status["availableWorkerReplicas"]) == (2, 2)
+    (head,) = await stack.pods(name, k.HEAD)
+    assert status["head"]["podName"] == head["metadata"]["name"]
+    assert status["head"]["podIP"] == head["status"]["podIP"]
+    assert status["head"]["podIP"].startswith("127.")
+    assert condition(status, "RayClusterProvisioned")["reason"] == "AllPodRunningAndReadyFirstTime"
+    assert {"CreatedService", "CreatedHeadPod", "CreatedWorkerPod"} <= await stack.event_reasons(name)
+    assert {"Scheduled", "Started"} <= await stack.event_reasons(head["metadata"]["name"])
+
+
+async def test_each_pod_has_an_address_of_its_own_and_no_secret_in_its_arguments(stack: Stack) -> None:
+    name = stack.name()
+    await stack.ready_cluster(name, workers=2)
+    pods = await stack.pods(name)
+    assert len({pod["status"]["podIP"] for pod in pods}) == 3
+    secret = await stack.api.get(SECRETS, NAMESPACE, name)
+    token = base64.b64decode(secret["data"]["auth_token"])
+    for pod in pods:
+        commands = [stack.command_of(pid) for pid in stack.processes_of(pod)]
+        assert commands
+        assert not any(token in command for command in commands)
+    files = list((stack.kuberay.work_dir / "pods").rglob("ray-auth-token"))
+    assert files
+    assert all(file.stat().st_mode & 0o077 == 0 for file in files)
+
+
+async def test_dead_head_becomes_a_new_pod_and_its_workers_follow(stack: Stack) -> None:
+    name = stack.name()
+    before = (await stack.ready_cluster(name, workers=2))["status"]
+    (head,) = await stack.pods(name, k.HEAD)
+    old_workers = {pod["metadata"]["name"] for pod in await stack.pods(name, k.WORKER)}
+    for pid in stack.processes_of(head):
+        os.kill(pid, signal.SIGKILL)
+
+    after = await stack.until_cluster(
+        name,
+        lambda status: (
+            status["head"].get("podName") not in {None, before["head"]["podName"]}
+            and condition(status, "HeadPodReady")["status"] == "True"
+        ),
+    )
+    assert after["status"]["state"] == "ready"
+    assert condition(after["status"], "RayClusterProvisioned")["status"] == "True"
+
+    async def workers_replaced() -> bool:
+        names = {pod["metadata"]["name"] for pod in await stack.pods(name, k.WORKER)}
+        return len(names) == 2 and not names & old_workers
+
+    await eventually(workers_replaced, 20)
+    await stack.until_cluster(name, lambda status: status.get("readyWorkerReplicas") == 2)
+    assert "DeletedHeadPod" in await stack.event_reasons(name)
+
+
+async def test_dead_worker_is_replaced_and_the_head_is_not(stack: Stack) -> None:
+    name = stack.name()
+    before = (await stack.ready_cluster(name, workers=2))["status"]
+    lost = (await stack.pods(name, k.WORKER))[0]
+    os.kill(stack.processes_of(lost)[0], signal.SIGKILL)
+
+    async def replaced() -> bool:
+        names = {pod["metadata"]["name"] for pod in await stack.pods(name, k.WORKER)}
+        return len(names) == 2 and lost["metadata"]["name"] not in names
+
+    await eventually(replaced, 20)
+    after = await stack.until_cluster(name, lambda status: status.get("readyWorkerReplicas") == 2)
+    assert after["status"]["head"]["podName"] == before["head"]["podName"]
+
+
+async def test_deleted_pod_ends_and_is_replaced(stack: Stack) -> None:
+    name = stack.name()
+    await stack.ready_cluster(name)
+    (worker,) = await stack.pods(name, k.WORKER)
+    await stack.api.delete(PODS, worker)
+
+    async def replaced() -> bool:
+        names = [pod["metadata"]["name"] for pod in await stack.pods(name, k.WORKER)]
+        return len(names) == 1 and names != [worker["metadata"]["name"]]
+
+    await eventually(replaced, 20)
+    assert stack.processes_of(worker) == []
+    assert "Killing" in await stack.event_reasons(worker["metadata"]["name"])
+
+
+async def test_forced_deletion_kills_at_once(stack: Stack) -> None:
+    name = stack.name()
+    await stack.ready_cluster(name)
+    (worker,) = await stack.pods(name, k.WORKER)
+    assert stack.processes_of(worker)
+    await stack.api.delete(PODS, worker, grace_period_seconds=0)
+    await eventually(lambda: not stack.processes_of(worker), 10)
+
+
+async def test_grace_period_is_given_and_then_taken(stack: Stack) -> None:
+    name = stack.name()
+    stubborn = pod_template("ray-head", container={"command": ["trap '' TERM"]})
+    stubborn["spec"]["terminationGracePeriodSeconds"] = 1
+    await stack.ready_cluster(name, 0, headGroupSpec={"rayStartParams": {}, "template": stubborn})
+    (head,) = await stack.pods(name, k.HEAD)
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    await stack.api.delete(PODS, head, grace_period_seconds=1)
+    await eventually(lambda: not stack.processes_of(head), 15)
+    assert loop.time() - begun >= 0.9
+
+
+async def test_replicas_are_followed_up_and_down(stack: Stack) -> None:
+    name = stack.name()
+    cluster = await stack.ready_cluster(name)
+    groups = cluster["spec"]["workerGroupSpecs"]
+    for wanted in (3, 1):
+        groups[0]["replicas"] = wanted
+        await stack.api.merge_patch(RAYCLUSTERS, NAMESPACE, name, {"spec": {"workerGroupSpecs": groups}})
+        await stack.until_cluster(
+            name,
+            lambda status, wanted=wanted: (
+                status.get("desiredWorkerReplicas") == wanted and status.get("readyWorkerReplicas") == wanted
+            ),
+        )
+    assert len(await stack.pods(name, k.WORKER)) == 1
+
+
+async def test_template_changes_are_ignored(stack: Stack) -> None:
+    name = stack.name()
+    cluster = await stack.ready_cluster(name)
+    before = {pod["metadata"]["uid"] for pod in await stack.pods(name)}
+    groups = cluster["spec"]["workerGroupSpecs"]
+    groups[0]["template"]["spec"]["containers"][0]["image"] = "other"
+    await stack.api.merge_patch(RAYCLUSTERS, NAMESPACE, name, {"spec": {"workerGroupSpecs": groups}})
+    second = stack.name()
+    await stack.ready_cluster(second)  # time in which a change would have been acted on
+    assert {pod["metadata"]["uid"] for pod in await stack.pods(name)} == before
+
+
+async def test_suspend_frees_the_pods_and_resume_makes_others(stack: Stack) -> None:
+    name = stack.name()
+    first = (await stack.ready_cluster(name))["status"]
+    await stack.api.merge_patch(RAYCLUSTERS, NAMESPACE, name, {"spec": {"suspend": True}})
+    suspended = (await stack.until_cluster(name, lambda status: status.get("state") == "suspended"))["status"]
+    assert await stack.pods(name) == []
+    assert condition(suspended, "RayClusterSuspended")["status"] == "True"
+    assert condition(suspended, "RayClusterProvisioned")["message"] == "RayCluster has been suspended"
+    assert condition(suspended, "HeadPodReady")["reason"] == "HeadPodNotFound"
+    assert {"ready", "suspended"} <= set(suspended["stateTransitionTimes"])
+
+    await stack.api.merge_patch(RAYCLUSTERS, NAMESPACE, name, {"spec": {"suspend": None}})
+    await stack.ready_cluster(stack.name(), workers=0)
+    assert (await stack.cluster(name))["status"]["state"] == "suspended"
+
+    await stack.api.merge_patch(RAYCLUSTERS, NAMESPACE, name, {"spec": {"suspend": False}})
+    resumed = (await stack.until_cluster(name, lambda status: status.get("state") == "ready"))["status"]
+    assert resumed["head"]["podName"] != first["head"]["podName"]
+    assert condition(resumed, "RayClusterSuspended")["status"] == "False"
+
+
+@pytest.mark.parametrize("policy", ["Background", "Foreground"])
+async def test_deleting_a_cluster_ends_all_of_it(stack: Stack, policy: str) -> None:
+    name = stack.name()
+    cluster = await stack.ready_cluster(name, workers=2)
+    pods = await stack.pods(name)
+    await stack.api.delete(RAYCLUSTERS, cluster, propagation_policy=policy)
+
+    async def gone() -> bool:
+        found = [await stack.api.find(SECRETS, NAMESPACE, name), await stack.api.find(RAYCLUSTERS, NAMESPACE, name)]
+        return found == [None, None] and await stack.pods(name) == []
+
+    await eventually(gone, 20)
+    assert [pid for pod in pods for pid in stack.processes_of(pod)] == []
+
+
+async def test_missing_secret_holds_the_head_back_until_it_appears(stack: Stack) -> None:
+    name = stack.name()
+    reference = {"envFrom": [{"secretRef": {"name": f"{name}-store"}}]}
+    template = pod_template("ray-head", container=reference)
+    await stack.create_cluster(name, 0, headGroupSpec={"rayStartParams": {}, "template": template})
+    held = await stack.until_cluster(
+        name, lambda status: condition(status, "HeadPodReady").get("reason") == "CreateContainerConfigError"
+    )
+    message = condition(held["status"], "HeadPodReady")["message"]
+    assert message.endswith(f'ray-head: secret "{name}-store" not found')
+    (head,) = await stack.pods(name, k.HEAD)
+    assert head["status"]["phase"] == "Pending"
+    assert "Failed" in await stack.event_reasons(head["metadata"]["name"])
+
+    data = {"AWS_ACCESS_KEY_ID": base64.b64encode(b"me").decode()}
+    metadata = {"name": f"{name}-store", "namespace": NAMESPACE}
+    await stack.api.create(SECRETS, {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
+    await stack.until_cluster(name, lambda status: status.get("state") == "ready")
+    (same,) = await stack.pods(name, k.HEAD)
+    assert same["metadata"]["uid"] == head["metadata"]["uid"]
+
+
+async def test_refused_cluster_gets_an_event_and_no_status(stack: Stack) -> None:
+    name = stack.name()
+    await stack.create_cluster(name, rayVersion="")
+
+    async def told() -> bool:
+        return "InvalidRayClusterSpec" in await stack.event_reasons(name)
+
+    await eventually(told, 10)
+    assert not (await stack.cluster(name)).get("status")
+    assert await stack.pods(name) == []
+
+
+async def test_missing_service_account_is_a_replica_failure(stack: Stack) -> None:
+    name = stack.name()
+    template = pod_template("ray-head", serviceAccountName=f"{name}-nobody")
+    await stack.create_cluster(name, 0, headGroupSpec={"rayStartParams": {}, "template": template})
+    failed = await stack.until_cluster(name, lambda status: condition(status, "ReplicaFailure"))
+    failure = condition(failed["status"], "ReplicaFailure")
+    assert failure["reason"] == "FailedCreateHeadPod"
+    assert f'serviceaccount "{name}-nobody" not found' in failure["message"]
+    assert "FailedToCreateHeadPod" in await stack.event_reasons(name)
+
+
+async def test_container_of_an_always_restarting_pod_restarts_in_place(stack: Stack) -> None:
+    name = stack.name()
+    template = pod_template("ray-head")
+    template["spec"]["restartPolicy"] = "Always"
+    await stack.ready_cluster(name, 0, headGroupSpec={"rayStartParams": {}, "template": template})
+    (head,) = await stack.pods(name, k.HEAD)
+    for pid in stack.processes_of(head):
+        os.kill(pid, signal.SIGKILL)
+
+    async def restarted() -> dict[str, Any] | None:
+        (pod,) = await stack.pods(name, k.HEAD)
+        status = pod["status"]["containerStatuses"][0]
+        return pod if status["restartCount"] == 1 and status["ready"] else None
+
+    pod = await eventually(restarted, 20)
+    assert pod["metadata"]["uid"] == head["metadata"]["uid"]
+    assert pod["status"]["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] == 137
+
+
+async def test_head_that_cannot_start_is_not_retried_without_end(stack: Stack) -> None:
+    name = stack.name()
+    template = pod_template("ray-head", container={"command": ["exit 3 #"]})
+    await stack.create_cluster(name, 0, headGroupSpec={"rayStartParams": {}, "template": template})
+    seen: set[str] = set()
+    deadline = asyncio.get_running_loop().time() + 4
+    while asyncio.get_running_loop().time() < deadline:
+        seen |= {pod["metadata"]["name"] for pod in await stack.pods(name)}
+        await asyncio.sleep(0.05)
+    assert 2 <= len(seen) <= 5
+
+
+async def test_clusters_side_by_side(stack: Stack) -> None:
+    names = [stack.name() for _ in range(3)]
+    clusters = await asyncio.gather(*(stack.ready_cluster(name, workers=1) for name in names))
+    addresses = [pod["status"]["podIP"] for name in names for pod in await stack.pods(name)]
+    assert len(set(addresses)) == 6
+    assert len({cluster["status"]["head"]["podIP"] for cluster in clusters}) == 3

@@ -1,0 +1,207 @@
+"""RayJobs on the local KubeRay."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.integration.kuberay.conftest import NAMESPACE, Stack
+from tests.support.kuberay import eventually
+
+from mnist_local.kuberay import constants as k
+from mnist_local.kuberay.kubeapi import JOBS, PODS, RAYCLUSTERS, RAYJOBS
+
+ENDS = {"Complete", "Failed", "ValidationFailed"}
+
+
+def ended(status: dict[str, Any]) -> bool:
+    return status.get("jobDeploymentStatus") in ENDS
+
+
+def running(status: dict[str, Any]) -> bool:
+    return status.get("jobStatus") == "RUNNING"
+
+
+async def submitter_pods(stack: Stack, job: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await stack.api.list(PODS, NAMESPACE, {"labelSelector": f"job-name={job}"}))["items"]
+    return found
+
+
+async def test_http_mode_runs_to_success(stack: Stack) -> None:
+    cluster, name = stack.name(), stack.name("job")
+    await stack.ready_cluster(cluster)
+    await stack.create_job(name, cluster, "echo hello")
+    job = await stack.until_job(name, ended)
+    status = job["status"]
+    assert (status["jobDeploymentStatus"], status["jobStatus"]) == ("Complete", "SUCCEEDED")
+    assert (status["succeeded"], status["failed"]) == (1, 0)
+    assert status["message"] == "Job finished successfully."
+    assert status["dashboardURL"] == f"{cluster}-head-svc.{NAMESPACE}.svc.cluster.local:8265"
+    assert status["jobId"].startswith(f"{name}-")
+    assert {"startTime", "endTime"} <= set(status["rayJobInfo"])
+    assert k.RAYJOB_FINALIZER in job["metadata"]["finalizers"]
+    assert await stack.api.find(JOBS, NAMESPACE, name) is None
+
+
+async def test_submitter_pod_shows_the_log(stack: Stack) -> None:
+    cluster, name = stack.name(), stack.name("job")
+    await stack.ready_cluster(cluster)
+    await stack.create_job(name, cluster, "echo out of the job", submissionMode="K8sJobMode")
+    status = (await stack.until_job(name, ended))["status"]
+    assert (status["jobDeploymentStatus"], status["jobStatus"]) == ("Complete", "SUCCEEDED")
+    (pod,) = await submitter_pods(stack, name)
+    assert pod["status"]["phase"] == "Succeeded"
+    assert "out of the job" in stack.log_of(pod, k.SUBMITTER_CONTAINER)
+    batch = await stack.api.get(JOBS, NAMESPACE, name)
+    assert batch["status"]["succeeded"] == 1
+    assert "Complete" in {condition["type"] for condition in batch["status"]["conditions"]}
+    assert "CreatedRayJobSubmitter" in await stack.event_reasons(name)
+
+
+async def test_own_submitter_template_is_honoured(stack: Stack) -> None:
+    cluster, name = stack.name(), stack.name("job")
+    await stack.ready_cluster(cluster)
+    script = (
+        "echo mine; ray job submit --address=http://$RAY_DASHBOARD_ADDRESS "
+        "--submission-id=$RAY_JOB_SUBMISSION_ID -- echo submitted by me"
+    )
+    container = {"name": "submitter", "image": "none", "command": ["/bin/sh", "-c", script]}
+    template = {"spec": {"restartPolicy": "Never", "containers": [container]}}
+    await stack.create_job(name, cluster, "unused", submissionMode="K8sJobMode", submitterPodTemplate=template)
+    status = (await stack.until_job(name, ended))["status"]
+    assert status["jobStatus"] == "SUCCEEDED"
+    (pod,) = await submitter_pods(stack, name)
+    log = stack.log_of(pod, "submitter")
+    assert "mine" in log
+    assert "submitted by me" in log
+
+
+@pytest.mark.parametrize("mode", ["HTTPMode", "K8sJobMode"])
+async def test_failed_entrypoint_tells_its_exit_code_and_log(stack: Stack, mode: str) -> None:
+    cluster, name = stack.name(), stack.name("job")
+    await stack.ready_cluster(cluster)
+    await stack.create_job(name, cluster, "sh -c 'echo so it goes && exit 3'", submissionMode=mode)
+    status = (await stack.until_job(name, ended))["status"]
+    assert (status["jobDeploymentStatus"], status["jobStatus"], status["reason"]) == ("Failed", "FAILED", "AppFailed")
+    assert "failed with exit code 3" in status["message"]
+    assert "so it goes" in status["message"]
+    assert (status["succeeded"], status["failed"]) == (0, 1)
+
+
+async def test_missing_cluster_is_waited_for(stack: Stack) -> None:
+    cluster, name = stack.name(), stack.name("job")
+    await stack.create_job(name, cluster, "true")
+
+    async def told() -> bool:
+        return "RayClusterNotFound" in await stack.event_reasons(name)
+
+    await eventually(told, 10)
+    job = await stack.api.get(RAYJOBS, NAMESPACE, name)
+    assert job["status"]["jobDeploymentStatus"] == "Initializing"
+    assert "reason" not in job["status"]
+    await stack.create_cluster(cluster, 0)
+    assert (await stack.until_job(name, ended))["status"]["jobDeploymentStatus"] == "Complete"
+
+
+async def test_deadline(stack: Stack) -> None:
+    cluster, name = stack.name(), stack.name("job")
+    await stack.ready_cluster(cluster)
+    await stack.create_job(name, cluster, "sleep 300", activeDeadlineSeconds=1)
+    status = (await stack.until_job(name, ended))["status"]
+    assert (status["reason"], status["jobStatus"], status["failed"]) == ("DeadlineExceeded", "RUNNING", 1)
+    assert status["message"].endswith("ActiveDeadlineSeconds: 1")
+
+
+async def test_deleting_a_running_job_stops_it_first(stack: Stack, tmp_path: Path) -> None:
+    cluster, name = stack.name(), stack.name("job")
+    await stack.ready_cluster(cluster)
+    marker = tmp_path / "stopped"
+    await stack.create_job(name, cluster, f"trap 'touch {marker}; exit' TERM; sleep 300 & wait")
+    job = await stack.until_job(name, running)
+    await stack.api.delete(RAYJOBS, job)
+
+    async def gone() -> bool:
+        return await stack.api.find(RAYJOBS, NAMESPACE, name) is None
+
+    await eventually(gone, 10)
+    await eventually(marker.exists, 10)
+    assert (await stack.cluster(cluster))["status"]["state"] == "ready"
+
+
+async def test_invalid_job_is_refused_and_never_leaves_that(stack: Stack) -> None:
+    name = stack.name("job")
+    await stack.create_job(name, "any", "true", backoffLimit=2)
+    status = (await stack.until_job(name, ended))["status"]
+    assert (status["jobDeploymentStatus"], status["reason"]) == ("ValidationFailed", "ValidationFailed")
+    assert "BackoffLimit" in status["message"]
+    assert "InvalidRayJobSpec" in await stack.event_reasons(name)
+    await stack.api.merge_patch(RAYJOBS, NAMESPACE, name, {"spec": {"backoffLimit": 0}})
+    await stack.ready_cluster(stack.name(), 0)
+    job = await stack.api.get(RAYJOBS, NAMESPACE, name)
+    assert job["status"]["jobDeploymentStatus"] == "ValidationFailed"
+
+
+async def test_lost_head_starts_the_job_over_under_the_same_id(stack: Stack) -> None:
+    cluster, name = stack.name(), stack.name("job")
+    await stack.ready_cluster(cluster)
+    await stack.create_job(name, cluster, "sleep 300")
+    before = (await stack.until_job(name, running))["status"]
+    await asyncio.sleep(1.1)  # start times are written in whole seconds
+    (head,) = await stack.pods(cluster, k.HEAD)
+    statuses: list[str] = []
+
+    def again(status: dict[str, Any]) -> bool:
+        if status.get("jobStatus") and (not statuses or statuses[-1] != status["jobStatus"]):
+            statuses.append(status["jobStatus"])
+        return running(status) and status["rayJobInfo"]["startTime"] != before["rayJobInfo"]["startTime"]
+
+    for pid in stack.processes_of(head):
+        os.kill(pid, signal.SIGKILL)
+    after = (await stack.until_job(name, again))["status"]
+    assert "Failure" in statuses
+    assert after["jobId"] == before["jobId"]
+    assert after["jobDeploymentStatus"] == "Running"
+    assert "jobStatusCheckFailureStartTime" not in after
+
+
+async def test_runtime_env_reaches_the_job(stack: Stack) -> None:
+    cluster, name = stack.name(), stack.name("job")
+    await stack.ready_cluster(cluster)
+    await stack.create_job(name, cluster, 'test "$GREETING" = hi', runtimeEnvYAML="env_vars:\n  GREETING: hi\n")
+    assert (await stack.until_job(name, ended))["status"]["jobStatus"] == "SUCCEEDED"
+
+
+async def test_job_environment_is_that_of_the_head_pod(stack: Stack) -> None:
+    cluster, name = stack.name(), stack.name("job")
+    await stack.ready_cluster(cluster)
+    checks = " && ".join(
+        [
+            'test -d "$MNIST_SCRATCH_DIR"',
+            'test -n "$KUBERNETES_SERVICE_HOST"',
+            'test -n "$KUBERNETES_SERVICE_PORT"',
+            'test "$RAY_AUTH_MODE" = token',
+            'test -r "$RAY_AUTH_TOKEN_PATH"',
+            f'test "$RAY_CLUSTER_NAME" = {cluster}',
+            'test "$RAY_CLUSTER_NAMESPACE" = default',
+            "command -v python >/dev/null",
+            'test "$(pwd)" = "$HOME"',
+        ]
+    )
+    await stack.create_job(name, cluster, checks)
+    status = (await stack.until_job(name, ended))["status"]
+    assert status["jobStatus"] == "SUCCEEDED", status["message"]
+
+
+async def test_unreachable_dashboard_fails_the_job_after_its_time(own_stack: Stack) -> None:
+    await own_stack.ready_cluster("c", 0)
+    await own_stack.create_job("job", "c", "sleep 300")
+    await own_stack.until_job("job", running)
+    await own_stack.api.merge_patch(RAYCLUSTERS, NAMESPACE, "c", {"spec": {"suspend": True}})
+    status = (await own_stack.until_job("job", ended))["status"]
+    assert status["reason"] == "JobStatusCheckTimeoutExceeded"
+    assert status["jobStatus"] == "Failure"
+    assert "exceeded timeout of 2s" in status["message"]
