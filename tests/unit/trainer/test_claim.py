@@ -71,7 +71,7 @@ def test_newer_process_takes_over_and_the_older_is_told():
     old, new = claim(api, "old"), claim(api, "new")
     old.send(compose(1, "old", {"state": "Training"}))
     new.send(compose(1, "new", {"state": "Starting"}))
-    with pytest.raises(ReplacedError, match="another process .new. now trains training default/mnist") as caught:
+    with pytest.raises(ReplacedError, match=r"another process \(new\) now trains training default/mnist") as caught:
         old.send(compose(1, "old", {"state": "Succeeded"}))
     assert caught.value.exit_code == 76
     assert api.reported["runId"] == "new"

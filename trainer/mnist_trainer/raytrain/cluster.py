@@ -19,6 +19,8 @@ _RAY_TRAIN_DEFAULTS = {
     "RAY_USAGE_STATS_ENABLED": "0",
 }
 
+_TOKEN = "token"  # noqa: S105  (the name of the file)
+
 
 @dataclass
 class RayCluster:
@@ -35,42 +37,44 @@ class RayCluster:
         shutil.rmtree(self.scratch, ignore_errors=True)
 
 
-def open_cluster(env: MutableMapping[str, str], workers: int, gpus: float, elastic: bool) -> RayCluster:
-    """Connect to the cluster at RAY_ADDRESS, or start one on this machine with room for `workers`.
+def prepare(env: MutableMapping[str, str], elastic: bool) -> Path:
+    """Set what Ray reads when it is imported from `env`, the process's environment, and import it.
 
-    `env` is the process's environment: Ray reads it when it is imported, which happens here.
+    Returns the name of a scratch folder; `open_cluster` makes it.
     """
-    scratch = Path(tempfile.mkdtemp(prefix="mt-", dir=_scratch_parent(env)))
-    own = not env.get("RAY_ADDRESS")
+    scratch = Path(_scratch_parent(env)) / f"mt-{secrets.token_hex(4)}"
     for name, value in _RAY_TRAIN_DEFAULTS.items():
         env.setdefault(name, value)
     # One helper process less, where a notice of preemption would change nothing.
     env.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "1" if elastic else "0")
-    if own:
+    if not env.get("RAY_ADDRESS"):
         env["RAY_TMPDIR"] = str(scratch)
         if "RAY_AUTH_MODE" not in env:
-            _make_token(env, scratch / "token")
+            # Ray listens on all interfaces, so that even a cluster for one run asks for a token; without a path of ours
+            # it would keep one in the home folder.
+            env.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(scratch / _TOKEN))
+    import ray.train  # noqa: F401  (the better part of a second, well spent while the data loads)
+
+    return scratch
+
+
+def open_cluster(scratch: Path, address: str | None, workers: int, gpus: float) -> RayCluster:
+    """Connect to the cluster at `address` (RAY_ADDRESS), or start one on this machine with room for `workers`."""
     import ray
 
+    scratch.mkdir(mode=0o700)
+    logging.getLogger("ray._private.worker").setLevel(logging.ERROR)  # it warns that this is not the main thread
     # The workers' output stays in Ray's logs: a run reports through its own channel.
     quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
-    if own:
-        ray.init(num_cpus=workers, num_gpus=int(gpus * workers) or None, include_dashboard=False, **quiet)
+    if address:
+        ray.init(address=address, **quiet)
     else:
-        ray.init(address="auto", **quiet)
-    return RayCluster(own, scratch)
+        (scratch / _TOKEN).write_text(secrets.token_hex(32))
+        ray.init(num_cpus=workers, num_gpus=int(gpus * workers) or None, include_dashboard=False, **quiet)
+    return RayCluster(own=not address, scratch=scratch)
 
 
-def _make_token(env: MutableMapping[str, str], path: Path) -> None:
-    # Ray listens on all interfaces, so that even a cluster for one run asks for a token; without a path of ours it
-    # would keep one in the home folder.
-    path.touch(mode=0o600)
-    path.write_text(secrets.token_hex(32))
-    env["RAY_AUTH_MODE"] = "token"
-    env["RAY_AUTH_TOKEN_PATH"] = str(path)
-
-
-def _scratch_parent(env: Mapping[str, str]) -> str | None:
+def _scratch_parent(env: Mapping[str, str]) -> str:
     # Sockets live below it, and their addresses have room for about a hundred characters.
     given = env.get("MNIST_SCRATCH_DIR")
-    return given if given and len(given) <= 40 and Path(given).is_dir() else None
+    return given if given and len(given) <= 40 and Path(given).is_dir() else tempfile.gettempdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Iterator, MutableMapping
@@ -12,63 +13,56 @@ from mnist_trainer.config import RunConfig
 from mnist_trainer.data import Dataset
 from mnist_trainer.errors import FailureReason, TrainerError
 from mnist_trainer.plan import TrainingPlan
-from mnist_trainer.raytrain.cluster import RayCluster, open_cluster
+from mnist_trainer.raytrain.cluster import RayCluster, open_cluster, prepare
 from mnist_trainer.raytrain.messages import EpochFinished, Finished, Message, WorkerFailed, WorkersLost
 
 _RECEIVE_SECONDS = 5.0
 _LOSSES_WITHOUT_PROGRESS = 3
 _RESIZE_SECONDS = 10.0
 _END_SECONDS = 3.0
-
-
-def start_in_background(
-    config: RunConfig, env: MutableMapping[str, str], mark: Callable[[str], None]
-) -> Future[RayTraining]:
-    """Connect to (or start) the cluster and start the workers, in a thread. `mark` is told when Ray is connected."""
-    future: Future[RayTraining] = Future()
-
-    def start() -> None:
-        try:
-            cluster = open_cluster(env, config.most_workers, config.gpus_per_worker, config.elastic)
-            mark("rayConnected")
-            training = RayTraining(config, cluster)
-        except BaseException as error:  # noqa: BLE001  (whoever asks for the result gets it)
-            future.set_exception(error)
-        else:
-            future.set_result(training)
-            training.run()
-
-    threading.Thread(target=start, name="ray-start", daemon=True).start()
-    return future
+_CLOSE_SECONDS = 20.0
 
 
 class RayTraining:
-    """One training on a connected cluster. Workers start at once and wait for `provide`."""
+    """One training on a Ray cluster. A thread of its own imports Ray, connects, runs Ray Train, and disconnects.
 
-    def __init__(self, config: RunConfig, cluster: RayCluster) -> None:
-        import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+    It is one thread because the kernel ends a cluster of our own together with the thread that started it
+    (PR_SET_PDEATHSIG), and because Ray does not take it well when another thread disconnects in the middle of a call.
+    """
 
-        from mnist_trainer.raytrain.coordinator import Coordinator
-
-        self._ray = ray
+    def __init__(self, config: RunConfig, env: MutableMapping[str, str], mark: Callable[[str], None]) -> None:
         self._config = config
-        self._cluster = cluster
-        self._inbox: queue.Queue[Message | BaseException] = queue.Queue()
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self._coordinator: Any = ray.remote(Coordinator).options(num_cpus=0, scheduling_strategy=here).remote()
+        self._env = env
+        self._mark = mark
+        self._opened: Future[RayCluster] = Future()
+        self._inbox: queue.Queue[Message | TrainerError] = queue.Queue()
+        self._decided = threading.Event()
+        self._wanted = False
+        self._fitted = threading.Event()
+        self._closing = threading.Event()
+        self._coordinator: Any = None
         self._dataset: Any = None
-        self._ended = threading.Event()
-        self._closed = threading.Event()
-        self._finished = False
-        threading.Thread(target=self._receive, name="receiver", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="ray-train", daemon=True)
+        self._thread.start()
+
+    def begin(self) -> None:
+        """The data is good: connect, and let the workers start. They wait for `provide`."""
+        self._wanted = True
+        self._decided.set()
 
     def provide(self, dataset: Dataset, plan: TrainingPlan, state: bytes | None) -> None:
-        """Give the workers their data (put once into shared memory), the plan, and the state to go on from."""
+        """Give the workers their data (put once into shared memory), the plan, and the state to go on from.
+
+        Raises TrainerError if there is no cluster to train on.
+        """
+        self._opened.result()
+        import ray
+
         from mnist_trainer.raytrain.coordinator import WorkerInputs
 
-        self._dataset = self._ray.put(dataset)
-        self._ray.get(self._coordinator.provide.remote(WorkerInputs([self._dataset], plan, state)))
+        self._dataset = ray.put(dataset)
+        ray.get(self._coordinator.provide.remote(WorkerInputs([self._dataset], plan, state)))
+        threading.Thread(target=self._receive, name="receiver", daemon=True).start()
 
     def messages(self) -> Iterator[Message]:
         """What the workers say, up to and including `Finished`.
@@ -79,7 +73,7 @@ class RayTraining:
         losses = 0
         while True:
             item = self._inbox.get()
-            if isinstance(item, BaseException):
+            if isinstance(item, TrainerError):
                 raise item
             if isinstance(item, WorkerFailed):
                 raise TrainerError(item.message, FailureReason(item.reason))
@@ -89,37 +83,55 @@ class RayTraining:
                 losses += 1
                 if losses > _LOSSES_WITHOUT_PROGRESS:
                     raise _lost(item, losses)
-            self._finished = isinstance(item, Finished)
             yield item
-            if self._finished:
+            if isinstance(item, Finished):
                 return
 
-    def run(self) -> None:
-        """Run Ray Train; returns only when the training is closed.
+    def close(self, patience: float = _END_SECONDS) -> None:
+        """Leave the cluster; ends one of our own. `patience` is for a Ray Train that has yet to notice its end."""
+        self._decided.set()
+        if self._wanted and not self._fitted.wait(patience):
+            self._close_in_the_middle()
+            return
+        self._closing.set()
+        self._thread.join(_CLOSE_SECONDS)
 
-        The kernel ends a cluster of our own together with the thread that started it (PR_SET_PDEATHSIG), so that the
-        thread must stay.
-        """
-        self._fit()
-        self._closed.wait()
+    def _close_in_the_middle(self) -> None:
+        if self._env.get("RAY_ADDRESS"):
+            return  # the end of this process ends what runs for it on that cluster
+        with contextlib.suppress(TrainerError, TimeoutError):
+            self._opened.result(_CLOSE_SECONDS).close()
 
-    def close(self) -> None:
-        """Leave the cluster, which ends what this training runs there."""
-        self._ended.wait(_END_SECONDS if self._finished else 0)
-        self._cluster.close()
-        self._closed.set()
-
-    def _fit(self) -> None:
+    def _run(self) -> None:
+        config = self._config
         try:
-            self._trainer().fit()
-            # The workers' last message is on its way, unless they ended without one.
-            self._ended.set()
+            scratch = prepare(self._env, config.elastic)
+            self._decided.wait()
+            if not self._wanted:
+                return
+            cluster = open_cluster(scratch, self._env.get("RAY_ADDRESS"), config.most_workers, config.gpus_per_worker)
+            self._mark("rayConnected")
+            self._coordinator = _start_coordinator()
+            trainer = self._trainer(cluster)
+        except Exception as error:  # noqa: BLE001  (whatever Ray raises; the main thread gets it)
+            self._fitted.set()
+            self._opened.set_exception(_unavailable(error))
+            return
+        self._opened.set_result(cluster)
+        self._fit(trainer)
+        self._closing.wait()
+        cluster.close()
+
+    def _fit(self, trainer: Any) -> None:
+        try:
+            trainer.fit()
         except Exception as error:  # noqa: BLE001  (whatever Ray raises ends the training)
-            self._ended.set()
             text = str(error).strip().splitlines() or [type(error).__name__]
             self._inbox.put(TrainerError(f"Ray Train gave up: {text[-1][:500]}", FailureReason.WORKERS_LOST))
+        finally:
+            self._fitted.set()
 
-    def _trainer(self) -> Any:
+    def _trainer(self, cluster: RayCluster) -> Any:
         from ray.train import FailureConfig, LoggingConfig, ScalingConfig
         from ray.train import RunConfig as RayRunConfig
         from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
@@ -140,7 +152,7 @@ class RayTraining:
             ),
             run_config=RayRunConfig(
                 name="training",
-                storage_path=str(self._cluster.scratch / "train"),
+                storage_path=str(cluster.scratch / "train"),
                 # Without limit here: `messages` knows what Ray Train does not, whether there was progress in between.
                 failure_config=FailureConfig(max_failures=-1),
                 callbacks=[LossCallback(self._coordinator)],
@@ -149,9 +161,11 @@ class RayTraining:
         )
 
     def _receive(self) -> None:
+        import ray
+
         try:
-            while True:
-                for message in self._ray.get(self._coordinator.receive.remote(_RECEIVE_SECONDS)):
+            while not self._closing.is_set():
+                for message in ray.get(self._coordinator.receive.remote(_RECEIVE_SECONDS)):
                     self._inbox.put(message)
                     if isinstance(message, Finished):
                         return
@@ -159,6 +173,21 @@ class RayTraining:
             self._inbox.put(
                 TrainerError(f"lost the connection to the Ray cluster: {error}", FailureReason.WORKERS_LOST)
             )
+
+
+def _start_coordinator() -> Any:
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    from mnist_trainer.raytrain.coordinator import Coordinator
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(Coordinator).options(num_cpus=0, scheduling_strategy=here).remote()
+
+
+def _unavailable(error: Exception) -> TrainerError:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return TrainerError(f"no Ray cluster to train on: {lines[0][:500]}", FailureReason.WORKERS_LOST)
 
 
 def _lost(message: WorkersLost, losses: int) -> TrainerError:

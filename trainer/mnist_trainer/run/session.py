@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import MutableMapping
-from concurrent.futures import Future
 from typing import Any
 
 from mnist_trainer.checkpoints.repository import CheckpointRepository
@@ -18,7 +17,7 @@ from mnist_trainer.kube.reporter import NoReporter, Reporter, StatusReporter
 from mnist_trainer.kube.status import TrainingState, failure
 from mnist_trainer.naming import RunPlace, new_run_id
 from mnist_trainer.plan import TrainingPlan, make_plan
-from mnist_trainer.raytrain.driver import RayTraining, start_in_background
+from mnist_trainer.raytrain.driver import RayTraining
 from mnist_trainer.raytrain.messages import Finished
 from mnist_trainer.release import publish as releases
 from mnist_trainer.release.build import ReleaseManifest, RunFacts, build_files
@@ -30,6 +29,7 @@ from mnist_trainer.run.timeline import Timeline
 
 _REPORT_PATIENCE = 600.0
 _CHECKPOINT_PATIENCE = 120.0
+_END_OF_RAY_TRAIN = 3.0
 _LAST_WORDS = 1.2  # a stopped Ray job is killed 3 s after SIGTERM
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,8 @@ class Session:
         self._storage = RunStorage(config, env, self._client)
         self._reporter = self._make_reporter()
         self._uploader: CheckpointUploader | None = None
-        self._training: Future[RayTraining] | None = None
+        self._training: RayTraining | None = None
+        self._succeeded = False
 
     def execute(self) -> dict[str, Any]:
         """Train and publish, or find that this was done before; returns the result as the status has it.
@@ -60,6 +61,7 @@ class Session:
             result = self._run()
             self._reporter.update(TrainingState.SUCCEEDED, progressPercent=100, etaSeconds=0, result=result)
             self._reporter.confirm(_REPORT_PATIENCE)
+            self._succeeded = True
         except TrainerError as error:
             self._report_end(error)
             raise
@@ -74,8 +76,8 @@ class Session:
 
     def close(self) -> None:
         """Leave the Ray cluster; ends one of our own."""
-        if self._training is not None and self._training.exception() is None:
-            self._training.result().close()
+        if self._training is not None:
+            self._training.close(_END_OF_RAY_TRAIN if self._succeeded else 0)
 
     def _run(self) -> dict[str, Any]:
         config, use = self._config, self._storage.use
@@ -84,12 +86,14 @@ class Session:
         existing = use(lambda store: releases.find_release(store, config.output_address))
         self._timeline.mark("storeChecked")
         if existing is None:
-            # Ray and its workers start while the data loads.
-            self._training = start_in_background(config, self._env, self._timeline.mark)
+            # Imports Ray while the data loads.
+            self._training = RayTraining(config, self._env, self._timeline.mark)
         self._reporter.update(TrainingState.LOADING_DATA, epochs=config.epochs)
         dataset = use(lambda store: load_dataset(store, config.dataset_address))
-        plan = make_plan(config, dataset)
         self._timeline.mark("dataLoaded")
+        if self._training is not None:
+            self._training.begin()
+        plan = make_plan(config, dataset)
         self._console.line(
             f"{len(dataset.train_labels):,} training and {len(dataset.test_labels):,} test images, "
             f"{dataset.classes} classes, from {config.dataset}"
@@ -100,15 +104,14 @@ class Session:
         finished = self._train(self._training, dataset, plan)
         return self._release(dataset, plan, finished)
 
-    def _train(self, starting: Future[RayTraining], dataset: Dataset, plan: TrainingPlan) -> Finished:
+    def _train(self, training: RayTraining, dataset: Dataset, plan: TrainingPlan) -> Finished:
         checkpoints = self._storage.use(lambda store: CheckpointRepository(store, self._place, plan.lineage))
         newest = checkpoints.newest()
         if newest is not None:
             self._console.line(f"going on after epoch {newest[0].epoch} of run {newest[0].run_id}")
         self._uploader = CheckpointUploader(checkpoints.save)
-        training = starting.result()
-        raise_on_signals()  # again: Ray has put its own handlers in the place of ours
         training.provide(dataset, plan, newest[1] if newest else None)
+        raise_on_signals()  # again: Ray has put its own handlers in the place of ours
         follower = Follower(
             plan.recipe.epochs, len(dataset.train_labels), self._console, self._reporter, self._uploader, self._timeline
         )
