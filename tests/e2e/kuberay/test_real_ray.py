@@ -119,11 +119,7 @@ async def test_lost_gcs_starts_the_job_over_on_a_new_head(local: tuple[KubeApi, 
     before = await ready(api, "c")
     await api.create(RAYJOBS, ray_job("long", "c", "sleep 600", "HTTPMode"))
     first = await until_job(api, "long", lambda status: status.get("jobStatus") == "RUNNING")
-    (gcs,) = [
-        int(entry.name)
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdigit() and _is_gcs_of(entry, kuberay.work_dir)
-    ]
+    (gcs,) = gcs_servers(kuberay.work_dir)
     os.kill(gcs, signal.SIGKILL)
 
     def again(status: dict[str, Any]) -> bool:
@@ -138,11 +134,14 @@ async def test_lost_gcs_starts_the_job_over_on_a_new_head(local: tuple[KubeApi, 
     await eventually(lambda: not any(line.startswith("sleep 600") for line in kuberay.descendants()), 30)
 
 
-def _is_gcs_of(entry: Path, work_dir: Path) -> bool:
-    try:
-        return (
-            b"gcs/gcs_server" in (entry / "cmdline").read_bytes()
-            and f"MNIST_LOCAL_WORK_DIR={work_dir}".encode() in (entry / "environ").read_bytes()
-        )
-    except OSError:
-        return False
+def gcs_servers(work_dir: Path) -> list[int]:
+    """Pids of the GCS of every cluster of this local KubeRay."""
+    mark = f"MNIST_LOCAL_WORK_DIR={work_dir}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if b"gcs/gcs_server" in (entry / "cmdline").read_bytes() and mark in (entry / "environ").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import signal
 from pathlib import Path
@@ -13,7 +14,7 @@ from tests.integration.kuberay.conftest import NAMESPACE, Stack
 from tests.support.kuberay import eventually
 
 from mnist_local.kuberay import constants as k
-from mnist_local.kuberay.kubeapi import JOBS, PODS, RAYCLUSTERS, RAYJOBS
+from mnist_local.kuberay.kubeapi import JOBS, PODS, RAYCLUSTERS, RAYJOBS, SECRETS
 
 ENDS = {"Complete", "Failed", "ValidationFailed"}
 
@@ -166,6 +167,45 @@ async def test_lost_head_starts_the_job_over_under_the_same_id(stack: Stack) -> 
     assert after["jobId"] == before["jobId"]
     assert after["jobDeploymentStatus"] == "Running"
     assert "jobStatusCheckFailureStartTime" not in after
+
+
+async def test_lost_head_under_a_submitter(stack: Stack) -> None:
+    """The submitter loses its log, its Job makes another pod after ten seconds, and that one submits again."""
+    cluster, name = stack.name(), stack.name("job")
+    await stack.ready_cluster(cluster)
+    await stack.create_job(name, cluster, "sleep 300", submissionMode="K8sJobMode")
+    before = (await stack.until_job(name, running))["status"]
+    (head,) = await stack.pods(cluster, k.HEAD)
+    for pid in stack.processes_of(head):
+        os.kill(pid, signal.SIGKILL)
+
+    def again(status: dict[str, Any]) -> bool:
+        return running(status) and status["rayJobInfo"]["startTime"] != before["rayJobInfo"]["startTime"]
+
+    after = (await stack.until_job(name, again, 40))["status"]
+    assert after["jobId"] == before["jobId"]
+    assert after["jobDeploymentStatus"] == "Running"
+    assert {pod["status"]["phase"] for pod in await submitter_pods(stack, name)} == {"Failed", "Running"}
+
+
+async def test_running_job_is_not_let_go_while_its_clusters_token_is_missing(stack: Stack) -> None:
+    cluster, name = stack.name(), stack.name("job")
+    data = {k.AUTH_TOKEN_KEY: base64.b64encode(b"given").decode()}
+    metadata = {"name": f"{cluster}-own", "namespace": NAMESPACE}
+    await stack.api.create(SECRETS, {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
+    await stack.ready_cluster(cluster, 0, authOptions={"mode": "token", "secretName": f"{cluster}-own"})
+    await stack.create_job(name, cluster, "sleep 300")
+    job = await stack.until_job(name, running)
+    await stack.api.delete(SECRETS, await stack.api.get(SECRETS, NAMESPACE, f"{cluster}-own"))
+    await stack.api.delete(RAYJOBS, job)
+    await stack.ready_cluster(stack.name(), 0)
+    assert await stack.api.find(RAYJOBS, NAMESPACE, name) is not None
+    await stack.api.delete(RAYCLUSTERS, await stack.cluster(cluster))
+
+    async def gone() -> bool:
+        return await stack.api.find(RAYJOBS, NAMESPACE, name) is None
+
+    await eventually(gone, 15)
 
 
 async def test_runtime_env_reaches_the_job(stack: Stack) -> None:
