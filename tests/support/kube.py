@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import ssl
 from pathlib import Path
 from typing import Any
 
-import urllib3
-import yaml
+from tests.support.cluster import Cluster
 
 Object = dict[str, Any]
 TRAININGS = "/apis/mnist.training/v1alpha1/namespaces/{}/mnisttrainings"
@@ -27,41 +24,20 @@ class KubeError(Exception):
 
 
 class Kube:
-    """One server, with an administrator's rights or with those of a token."""
+    """One server, with an administrator's rights."""
 
-    def __init__(self, url: str, ca_file: Path, token: str) -> None:
-        self._pool = urllib3.PoolManager(
-            ssl_context=ssl.create_default_context(cafile=str(ca_file)), timeout=10, retries=False
-        )
-        self._url = url
-        self._token = token
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
 
     @classmethod
-    def from_kubeconfig(cls, path: Path, scratch: Path) -> Kube:
-        """Connect as the current context of a kubeconfig with a token says."""
-        import base64
-
-        config = yaml.safe_load(path.read_text())
-        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-        ca_file = cluster.get("certificate-authority")
-        if ca_file is None:
-            ca_file = scratch / "ca.crt"
-            ca_file.write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
-        return cls(cluster["server"], Path(ca_file), user["token"])
+    def from_kubeconfig(cls, path: Path) -> Kube:
+        """Connect as the current context of a kubeconfig says."""
+        return cls(Cluster.connect(path))
 
     def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Object:
         """Send one request and return the answer; raise KubeError for a refusal."""
-        response = self._pool.request(
-            method,
-            self._url + path,
-            body=None if body is None else json.dumps(body),
-            headers={
-                "Accept": "application/json",
-                "Content-Type": content_type,
-                "Authorization": f"Bearer {self._token}",
-            },
-        )
-        answer = json.loads(response.data or b"{}")
+        response = self._cluster.request(method, path, body, content_type=content_type)
+        answer: Object = response.body if isinstance(response.body, dict) else {"message": str(response.body)}
         if response.status >= 400:
             raise KubeError(response.status, answer)
         return answer

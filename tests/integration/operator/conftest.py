@@ -25,9 +25,10 @@ KUBERAY_CRDS = Path(__file__).parents[3] / "local" / "mnist_local" / "kuberay" /
 
 
 def apply_crd(kube: Kube, document: Object) -> None:
-    """Create a CRD and wait until it is served."""
-    kube.create(CRDS, document)
+    """Create a CRD unless it is there, and wait until it is served."""
     name = document["metadata"]["name"]
+    if kube.get(f"{CRDS}/{name}") is None:
+        kube.create(CRDS, document)
 
     def established() -> bool:
         status = (kube.get(f"{CRDS}/{name}") or {}).get("status") or {}
@@ -50,9 +51,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def kube(server: Path, tmp_path_factory: pytest.TempPathFactory) -> Kube:
+def kube(server: Path) -> Kube:
     """An administrator's client, with all CRDs there."""
-    client = Kube.from_kubeconfig(server, tmp_path_factory.mktemp("client"))
+    client = Kube.from_kubeconfig(server)
     for document in [yaml.safe_load(crd.crd_text()), *kuberay_crds()]:
         apply_crd(client, document)
     return client
@@ -146,3 +147,4 @@ def scene(kube: Kube, server: Path, tmp_path: Path) -> Iterator[Scene]:
     for operator in operators:
         if operator.process.poll() is None:
             operator.stop()
+    kube.delete(f"/api/v1/namespaces/{namespace}")

@@ -43,7 +43,7 @@ def test_up_and_down(tmp_path: Path) -> None:
         for name in ("kubeconfig", "s3.env", "operator/kubeconfig"):
             assert stat.S_IMODE((root / name).stat().st_mode) == 0o600, name
 
-        admin = Kube.from_kubeconfig(Path(up["kubeconfig"]), tmp_path)
+        admin = Kube.from_kubeconfig(Path(up["kubeconfig"]))
         secret = admin.get("/api/v1/namespaces/default/secrets/minio-credentials")
         assert secret is not None
         assert set(secret["data"]) == {
@@ -52,7 +52,7 @@ def test_up_and_down(tmp_path: Path) -> None:
         for path in ("/apis/mnist.training/v1alpha1/mnisttrainings", "/apis/ray.io/v1/rayclusters"):
             assert (admin.get(path) or {})["items"] == []
 
-        operator = Kube.from_kubeconfig(root / "operator" / "kubeconfig", tmp_path)
+        operator = Kube.from_kubeconfig(root / "operator" / "kubeconfig")
         assert allowed(operator, "create", "rayclusters", "ray.io")
         assert not allowed(operator, "list", "secrets")
         assert not allowed(operator, "delete", "namespaces")
