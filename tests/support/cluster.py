@@ -56,8 +56,11 @@ class Cluster:
     url: str
     headers: dict[str, str]
     pool: urllib3.PoolManager
+    bare_pool: urllib3.PoolManager
+    """Connections without a client certificate, which would outrank a token."""
     widget_group: str = ""
     _files: list[Path] = field(default_factory=list)
+    _cache: tempfile.TemporaryDirectory[str] = field(default_factory=tempfile.TemporaryDirectory)
 
     @classmethod
     def connect(cls, kubeconfig: Path) -> Cluster:
@@ -80,19 +83,19 @@ class Cluster:
             return str((kubeconfig.parent / source[name]).resolve())
 
         headers = {"Authorization": f"Bearer {user['token']}"} if user.get("token") else {}
-        pool = urllib3.PoolManager(
-            ca_certs=path_of(cluster, "certificate-authority"),
-            cert_file=path_of(user, "client-certificate"),
-            key_file=path_of(user, "client-key"),
-            retries=False,
-        )
-        return cls(kubeconfig, cluster["server"].rstrip("/"), headers, pool, _files=files)
+        ca = path_of(cluster, "certificate-authority")
+        certificate, key = path_of(user, "client-certificate"), path_of(user, "client-key")
+        pool = urllib3.PoolManager(ca_certs=ca, cert_file=certificate, key_file=key, retries=False)
+        bare_pool = urllib3.PoolManager(ca_certs=ca, retries=False)
+        return cls(kubeconfig, cluster["server"].rstrip("/"), headers, pool, bare_pool, _files=files)
 
     def close(self) -> None:
         """Close connections and remove what was written for them."""
         self.pool.clear()
+        self.bare_pool.clear()
         for path in self._files:
             path.unlink(missing_ok=True)
+        self._cache.cleanup()
 
     def request(
         self, method: str, path: str, body: Any = None, *, content_type: str = "application/json",
@@ -106,7 +109,8 @@ class Cluster:
         if body is not None:
             data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
             sent["Content-Type"] = content_type
-        response = self.pool.request(method, self.url + path, body=data, headers=sent, timeout=30.0)
+        pool = self.pool if token is None else self.bare_pool
+        response = pool.request(method, self.url + path, body=data, headers=sent, timeout=30.0)
         text = response.data.decode()
         return Answer(response.status, response.headers, json.loads(text) if text.startswith("{") else text)
 
@@ -135,7 +139,7 @@ class Cluster:
         """Run kubectl; fails with its output where it does, unless `check` is off."""
         done = subprocess.run(
             ["kubectl", *arguments], input=stdin, capture_output=True, text=True, timeout=60,
-            env={**os.environ, "KUBECONFIG": str(self.kubeconfig), "HOME": os.environ.get("HOME", "/tmp")},
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig), "KUBECACHEDIR": self._cache.name},
         )  # fmt: skip
         if check:
             assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stdout}{done.stderr}"

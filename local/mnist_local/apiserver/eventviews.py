@@ -35,4 +35,7 @@ def from_core(obj: Obj) -> Obj:
     """Return a core/v1 Event as events.k8s.io/v1."""
     out = _rename(obj, _TO_NEW)
     out["apiVersion"] = "events.k8s.io/v1"
+    for key in ("reportingController", "reportingInstance"):
+        if not out.get(key):
+            out.pop(key, None)
     return out

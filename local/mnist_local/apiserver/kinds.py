@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mnist_local.apiserver.errors import Obj
+from mnist_local.apiserver.resource import Resource
 from mnist_local.apiserver.schema.errors import FieldError
 
 
@@ -57,6 +58,7 @@ GENERIC = Hooks()
 HOOKS: dict[str, Hooks] = {}
 
 
-def hooks_of(table_name: str) -> Hooks:
-    """Return the hooks of a table."""
-    return HOOKS.get(table_name, GENERIC)
+def hooks_of(resource: Resource) -> Hooks:
+    """Return the hooks of a resource: those of its group, else those of the table it is a view of."""
+    own = f"{resource.plural}.{resource.group}" if resource.group else resource.plural
+    return HOOKS.get(own) or HOOKS.get(resource.table_name, GENERIC)

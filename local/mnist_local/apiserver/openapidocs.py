@@ -1,4 +1,4 @@
-"""The OpenAPI documents of what is served, made anew when the registry changes."""
+"""The OpenAPI documents of what is served: one for each group version, made when it is first asked for."""
 
 from __future__ import annotations
 
@@ -8,25 +8,32 @@ from mnist_local.apiserver.codec import encode
 from mnist_local.apiserver.context import Context
 from mnist_local.apiserver.errors import Obj, no_such_path
 from mnist_local.apiserver.resource import Resource
+from mnist_local.apiserver.schema.openapi import ServedKind, openapi_v2, openapi_v3
 
 
 class OpenApi:
-    """Serves `/openapi/v3` and `/openapi/v3/<path>`."""
+    """Serves `/openapi/v2`, `/openapi/v3` and `/openapi/v3/<path>`."""
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
         self._revision = -1
+        self._groups: dict[str, tuple[str, str]] = {}
         self._documents: dict[str, bytes] = {}
 
     def index(self) -> Obj:
-        """Return the list of documents, each with a hash so that clients can cache it."""
+        """Return where the documents are, each with a hash of what it is made from, so that clients can cache it."""
         self._refresh()
-        return {
-            "paths": {
-                path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={hashlib.sha256(body).hexdigest().upper()}"}
-                for path, body in self._documents.items()
-            }
-        }
+        kinds = self._kinds()
+        paths: Obj = {}
+        for path, key in self._groups.items():
+            served = [
+                (kind.plural, kind.kind, kind.namespaced, kind.verbs, kind.has_status, kind.schema)
+                for kind in kinds
+                if (kind.group, kind.version) == key
+            ]
+            digest = hashlib.sha512(encode({"served": served})).hexdigest().upper()
+            paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest}"}
+        return {"paths": paths}
 
     def document(self, path: str) -> bytes:
         """Return one document as JSON.
@@ -35,43 +42,45 @@ class OpenApi:
             ApiError: 404.
         """
         self._refresh()
-        if path not in self._documents:
+        if path not in self._groups:
             raise no_such_path()
+        if path not in self._documents:
+            group, version = self._groups[path]
+            self._documents[path] = encode(openapi_v3(group, version, self._kinds()))
         return self._documents[path]
+
+    def everything(self) -> bytes:
+        """Return the OpenAPI v2 document as JSON."""
+        self._refresh()
+        if "v2" not in self._documents:
+            self._documents["v2"] = encode(openapi_v2(self._kinds()))
+        return self._documents["v2"]
+
+    def _kinds(self) -> list[ServedKind]:
+        return [_served(resource) for resource in self.ctx.registry]
 
     def _refresh(self) -> None:
         if self._revision == self.ctx.registry.revision:
             return
         self._revision = self.ctx.registry.revision
-        groups: dict[str, list[Resource]] = {}
-        for resource in self.ctx.registry:
-            prefix = f"apis/{resource.group}" if resource.group else "api"
-            groups.setdefault(f"{prefix}/{resource.version}", []).append(resource)
-        self._documents = {path: encode(_document(path, group)) for path, group in groups.items()}
-
-
-def _document(path: str, resources: list[Resource]) -> Obj:
-    paths: Obj = {}
-    schemas: Obj = {}
-    for resource in resources:
-        gvk = {"group": resource.group, "version": resource.version, "kind": resource.kind}
-        scope = "/namespaces/{namespace}" if resource.namespaced else ""
-        paths[f"/{path}{scope}/{resource.plural}/{{name}}"] = {
-            "patch": {
-                "x-kubernetes-action": "patch",
-                "x-kubernetes-group-version-kind": gvk,
-                "parameters": [
-                    {"name": name, "in": "query", "schema": {"type": "string"}}
-                    for name in ("dryRun", "fieldManager", "fieldValidation", "force")
-                ],
-                "responses": {"200": {"description": "OK"}},
-            }
+        self._documents = {}
+        self._groups = {
+            f"{'apis/' + resource.group if resource.group else 'api'}/{resource.version}": (
+                resource.group,
+                resource.version,
+            )
+            for resource in self.ctx.registry
         }
-        name = ".".join([*reversed((resource.group or "core").split(".")), resource.version, resource.kind])
-        schemas[name] = {"type": "object", **(resource.openapi or {}), "x-kubernetes-group-version-kind": [gvk]}
-    return {
-        "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": "v1.36.0"},
-        "paths": paths,
-        "components": {"schemas": schemas},
-    }
+
+
+def _served(resource: Resource) -> ServedKind:
+    return ServedKind(
+        resource.group,
+        resource.version,
+        resource.kind,
+        resource.plural,
+        resource.namespaced,
+        resource.openapi,
+        resource.verbs,
+        resource.has_status,
+    )

@@ -12,9 +12,16 @@ from mnist_local.apiserver.auth.authentication import Authenticator, impersonate
 from mnist_local.apiserver.auth.authorizer import Question
 from mnist_local.apiserver.auth.reviews import Reviews
 from mnist_local.apiserver.call import Call, User, require_object
-from mnist_local.apiserver.codec import decode
+from mnist_local.apiserver.codec import decode, form_of
 from mnist_local.apiserver.context import Context
-from mnist_local.apiserver.errors import ApiError, bad_request, method_not_allowed, no_such_path, not_found, not_supported
+from mnist_local.apiserver.errors import (
+    ApiError,
+    bad_request,
+    method_not_allowed,
+    no_such_path,
+    not_found,
+    not_supported,
+)
 from mnist_local.apiserver.handlers import patch as patching
 from mnist_local.apiserver.handlers import read, subresources, write
 from mnist_local.apiserver.handlers.podlog import pod_log
@@ -143,6 +150,9 @@ class Server:
         parts = path.strip("/").split("/")
         if parts[0] in ("api", "apis"):
             return self._discovery(parts, request.headers.get("Accept", ""))
+        if path == "/openapi/v2":
+            form_of(request.headers.get("Accept", ""))
+            return json_response(self.openapi.everything())
         if path == "/openapi/v3":
             return object_response(self.openapi.index())
         if path.startswith("/openapi/v3/"):

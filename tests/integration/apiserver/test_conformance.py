@@ -4,7 +4,9 @@ from importlib import import_module
 
 import pytest
 
-_AREAS = ("apply", "crud", "patches", "selection", "watch")
+_AREAS = (
+    "access", "apply", "crud", "deletion", "discovery", "events", "patches", "schemas", "selection", "watch",
+)  # fmt: skip
 
 for _area in _AREAS:
     _name = f"tests.cluster.test_{_area}"

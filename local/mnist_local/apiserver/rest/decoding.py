@@ -75,7 +75,7 @@ def accept(call: Call, obj: Obj, level: str, *, patched: bool = False, twice: li
         _check_type(resource, obj)
         if resource.to_storage is not None:
             obj = resource.to_storage(obj)
-        hooks_of(resource.table_name).default(obj)
+        hooks_of(resource).default(obj)
     except UndecodableError as error:
         raise _refusal(resource, obj, error.detail, patched) from None
     if resource.custom and resource.schema is not None:

@@ -13,6 +13,10 @@ from mnist_local.apiserver.store import Entry
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
+_JOBS_KEEP_PODS = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
+    "propagationPolicy=Orphan to suppress this warning"
+)
 
 
 @dataclass(slots=True)
@@ -32,8 +36,10 @@ def delete(ctx: Context, write: Write, entry: Entry, options: DeleteOptions) -> 
         ApiError: 409 a precondition does not hold; 403 refused.
     """
     check_preconditions(write, entry, options)
+    if options.propagation is None and write.resource.table_name == "jobs.batch":
+        write.warnings.append(_JOBS_KEEP_PODS)
     admit(ctx.admission.validating, "DELETE", write, None, entry.obj)
-    hooks = hooks_of(write.resource.table_name)
+    hooks = hooks_of(write.resource)
     obj = entry.copy()
     metadata = obj["metadata"]
     finalizers = _finalizers(metadata, options.propagation or hooks.default_propagation)

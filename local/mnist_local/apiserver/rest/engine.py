@@ -53,7 +53,7 @@ class Engine:
         meta.fill_on_create(obj)
         if resource.namespaced:
             metadata["namespace"] = write.namespace
-        hooks = hooks_of(resource.table_name)
+        hooks = hooks_of(resource)
         if resource.has_status:
             obj.pop("status", None)
         if resource.has_generation:
@@ -96,7 +96,7 @@ class Engine:
         meta.keep_on_update(obj, old)
         if resource.namespaced:
             metadata.setdefault("namespace", old["metadata"]["namespace"])
-        hooks = hooks_of(resource.table_name)
+        hooks = hooks_of(resource)
         if write.subresource == "status":
             obj = _only_status(obj, old)
         elif resource.has_status:

@@ -61,9 +61,9 @@ def validate(write: Write, obj: Obj, old: Obj | None) -> None:
         else objectmeta.validate_create(resource, metadata)
     )
     if resource.custom and resource.schema is not None:
-        causes += resource.schema.validate(obj, old)
+        causes += resource.schema.validate(obj, old, subresource=write.subresource)
     if not resource.custom:
-        causes += hooks_of(resource.table_name).validate(obj, old)
+        causes += hooks_of(resource).validate(obj, old)
     if causes:
         raise invalid(resource.group, resource.kind, metadata.get("name", ""), causes)
     if resource.custom:
