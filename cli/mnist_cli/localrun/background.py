@@ -8,13 +8,13 @@ from pathlib import Path
 
 from mnist_cli.localrun.interrupt import InterruptedRunError
 from mnist_cli.localrun.interrupt import run as run_interruptibly
+from mnist_cli.localrun.seeding import Files, check_folder, seed
 from mnist_cli.localrun.show import Lines, make_view
 from mnist_cli.localrun.threads import in_thread
 from mnist_local.stack import client
 from mnist_local.stack.errors import StackError
 from mnist_local.stack.layout import Layout
 from mnist_local.stack.options import Options
-from mnist_trainer.errors import InvalidConfigError
 from mnist_trainer.store import ObjectStore, S3Address, StoreSettings
 
 _DIGITS, _MNIST, _MODELS = "s3://datasets/digits", "s3://datasets/mnist", "s3://models"
@@ -25,11 +25,10 @@ def start(folder: Path, data: Path | None, api_port: int, s3_port: int) -> int:
 
     Raises StackError when it failed, TrainerError for bad data.
     """
-    if data and not data.is_dir():
-        raise InvalidConfigError(f"--data {data}: there is no such folder")
+    files = check_folder(data)
     layout = Layout.at(folder)
     try:
-        run_interruptibly(_up(layout, data, Options(api_port, s3_port, restart=True)))
+        run_interruptibly(_up(layout, files, Options(api_port, s3_port, restart=True)))
     except InterruptedRunError as interrupted:
         print(f"interrupted by {interrupted}: the local stack was ended")
         return 130 if interrupted.number == signal.SIGINT else 128 + interrupted.number
@@ -40,7 +39,7 @@ def start(folder: Path, data: Path | None, api_port: int, s3_port: int) -> int:
     return 0
 
 
-async def _up(layout: Layout, data: Path | None, options: Options) -> int:
+async def _up(layout: Layout, data: Files | None, options: Options) -> int:
     stack = client.StackProcess(layout, options, detached=True)
     with make_view() as view:
         view.busy("starting the local stack")
@@ -58,9 +57,8 @@ async def _up(layout: Layout, data: Path | None, options: Options) -> int:
             raise
 
 
-def _prepare(layout: Layout, data: Path | None, view: Lines) -> None:
+def _prepare(layout: Layout, data: Files | None, view: Lines) -> None:
     from mnist_cli.localrun.run import exports
-    from mnist_cli.localrun.seeding import seed
 
     store = ObjectStore(StoreSettings.from_env(exports(layout.s3_env)))
     view.busy("preparing the buckets")

@@ -15,7 +15,8 @@ from mnist_cli.localrun import cluster, follow
 from mnist_cli.localrun.interrupt import InterruptedRunError
 from mnist_cli.localrun.interrupt import run as run_interruptibly
 from mnist_cli.localrun.manifests import Document, read
-from mnist_cli.localrun.progress import progress_of
+from mnist_cli.localrun.progress import Progress, progress_of
+from mnist_cli.localrun.seeding import Files, check_folder, seed
 from mnist_cli.localrun.show import Lines, make_view
 from mnist_cli.localrun.threads import in_thread
 from mnist_local.stack.client import StackProcess
@@ -23,7 +24,7 @@ from mnist_local.stack.errors import StackError
 from mnist_local.stack.layout import Layout
 from mnist_local.stack.options import Options
 from mnist_trainer.errors import InvalidConfigError
-from mnist_trainer.store import S3Address
+from mnist_trainer.store import ObjectStore, S3Address, StoreSettings
 
 T = TypeVar("T")
 
@@ -46,18 +47,18 @@ def run_local(request: Request) -> int:
     Raises InvalidConfigError (and other TrainerErrors) for bad input, StackError when the stack failed.
     """
     documents = read(request.manifest)
-    if request.data and not request.data.is_dir():
-        raise InvalidConfigError(f"--data {request.data}: there is no such folder")
+    data = check_folder(request.data)
     try:
-        return run_interruptibly(_Run(request, documents).main())
+        return run_interruptibly(_Run(request, documents, data).main())
     except InterruptedRunError as interrupted:
         print(f"interrupted by {interrupted}: the local stack was ended; buckets and logs are in {request.folder}")
         return 128 + interrupted.number if interrupted.number != signal.SIGINT else 130
 
 
 class _Run:
-    def __init__(self, request: Request, documents: list[Document]) -> None:
+    def __init__(self, request: Request, documents: list[Document], data: Files | None) -> None:
         self._request = request
+        self._data = data
         self._documents = documents
         self._trainings = [document for document in documents if document.is_training]
         local = [document for document in self._trainings if not document.spec("storage", "endpoint")]
@@ -126,9 +127,6 @@ class _Run:
             await api.close()
 
     async def _seed(self) -> None:
-        from mnist_cli.localrun.seeding import seed
-        from mnist_trainer.store import ObjectStore, StoreSettings
-
         await self._store_is_up.wait()
         store = ObjectStore(StoreSettings.from_env(exports(self._layout.s3_env)))
         for training in self._trainings:
@@ -136,7 +134,7 @@ class _Run:
                 self._view.say(f"{training.name} names a store of its own: nothing is prepared there", warning=True)
         for dataset, output in self._addresses:
             self._view.busy(f"preparing {dataset}")
-            what = await in_thread(seed, store, dataset, self._request.data)
+            what = await in_thread(seed, store, dataset, self._data)
             self._view.say(f"dataset {dataset}: {what}")
             await in_thread(store.make_bucket, output)
 
@@ -145,8 +143,12 @@ class _Run:
         namespaces = dict.fromkeys(document.namespace for document in self._trainings)
         events = [asyncio.create_task(follow.tell_events(api, ns, names, self._view.say)) for ns in namespaces]
 
+        last: dict[str, Progress] = {}
+
         def seen(training: dict[str, Any]) -> None:
-            self._view.update(training["metadata"]["name"], progress_of(training))
+            name = training["metadata"]["name"]
+            last[name] = progress_of(training)
+            self._view.update(name, last[name])
 
         try:
             async with asyncio.timeout(self._request.timeout_s):
@@ -154,9 +156,11 @@ class _Run:
                     *(follow.until_final(api, document.namespace, document.name, seen) for document in self._trainings)
                 )
         except TimeoutError:
-            raise StackError(
-                f"not finished within {self._request.timeout_s:.0f} s", (), str(self._layout.root / "logs")
-            ) from None
+            states = "; ".join(
+                f"{name}: {progress.phase}: {progress.message or progress.text}" for name, progress in last.items()
+            )
+            message = f"not finished within {self._request.timeout_s:.0f} s ({states})"
+            raise StackError(message, (), str(self._layout.root / "logs")) from None
         except LookupError as error:
             raise StackError(str(error)) from None
         finally:

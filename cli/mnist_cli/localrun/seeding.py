@@ -7,14 +7,28 @@ from pathlib import Path
 
 from mnist_trainer.data.files import Role, find_files, match_role
 from mnist_trainer.data.sources.folder import dataset_files
-from mnist_trainer.errors import DatasetNotFoundError
+from mnist_trainer.errors import DatasetNotFoundError, InvalidConfigError
 from mnist_trainer.store import ObjectInfo, ObjectStore, S3Address
 
+Files = dict[Role, Path]
 
-def seed(store: ObjectStore, address: S3Address, data: Path | None) -> str:
-    """Put a dataset at `address`: `data`'s if given, else what is there already, else the offline digits.
 
-    Returns a phrase that says which it was. Raises DatasetNotFoundError or DatasetInvalidError for a bad `data`.
+def check_folder(data: Path | None) -> Files | None:
+    """The files of a dataset in a folder; None without one.
+
+    Raises InvalidConfigError, DatasetNotFoundError or DatasetInvalidError for a bad one.
+    """
+    if data is None:
+        return None
+    if not data.is_dir():
+        raise InvalidConfigError(f"--data {data}: there is no such folder")
+    return dataset_files(data)
+
+
+def seed(store: ObjectStore, address: S3Address, data: Files | None) -> str:
+    """Put a dataset at `address`: `data` if given, else what is there already, else the offline digits.
+
+    Returns a phrase that says which it was.
     """
     store.make_bucket(address)
     there = {info.address.name: info for info in store.list(address) if match_role(info.address.name)}
@@ -27,13 +41,13 @@ def seed(store: ObjectStore, address: S3Address, data: Path | None) -> str:
     return "already there"
 
 
-def _from_folder(store: ObjectStore, address: S3Address, data: Path, there: dict[str, ObjectInfo]) -> str:
-    files = dataset_files(data)
+def _from_folder(store: ObjectStore, address: S3Address, files: Files, there: dict[str, ObjectInfo]) -> str:
     sent = _send(store, address, files, there)
     # A file of the same role under another name would be taken instead.
     for name in there.keys() - {path.name for path in files.values()}:
         store.delete(address.child(name))
-    return f"from {data}" if sent else f"from {data}, already there"
+    folder = files[Role.TRAIN_IMAGES].parent
+    return f"from {folder}" if sent else f"from {folder}, already there"
 
 
 def _digits(store: ObjectStore, address: S3Address) -> str:
@@ -44,7 +58,7 @@ def _digits(store: ObjectStore, address: S3Address) -> str:
     return "the 1,797 offline digits of scikit-learn"
 
 
-def _send(store: ObjectStore, address: S3Address, files: dict[Role, Path], there: dict[str, ObjectInfo]) -> int:
+def _send(store: ObjectStore, address: S3Address, files: Files, there: dict[str, ObjectInfo]) -> int:
     sent = 0
     for path in files.values():
         info = there.get(path.name)
