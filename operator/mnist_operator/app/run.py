@@ -38,7 +38,11 @@ async def run(settings: Settings) -> None:
         kopf.on.login(registry=registry)(_login)
         where = ", ".join(settings.namespaces) or "all namespaces"
         logger.info("serving MnistTrainings in %s", where)
-        ready = controller.ready.is_set
+
+        def ready() -> bool:
+            # A standby is as it should be; were it not ready, a rolling update would wait for it for ever.
+            return controller.ready.is_set() or (lease is not None and lease.standing_by)
+
         async with HealthServer(settings.bind_address, settings.health_port, metrics.registry, ready):
             work = asyncio.create_task(_work_while_active(controller, lease))
 

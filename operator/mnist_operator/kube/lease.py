@@ -59,6 +59,8 @@ class Lease:
         self._valid_until = float("-inf")
         self._seen: tuple[str, str] | None = None
         self._seen_at = 0.0
+        self.standing_by = False
+        """Whether another process holds the Lease, and this one waits for it."""
 
     @property
     def held(self) -> bool:
@@ -67,12 +69,12 @@ class Lease:
 
     async def acquire(self) -> None:
         """Wait until the Lease is ours."""
-        waiting = False
         while not await self._try():
-            if not waiting:
+            if self._seen is not None and not self.standing_by:
                 logger.info("standing by: another operator holds Lease %s/%s", self._namespace, self._name)
-                waiting = True
+                self.standing_by = True
             await asyncio.sleep(self._renew_every)
+        self.standing_by = False
         logger.info("holding Lease %s/%s as %s", self._namespace, self._name, self._identity)
 
     async def keep(self) -> None:
@@ -94,7 +96,8 @@ class Lease:
         try:
             live = await self._api.get(self._path())
             if live["spec"].get("holderIdentity") == self._identity:
-                live["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
+                del live["spec"]["holderIdentity"]  # the API refuses an empty one
+                live["spec"]["leaseDurationSeconds"] = 1
                 await self._api.replace(self._path(), live)
         except ApiError as error:
             logger.warning("Lease could not be given back: %s", error)
