@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from mnist_trainer.cli import train
+from mnist_trainer.cli import results, train
 from mnist_trainer.errors import FailureReason, TrainerError
 
 app = typer.Typer(
@@ -22,6 +22,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("train")(train.train)
+app.command("evaluate")(results.evaluate)
+app.command("predict")(results.predict)
 
 
 @app.command()

@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
-from safetensors.numpy import save
 
 from mnist_trainer.config import RunConfig
 from mnist_trainer.data import Dataset
@@ -18,6 +17,7 @@ from mnist_trainer.naming import METRICS_FILE, MODEL_FILE, REPORT_FILE, RunPlace
 from mnist_trainer.plan import TrainingPlan
 from mnist_trainer.raytrain.messages import Finished
 from mnist_trainer.release.metrics import Predictions, per_class, worst_mistakes
+from mnist_trainer.release.model_file import encode_model
 from mnist_trainer.release.report import render_report
 from mnist_trainer.version import package_version
 
@@ -79,7 +79,9 @@ def build_files(facts: RunFacts, dataset: Dataset, finished: Finished) -> tuple[
     """Model, metrics and report, and the manifest that names them."""
     metrics = build_metrics(facts, dataset, finished)
     release = [
-        ReleaseFile(MODEL_FILE, save(finished.weights, _model_metadata(facts, finished)), "application/octet-stream"),
+        ReleaseFile(
+            MODEL_FILE, encode_model(finished.weights, facts.plan, finished.accuracy), "application/octet-stream"
+        ),
         ReleaseFile(METRICS_FILE, json.dumps(metrics, indent=2).encode(), "application/json"),
         ReleaseFile(REPORT_FILE, render_report(metrics, dataset.test_images).encode(), "text/html; charset=utf-8"),
     ]
@@ -148,21 +150,3 @@ def build_metrics(facts: RunFacts, dataset: Dataset, finished: Finished) -> dict
             for name, at in sorted(facts.timeline.items(), key=lambda item: item[1])
         },
     }
-
-
-def _model_metadata(facts: RunFacts, finished: Finished) -> dict[str, str]:
-    spec, normalisation = facts.plan.spec, facts.plan.normalisation
-    values = {
-        "format": "pt",  # the convention of safetensors' readers: tensors are PyTorch's
-        "model": spec.name,
-        "classes": spec.classes,
-        "height": spec.height,
-        "width": spec.width,
-        "channels": spec.channels,
-        "mean": repr(normalisation.mean),
-        "std": repr(normalisation.std),
-        "accuracy": repr(finished.accuracy),
-        "lineage": facts.plan.lineage,
-        "version": package_version(),
-    }
-    return {name: str(value) for name, value in values.items()}

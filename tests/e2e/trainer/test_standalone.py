@@ -1,0 +1,163 @@
+"""`mnist-trainer train` with real Ray, torch and S3: it releases a model, and nothing on the way changes which."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.support.s3 import S3Handle, start_s3
+
+from mnist_trainer.data.sources.digits import write_digits
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+
+EPOCHS = 4
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Handle]:
+    directory = tmp_path_factory.mktemp("s3")
+    with start_s3(directory, "datasets", "models") as handle:
+        write_digits(handle.root / "datasets" / "digits")
+        yield handle
+
+
+@dataclass
+class Training:
+    """A running `mnist-trainer train`; `log` is what it has printed."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
+    log_file: Path
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+    def wait_for(self, condition: Callable[[], object], seconds: float = 180) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert self.process.poll() is None, self.log
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.05)
+
+    def finish(self, status: int = 0, seconds: float = 240) -> None:
+        assert self.process.wait(seconds) == status, self.log
+
+    def json(self, name: str) -> dict:
+        return json.loads((self.output / name).read_text())
+
+
+@pytest.fixture
+def start(s3: S3Handle, tmp_path: Path) -> Iterator[Callable[..., Training]]:
+    started: list[Training] = []
+
+    def run(name: str, *arguments: str, epochs: int = EPOCHS, workers: int = 2) -> Training:
+        clean = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "RAY_", "KUBERNETES_"))}
+        log = tmp_path / f"{name}-{len(started)}.log"
+        command = [sys.executable, "-m", "mnist_trainer", "train", "--workers", str(workers), "--epochs", str(epochs)]
+        command += ["--dataset", "s3://datasets/digits", "--output", f"s3://models/{name}", *arguments]
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                command, env={**clean, **s3.env}, stdout=out, stderr=out, cwd=tmp_path, start_new_session=True
+            )
+        started.append(Training(process, s3.root / "models" / name, log))
+        return started[-1]
+
+    yield run
+    for training in started:
+        if training.process.poll() is None:
+            training.process.terminate()
+            try:
+                training.process.wait(30)
+            except subprocess.TimeoutExpired:
+                training.process.kill()
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict[str, str]:
+    return {}
+
+
+def test_releases_a_model(start, reference):
+    training = start("whole")
+    training.finish()
+    manifest = training.json("MANIFEST.json")
+    assert manifest["accuracy"] >= 0.95
+    assert {entry["name"] for entry in manifest["files"]} == {"model.safetensors", "metrics.json", "report.html"}
+    for entry in manifest["files"]:
+        data = (training.output / entry["name"]).read_bytes()
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (entry["size"], entry["sha256"])
+    metrics = training.json("metrics.json")
+    assert [epoch["epoch"] for epoch in metrics["epochs"]] == list(range(1, EPOCHS + 1))
+    assert metrics["epochs"][-1]["accuracy"] == metrics["accuracy"] == manifest["accuracy"]
+    assert sum(map(sum, metrics["confusionMatrix"])) == metrics["dataset"]["testImages"]
+    order = ["started", "dataLoaded", "workersReady", "firstStep", "trained"]
+    assert [metrics["timeline"][stage] for stage in order] == sorted(metrics["timeline"][stage] for stage in order)
+    assert "s3://models/whole/model.safetensors" in training.log.splitlines()[-1]
+    assert not _with_scratch_of(training), "processes are left"
+    reference["sha256"] = next(e["sha256"] for e in manifest["files"] if e["name"] == "model.safetensors")
+
+    again = start("whole")
+    again.finish(seconds=60)
+    assert "nothing to train" in again.log
+    other = start("whole", "--seed", "7")
+    other.finish(status=2, seconds=60)
+    assert "choose another --output" in other.log
+
+
+def test_stopped_and_started_again_is_as_if_never_stopped(start, reference):
+    training = start("stopped")
+    training.wait_for(lambda: list(training.output.rglob("epoch-00002.json")))
+    training.process.send_signal(signal.SIGTERM)
+    training.finish(status=75, seconds=30)
+    assert "stopped by SIGTERM" in training.log
+    assert not (training.output / "MANIFEST.json").exists()
+    resumed = start("stopped")
+    resumed.finish()
+    assert "going on after epoch" in resumed.log
+    assert _model_digest(resumed) == reference["sha256"]
+
+
+def test_a_killed_worker_is_replaced_and_changes_nothing(start, reference):
+    training = start("killed")
+    training.wait_for(lambda: f"epoch 1/{EPOCHS}" in training.log)
+    workers = [p for p in psutil.Process(training.process.pid).children(recursive=True) if _is_train_worker(p)]
+    assert len(workers) == 2
+    workers[1].kill()
+    training.finish()
+    assert "workers were lost and are being replaced" in training.log
+    assert _model_digest(training) == reference["sha256"]
+
+
+def _model_digest(training: Training) -> str:
+    return hashlib.sha256((training.output / "model.safetensors").read_bytes()).hexdigest()
+
+
+def _is_train_worker(process: psutil.Process) -> bool:
+    try:
+        return "RayTrainWorker" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def _with_scratch_of(training: Training) -> list[int]:
+    """Processes of the training's session that outlived it."""
+    left = []
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) == training.process.pid and process.status() != psutil.STATUS_ZOMBIE:
+                left.append(process.pid)
+        except (psutil.Error, ProcessLookupError):
+            continue
+    return left

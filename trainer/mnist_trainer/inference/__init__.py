@@ -1,0 +1,1 @@
+"""Using a released model: load it, prepare pictures for it, evaluate it."""
