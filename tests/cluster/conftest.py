@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.support.apiserver import start_apiserver
 from tests.support.cluster import Cluster, new_namespace, widget_definition
 

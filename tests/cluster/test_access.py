@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 import pytest
-
 from tests.support.cluster import MERGE, Cluster
 from tests.support.wait import wait_for
 
@@ -136,14 +135,14 @@ def test_what_is_not_granted_is_forbidden(cluster: Cluster, account: Account) ->
     assert refused.status == 403
     assert refused.body["reason"] == "Forbidden"
     assert refused.body["message"] == (
-        f'secrets "x" is forbidden: User "{account.user}" cannot get resource "secrets" in API group "" in the namespace '
-        f'"{account.namespace}"'
+        f'secrets "x" is forbidden: User "{account.user}" cannot get resource "secrets" in API group "" in the '
+        f'namespace "{account.namespace}"'
     )
     assert refused.body["details"] == {"name": "x", "kind": "secrets"}
     refused = account.ask("GET", f"/apis/{cluster.widget_group}/v1/widgets").body
     assert refused["message"] == (
-        f'widgets.{cluster.widget_group} is forbidden: User "{account.user}" cannot list resource "widgets" in API group '
-        f'"{cluster.widget_group}" at the cluster scope'
+        f'widgets.{cluster.widget_group} is forbidden: User "{account.user}" cannot list resource "widgets" in API '
+        f'group "{cluster.widget_group}" at the cluster scope'
     )
     refused = account.ask("PATCH", cluster.widgets(account.namespace, "w") + "/status", {}, content_type=MERGE).body
     assert 'cannot patch resource "widgets/status"' in refused["message"]
@@ -227,8 +226,8 @@ def test_nobody_grants_what_he_does_not_hold(cluster: Cluster, account: Account)
     assert refused.status == 403
     assert refused.body["message"] == (
         f'roles.rbac.authorization.k8s.io "b" is forbidden: user "{account.user}" (groups=["system:serviceaccounts" '
-        f'"system:serviceaccounts:{account.namespace}" "system:authenticated"]) is attempting to grant RBAC permissions '
-        'not currently held:\n{APIGroups:[""], Resources:["secrets"], Verbs:["get" "list"]}'
+        f'"system:serviceaccounts:{account.namespace}" "system:authenticated"]) is attempting to grant RBAC '
+        'permissions not currently held:\n{APIGroups:[""], Resources:["secrets"], Verbs:["get" "list"]}'
     )
     assert account.ask("POST", f"{base}/rolebindings", account.binding("c", "Role", "a")).status == 201
     refused = account.ask("POST", f"{base}/rolebindings", account.binding("d", "ClusterRole", "edit"))

@@ -3,7 +3,6 @@
 import re
 
 import pytest
-
 from tests.support.cluster import MERGE, Cluster
 
 CONFIG = {"apiVersion": "v1", "kind": "ConfigMap"}

@@ -1,7 +1,6 @@
 """Finalizers, owner references in the background, the foreground and orphaned, and the end of namespaces."""
 
 import pytest
-
 from tests.support.cluster import MERGE, Cluster, new_namespace
 from tests.support.wait import wait_for
 

@@ -1,7 +1,6 @@
 """Events: one object, two versions; and the small kinds the product leans on."""
 
 import pytest
-
 from tests.support.cluster import MERGE, TABLE, Cluster
 
 
@@ -10,7 +9,8 @@ def core_event(namespace: str, name: str, about: str) -> dict:
         "metadata": {"name": name},
         "involvedObject": {"kind": "Widget", "namespace": namespace, "name": about, "uid": f"uid-of-{about}"},
         "reason": "Tested", "message": "a sentence", "type": "Normal", "count": 3,
-        "source": {"component": "tests"}, "firstTimestamp": "2026-01-01T00:00:00Z", "lastTimestamp": "2026-01-01T00:01:00Z",
+        "source": {"component": "tests"},
+        "firstTimestamp": "2026-01-01T00:00:00Z", "lastTimestamp": "2026-01-01T00:01:00Z",
     }  # fmt: skip
 
 

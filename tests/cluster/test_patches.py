@@ -1,7 +1,6 @@
 """JSON, merge and strategic patches, and the status subresource."""
 
 import pytest
-
 from tests.support.cluster import JSON_PATCH, MERGE, STRATEGIC, Cluster
 
 

@@ -3,7 +3,6 @@
 import copy
 
 import pytest
-
 from tests.support.cluster import CRDS, MERGE, Cluster, widget_crd
 from tests.support.wait import wait_for
 
@@ -74,7 +73,7 @@ def test_unknown_fields_of_built_in_kinds(cluster: Cluster, namespace: str) -> N
         ({}, "spec.size", "FieldValueRequired", "Required value"),
         ({"size": 1, "color": "green"}, "spec.color", "FieldValueNotSupported", 'supported values: "red", "blue"'),
         ({"size": 1, "note": "x" * 21}, "spec.note", "FieldValueTooLong", "Too long: may not be more than 20"),
-        ({"size": 1, "parts": [{"name": "a"}, {"name": "a"}]}, "spec.parts[1]", "FieldValueDuplicate", "Duplicate value"),
+        ({"size": 1, "parts": [{"name": "a"}] * 2}, "spec.parts[1]", "FieldValueDuplicate", "Duplicate value"),
         ({"size": 10}, "spec", "FieldValueInvalid", "big ones are blue"),
     ],
 )  # fmt: skip

@@ -1,7 +1,6 @@
 """Lists: selectors, pages, versions, and the forms of an answer."""
 
 import pytest
-
 from tests.support.cluster import TABLE, Cluster
 
 

@@ -1,4 +1,4 @@
-"""A Kubernetes cluster as the conformance tests use it: raw requests, `kubectl`, the client, a namespace of their own."""
+"""A Kubernetes cluster as the conformance tests use it: raw requests, `kubectl`, a namespace of its own."""
 
 from __future__ import annotations
 

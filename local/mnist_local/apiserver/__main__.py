@@ -44,7 +44,8 @@ async def _run(options: argparse.Namespace) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Run the server; returns the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    return uvloop.run(_run(_arguments(argv)))
+    code: int = uvloop.run(_run(_arguments(argv)))
+    return code
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def assemble(ctx: Context) -> list[ControlLoop[object]]:
-    """Fill a context with the built-in resources, admission and a fresh cluster's objects; returns the control loops."""
+    """Fill a context with built-in resources, admission and a fresh cluster's objects; returns the control loops."""
     kindrules.register()
     for resource in builtin_resources():
         ctx.registry.add(resource)

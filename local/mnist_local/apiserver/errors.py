@@ -1,4 +1,4 @@
-"""API failures as Kubernetes reports them: a `metav1.Status` with the machine-readable reason and the usual sentence."""
+"""API failures as Kubernetes reports them: a `metav1.Status` with a machine-readable reason and a sentence."""
 
 from __future__ import annotations
 

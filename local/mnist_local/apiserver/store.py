@@ -1,4 +1,4 @@
-"""The in-memory store: tables of immutable, pre-serialised objects under one resource version counter, with a change log.
+"""The in-memory store: tables of immutable, pre-serialised objects under one version counter, with a change log.
 
 Everything runs on one event loop thread, so a write is atomic without locks. Objects in the store are never changed in
 place: a writer takes a private copy (`Entry.copy`), and `Store.put` makes a new entry of it.
@@ -40,7 +40,7 @@ class Entry:
 
 
 class Event:
-    """A change of one object; `previous` is None for ADDED, and for DELETED `entry` is the last state at the new version."""
+    """A change; `previous` is None for ADDED; for DELETED `entry` is the last state at the version of the deletion."""
 
     __slots__ = ("entry", "frames", "previous", "rv", "type")
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-
 from tests.support.apiserver import ApiServer, start_apiserver
 from tests.support.cluster import Cluster, new_namespace, widget_definition
 

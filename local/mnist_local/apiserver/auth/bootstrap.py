@@ -54,7 +54,9 @@ _RULES: dict[str, list[Rule]] = {
             _READ,
         ),
         _rule(
-            "", "bindings limitranges namespaces/status pods/log pods/status resourcequotas resourcequotas/status", _READ
+            "",
+            "bindings limitranges namespaces/status pods/log pods/status resourcequotas resourcequotas/status",
+            _READ,
         ),
         _rule("", "namespaces", _READ),
         _rule(",events.k8s.io", "events", _READ),

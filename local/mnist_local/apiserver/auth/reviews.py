@@ -11,7 +11,7 @@ from mnist_local.apiserver.auth.authorizer import Question
 from mnist_local.apiserver.auth.tokens import ISSUER
 from mnist_local.apiserver.call import Call, User
 from mnist_local.apiserver.context import Context
-from mnist_local.apiserver.errors import Obj, invalid, not_found
+from mnist_local.apiserver.errors import Obj, conflict, invalid, not_found
 from mnist_local.apiserver.schema import errors as field
 
 _SHORTEST, _DEFAULT, _LONGEST = 600, 3600, 1 << 32
@@ -161,9 +161,10 @@ class Reviews:
             raise not_found("", tables[kind], reference.get("name", ""))
         uid = entry.obj["metadata"]["uid"]
         if reference.get("uid") and reference["uid"] != uid:
-            from mnist_local.apiserver.errors import conflict
-
-            why = f"the UID in the bound object reference ({reference['uid']}) does not match the UID in record. The object might have been deleted and then recreated"
+            why = (
+                f"the UID in the bound object reference ({reference['uid']}) does not match the UID in record. "
+                "The object might have been deleted and then recreated"
+            )
             raise conflict("", tables[kind], reference["name"], why)
         return {"kind": kind, "name": reference["name"], "uid": uid}
 

@@ -64,15 +64,15 @@ class NamespaceController:
         for resource in self.ctx.registry.stored():
             if resource.namespaced:
                 self._delete_all(resource, name, remaining, waiting)
-        resource = self.ctx.registry.find("", "v1", TABLE)
-        assert resource is not None
+        own = self.ctx.registry.find("", "v1", TABLE)
+        assert own is not None
         obj = entry.copy()
         if remaining:
             obj["status"]["conditions"] = _conditions(obj["status"].get("conditions", []), remaining, waiting)
-            self.engine.update(Write(resource, "", name, subresource="status"), obj, entry)
+            self.engine.update(Write(own, "", name, subresource="status"), obj, entry)
             return
         obj["spec"]["finalizers"] = [f for f in obj["spec"].get("finalizers", ()) if f != "kubernetes"]
-        self.engine.update(Write(resource, "", name, subresource="finalize"), obj, entry)
+        self.engine.update(Write(own, "", name, subresource="finalize"), obj, entry)
 
     def _delete_all(
         self, resource: Resource, namespace: str, remaining: dict[str, int], waiting: dict[str, int]

@@ -204,10 +204,10 @@ def _send_initial(call: Call) -> bool | None:
 
 
 async def _stream(
-    ctx: Context, response: web.StreamResponse, watcher: Watcher, frames: Frames, timeout: float, bookmarks: bool
+    ctx: Context, response: web.StreamResponse, watcher: Watcher, frames: Frames, seconds: float, bookmarks: bool
 ) -> None:
     loop = asyncio.get_running_loop()
-    end = loop.time() + timeout
+    end = loop.time() + seconds
     next_bookmark = loop.time() + _BOOKMARK_SECONDS
     while not ctx.stopping:
         if watcher.queue:

@@ -73,8 +73,8 @@ def update(ctx: Context, call: Call) -> web.Response:
     if (uid := obj["metadata"].get("uid")) and uid != entry.obj["metadata"]["uid"]:
         found = entry.obj["metadata"]["uid"]
         why = (
-            f"StorageError: invalid object, Code: 4, Key: {_storage_key(call)}, ResourceVersion: 0, AdditionalErrorMsg: "
-            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
+            f"StorageError: invalid object, Code: 4, Key: {_storage_key(call)}, ResourceVersion: 0, "
+            f"AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
         )
         raise conflict(call.resource.group, call.resource.plural, write.name, why)
     return entry_response(call, engine.update(write, obj, entry, finish))

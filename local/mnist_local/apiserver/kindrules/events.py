@@ -81,7 +81,11 @@ def _fill(obj: Obj) -> None:
         obj.setdefault(key, "")
 
 
+def _refill(obj: Obj, _old: Obj) -> None:
+    _fill(obj)
+
+
 HOOKS = {
-    "events": Hooks(validate=_validate_core, prepare_create=_fill),
-    "events.events.k8s.io": Hooks(validate=_validate_new, prepare_create=_fill),
+    "events": Hooks(validate=_validate_core, prepare_create=_fill, prepare_update=_refill),
+    "events.events.k8s.io": Hooks(validate=_validate_new, prepare_create=_fill, prepare_update=_refill),
 }

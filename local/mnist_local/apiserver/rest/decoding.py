@@ -17,7 +17,7 @@ from mnist_local.apiserver.schema import errors as fields
 from mnist_local.apiserver.schemas import schema_for
 
 _WRONG_TYPE = re.compile(r'must be of type ([\w-]+): "(\w*)')
-_GO_TYPES = {"string": "string", "integer": "int64", "boolean": "bool", "number": "float64", "array": "[]", "object": "map"}
+_GO_TYPES = {"integer": "int64", "boolean": "bool", "number": "float64", "array": "[]", "object": "map"}
 _JSON_TYPES = {"integer": "number", "boolean": "bool"}
 
 
@@ -35,8 +35,7 @@ def duplicate_fields(body: bytes) -> list[str]:
 
     def walk(value: Any, path: str) -> None:
         if isinstance(value, dict):
-            for key in value.pop("\0twice", ()):
-                found.append(f"{path}{key}")
+            found.extend(f"{path}{key}" for key in value.pop("\0twice", ()))
             for key, inner in value.items():
                 walk(inner, f"{path}{key}.")
         elif isinstance(value, list):
@@ -124,9 +123,9 @@ def _fit(resource: Resource, obj: Obj) -> list[str]:
     if schema is None:
         return unknown
     if not resource.custom:
-        _check_types(resource, schema, obj)
-        # Nulls and zero values of built-in types are dropped before pruning sees them.
+        # Null is a zero value to Go's types, and goes before types are looked at.
         schema.default(obj)
+        _check_types(resource, schema, obj)
     unknown += schema.prune(obj)
     return unknown
 
@@ -142,10 +141,10 @@ def _check_type(resource: Resource, obj: Obj) -> None:
     if kind == resource.kind:
         return
     if not resource.custom:
+        wanted = f"{resource.group.partition('.')[0] or 'core'}.{resource.kind}"
         raise bad_request(
             f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-            f"converting ({resource.version}.{kind}) to ({resource.group.partition('.')[0] or 'core'}.{resource.kind}): "
-            "unknown conversion"
+            f"converting ({resource.version}.{kind}) to ({wanted}): unknown conversion"
         )
     name = (obj.get("metadata") or {}).get("name", "")
     raise invalid(resource.group, str(kind), name, [fields.invalid("kind", kind, f"must be {resource.kind}")])

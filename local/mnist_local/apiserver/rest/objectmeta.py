@@ -48,9 +48,11 @@ def validate_update(resource: Resource, metadata: Obj, old: Obj) -> list[FieldEr
                     f"[]string{{{shown}}}",
                 )
             )
-    for name in ("name", "namespace", "uid", "deletionTimestamp", "deletionGracePeriodSeconds"):
-        if metadata.get(name) != old.get(name):
-            causes.append(field.invalid(f"metadata.{name}", metadata.get(name), "field is immutable"))
+    causes += [
+        field.invalid(f"metadata.{name}", metadata.get(name), "field is immutable")
+        for name in ("name", "namespace", "uid", "deletionTimestamp", "deletionGracePeriodSeconds")
+        if metadata.get(name) != old.get(name)
+    ]
     if metadata.get("finalizers") != old.get("finalizers"):
         causes += _finalizers(resource, metadata.get("finalizers") or [])
     causes += _common(metadata)
@@ -82,7 +84,8 @@ def _owner_references(references: list[dict[str, Any]]) -> list[FieldError]:
             if not reference.get(name)
         ]
         if reference.get("apiVersion") == "v1" and reference.get("kind") == "Event":
-            causes.append(field.invalid("metadata.ownerReferences", reference, "/v1, Kind=Event is disallowed from being an owner"))
+            sentence = "/v1, Kind=Event is disallowed from being an owner"
+            causes.append(field.invalid("metadata.ownerReferences", reference, sentence))
         if reference.get("controller"):
             this = f"{reference.get('kind')}/{reference.get('name')}"
             if controller:

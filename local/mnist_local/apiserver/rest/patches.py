@@ -20,13 +20,13 @@ def _refused(error: PatchError) -> ApiError:
 
 
 def json(obj: Obj, patch: object) -> Obj:
-    """Apply a JSON patch.
+    """Apply a JSON patch to an object of the caller's own, which may be changed.
 
     Raises:
         ApiError: 400 malformed, 422 does not fit (a failed `test` among others).
     """
     try:
-        return json_patch(obj, patch)
+        return json_patch(obj, patch, in_place=True)
     except PatchError as error:
         raise _refused(error) from None
 

@@ -339,8 +339,9 @@ PRINTERS: dict[str, Printer] = {
     "validatingwebhookconfigurations.admissionregistration.k8s.io": _WEBHOOKS,
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": _WEBHOOKS,
     "priorityclasses.scheduling.k8s.io": _printer(
-        ("Name", _name), ("Value", _at("value", 0), "integer"), ("Global-Default", _at("globalDefault", False), "boolean"),
-        ("Age", _age), ("PreemptionPolicy", _at("preemptionPolicy", "PreemptLowerPriority")),
+        ("Name", _name), ("Value", _at("value", 0), "integer"),
+        ("Global-Default", _at("globalDefault", False), "boolean"), ("Age", _age),
+        ("PreemptionPolicy", _at("preemptionPolicy", "PreemptLowerPriority")),
     ),
 }  # fmt: skip
 
