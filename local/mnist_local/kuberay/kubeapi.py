@@ -3,6 +3,7 @@
 The generated client costs a second of CPU and 60 MB to import; a development tool that a user waits for has neither.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from mnist_local.kuberay.kubeconfig import Connection
 
 MERGE_PATCH = "application/merge-patch+json"
 _REQUEST_TIMEOUT_S = 30.0
-_CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,12 @@ def _session(connection: Connection) -> aiohttp.ClientSession:
     )
 
 
+def _look_at(task: "asyncio.Task[bytes]") -> None:
+    """A read that nobody waits for any more may fail unheard."""
+    if not task.cancelled():
+        task.exception()
+
+
 class KubeApi:
     """Requests to one API server over one connection pool."""
 
@@ -83,6 +89,7 @@ class KubeApi:
         """Use inside a running event loop; close with `close`."""
         self.connection = connection
         self._session = _session(connection)
+        self._replaced = asyncio.Event()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -92,6 +99,8 @@ class KubeApi:
         """Go on with another connection: the server was started anew, with other keys."""
         former, self._session = self._session, _session(connection)
         self.connection = connection
+        self._replaced.set()  # ends the watches: a closed TLS connection alone may leave them waiting for minutes
+        self._replaced = asyncio.Event()
         await former.close()
 
     async def request(
@@ -196,9 +205,24 @@ class KubeApi:
             if response.status >= 400:
                 raise ApiError(response.status, json.loads(await response.text() or "{}"))
             buffer = b""
-            async for chunk in response.content.iter_chunked(_CHUNK):
+            async for chunk in self._chunks(response):
                 buffer += chunk
                 *lines, buffer = buffer.split(b"\n")
                 for line in lines:
                     if line.strip():
                         yield json.loads(line)
+
+    async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        """The body as it comes, until the server ends it or the connection is replaced (ClientConnectionError)."""
+        replaced = asyncio.create_task(self._replaced.wait())
+        try:
+            while not response.content.at_eof():
+                reading = asyncio.create_task(response.content.readany())
+                reading.add_done_callback(_look_at)
+                await asyncio.wait([reading, replaced], return_when=asyncio.FIRST_COMPLETED)
+                if not reading.done():
+                    reading.cancel()
+                    raise aiohttp.ClientConnectionError("the connection to the API server was replaced")
+                yield reading.result()
+        finally:
+            replaced.cancel()

@@ -111,10 +111,10 @@ async def test_missing_cluster_is_waited_for(stack: Stack) -> None:
 async def test_deadline(stack: Stack) -> None:
     cluster, name = stack.name(), stack.name("job")
     await stack.ready_cluster(cluster)
-    await stack.create_job(name, cluster, "sleep 300", activeDeadlineSeconds=1)
+    await stack.create_job(name, cluster, "sleep 300", activeDeadlineSeconds=4)
     status = (await stack.until_job(name, ended))["status"]
     assert (status["reason"], status["jobStatus"], status["failed"]) == ("DeadlineExceeded", "RUNNING", 1)
-    assert status["message"].endswith("ActiveDeadlineSeconds: 1")
+    assert status["message"].endswith("ActiveDeadlineSeconds: 4")
 
 
 async def test_deleting_a_running_job_stops_it_first(stack: Stack, tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ async def test_job_environment_is_that_of_the_head_pod(stack: Stack) -> None:
             'test "$RAY_AUTH_MODE" = token',
             'test -r "$RAY_AUTH_TOKEN_PATH"',
             f'test "$RAY_CLUSTER_NAME" = {cluster}',
-            'test "$RAY_CLUSTER_NAMESPACE" = default',
+            f'test "$RAY_CLUSTER_NAMESPACE" = {NAMESPACE}',
             "command -v python >/dev/null",
             'test "$(pwd)" = "$HOME"',
         ]

@@ -88,7 +88,7 @@ async def test_pods_have_the_identity_of_their_service_account(stack: Stack) -> 
         "p = (d / 'token').read_text().split('.')[1]; "
         "c = json.loads(base64.urlsafe_b64decode(p + '=' * (-len(p) % 4))); "
         f"assert c['sub'] == 'system:serviceaccount:{NAMESPACE}:{name}-sa', c['sub']; "
-        "assert (d / 'namespace').read_text() == 'default'; "
+        f"assert (d / 'namespace').read_text() == '{NAMESPACE}'; "
         "assert 'BEGIN CERTIFICATE' in (d / 'ca.crt').read_text(); "
         "assert (d / 'token').stat().st_mode & 0o077 == 0"
     )

@@ -12,9 +12,18 @@ class MountError(Exception):
     """A volume cannot be set up yet; the message is the kubelet's."""
 
 
+def _volumes(pod: Json) -> list[Json]:
+    """All volumes but the one that admission adds for the ServiceAccount, which has a folder of its own here."""
+    return [
+        volume
+        for volume in pod["spec"].get("volumes") or []
+        if not any("serviceAccountToken" in source for source in (volume.get("projected") or {}).get("sources") or [])
+    ]
+
+
 def references(pod: Json) -> Iterator[tuple[str, str]]:
     """("secret" | "configmap", name) of everything that the pod's volumes are made from."""
-    for volume in pod["spec"].get("volumes") or []:
+    for volume in _volumes(pod):
         for source in [volume, *((volume.get("projected") or {}).get("sources") or [])]:
             if "secret" in source:
                 yield "secret", source["secret"].get("secretName") or source["secret"]["name"]
@@ -27,7 +36,7 @@ def set_up(pod: Json, folder: Path, sources: Sources) -> None:
 
     Kinds that have no meaning here (claims, host paths) become empty folders.
     """
-    for volume in pod["spec"].get("volumes") or []:
+    for volume in _volumes(pod):
         path = folder / volume["name"]
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         for source in [volume, *((volume.get("projected") or {}).get("sources") or [])]:
