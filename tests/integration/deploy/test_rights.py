@@ -91,7 +91,8 @@ class Life:
 def test_a_whole_life_under_the_rendered_rights(
     mode: str, installation: Installation, admin: Kube, namespace: str, start: Start, our_crd: None
 ) -> None:
-    values: dict[str, Any] = {"crds": {"install": False}, "admissionPolicy": {"enabled": False}}
+    # Cluster-wide, the admission policy would stop other operators of a cluster that is shared.
+    values: dict[str, Any] = {"crds": {"install": False}, "admissionPolicy": {"enabled": mode == "namespaced"}}
     if mode == "namespaced":
         values |= {"watchNamespaces": [namespace]}
     installation.install(values)
