@@ -19,13 +19,13 @@ _POLL_S = 0.5
 _TERMINAL = {"SUCCEEDED", "FAILED", "STOPPED"}
 
 
-class _UnknownOptionError(Exception):
-    """Ray's own command is needed."""
+class UnknownOptionError(Exception):
+    """What only Ray's own command knows."""
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise _UnknownOptionError(message)
+        raise UnknownOptionError(message)
 
 
 def _parser() -> _Parser:
@@ -115,12 +115,12 @@ def _print(text: str) -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """The command after `ray job`. Raises _UnknownOptionError for what only Ray's own command knows."""
+    """The command after `ray job`. Raises UnknownOptionError for what only Ray's own command knows."""
     split = arguments.index("--") if "--" in arguments else len(arguments)
     options = _parser().parse_args(arguments[:split])
     address = options.address or os.environ.get("RAY_API_SERVER_ADDRESS") or ""
     if not address.startswith("http://"):
-        raise _UnknownOptionError(f"address {address!r}")
+        raise UnknownOptionError(f"address {address!r}")
     api = JobsApi(address, _token())
     if options.action == "submit":
         return _submit(api, options, arguments[split + 1 :])
@@ -139,7 +139,7 @@ def main() -> int:
     ray, _, *arguments = sys.argv[1:]
     try:
         return run(arguments)
-    except _UnknownOptionError:
+    except UnknownOptionError:
         os.execv(ray, [ray, "job", *arguments])  # noqa: S606 - replaces this process
     except urllib.error.HTTPError as error:
         sys.stderr.write(f"ray job: HTTP {error.code}: {error.read().decode(errors='replace')[-2000:]}\n")
