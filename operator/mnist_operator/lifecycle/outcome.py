@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import Any
 
 from mnist_operator.api.status import (
     Condition,
     LastFailure,
-    MnistTrainingStatus,
     Phase,
     RayClusterStatus,
     RayJobStatus,
 )
 from mnist_operator.builders.metadata import cluster_name
-from mnist_operator.lifecycle.clock import parse_time, seconds, timestamp
+from mnist_operator.lifecycle.clock import seconds, timestamp
 from mnist_operator.lifecycle.conditions import ConditionType, with_condition
 from mnist_operator.lifecycle.decision import Action, Decision, Event
 from mnist_operator.lifecycle.facts import Facts
@@ -259,47 +257,3 @@ def job_fields(facts: Facts) -> dict[str, Any]:
             start_time=job.ray_start_time or (before.start_time if before else None),
         )
     }
-
-
-def restarts(facts: Facts) -> tuple[int, tuple[Event, ...]]:
-    """Return the restarts counted so far and the events of those that are new.
-
-    After a lost head KubeRay submits the same job again, silently: another start time shows it.
-    """
-    count = facts.status.restarts or 0
-    events: tuple[Event, ...] = ()
-    before, job, cluster = facts.status.ray_job, facts.job, facts.cluster
-    old_head = facts.cluster_status.head_pod
-    if cluster is not None and cluster.head_pod and old_head and cluster.head_pod != old_head and job is not None:
-        events = (
-            Event(
-                "HeadLost",
-                f"The Ray head {old_head} was lost; {cluster.head_pod} takes over and KubeRay starts the job again",
-                warning=True,
-            ),
-        )
-    old_start = parse_time(before.start_time) if before is not None else None
-    new_start = parse_time(job.ray_start_time) if job is not None else None
-    if old_start is not None and new_start is not None and new_start != old_start:
-        count += 1
-        message = f"KubeRay started the job over (restart {count}); the trainer goes on from its last checkpoint"
-        events = (*events, Event("JobRestarted", message, warning=True))
-    return count, events
-
-
-_SECRET_SHAPED = re.compile(
-    r"(?i)((?:secret|password|passwd|token|access[_-]?key(?:_id)?|authorization|credential)[\w-]*[\"']?\s*[=:]\s*)(\S+)"
-)
-
-
-def redacted_tail(text: str, limit: int = 2000) -> str | None:
-    """Return the last lines of a log, short, with what looks like a credential struck out."""
-    text = _SECRET_SHAPED.sub(r"\1[redacted]", text.strip())
-    if len(text) <= limit:
-        return text or None
-    return "…" + text[-limit:].split("\n", 1)[-1]
-
-
-def status_changed(before: MnistTrainingStatus, after: MnistTrainingStatus) -> bool:
-    """Whether there is anything to write; the trainer's part never counts."""
-    return before.model_copy(update={"training": None}) != after.model_copy(update={"training": None})

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mnist_operator.lifecycle import steps
 from mnist_operator.lifecycle.decision import Decision
 from mnist_operator.lifecycle.facts import Facts
+from mnist_operator.lifecycle.steps import cluster, finish, job, retry, stop
 
 
 @dataclass(frozen=True)
@@ -29,128 +29,128 @@ def _row(name: str, when: str, holds: Callable[[Facts], bool], then: Callable[[F
 
 TRANSITIONS: tuple[Transition, ...] = (
     # Over
-    _row("Deleted", "the training is being deleted", lambda f: f.observed.deleting, steps.leave_alone),
+    _row("Deleted", "the training is being deleted", lambda f: f.observed.deleting, finish.leave_alone),
     _row(
         "Expired",
         "finished longer ago than ttlSecondsAfterFinished",
         lambda f: f.finished and f.expires_at is not None and f.now >= f.expires_at,
-        steps.delete_training,
+        finish.delete_training,
     ),
-    _row("Finished", "Succeeded or Failed", lambda f: f.finished, steps.clean_up),
+    _row("Finished", "Succeeded or Failed", lambda f: f.finished, finish.clean_up),
     _row(
         "Succeeded",
         "the trainer sealed a model, and its job is over or gone",
         lambda f: f.reported_success and (f.job is None or f.job.finished or f.cluster_lost),
-        steps.succeed,
+        finish.succeed,
     ),
     # Stopped on purpose
     _row(
         "JobStopping",
         "suspension asked for, a job still runs",
         lambda f: f.must_stop and not f.suspended and bool(f.unended_jobs),
-        steps.stop_jobs,
+        stop.stop_jobs,
     ),
     _row(
         "ClusterStopping",
         "suspension asked for, no job runs, the cluster is still there",
         lambda f: f.must_stop and not f.suspended and bool(f.own_clusters),
-        steps.stop_clusters,
+        stop.stop_clusters,
     ),
     _row(
         "Suspended",
         "suspension asked for, nothing of the training runs",
         lambda f: f.must_stop,
-        steps.suspend,
+        stop.suspend,
     ),
     _row(
         "DeadlineExceeded",
         "activeDeadlineSeconds are over",
         lambda f: f.past_deadline,
-        steps.exceed_deadline,
+        stop.exceed_deadline,
     ),
     # Between attempts
     _row(
         "AttemptEnding",
         "the attempt failed, and its job is followed yet or its process is not proven dead",
         lambda f: f.failure is not None and (bool(f.unended_jobs) or not f.proven_dead),
-        steps.end_attempt,
+        retry.end_attempt,
     ),
     _row(
         "WaitingToRetry",
         "the attempt failed, and the delay before the next one is not over",
         lambda f: f.failure is not None and f.next_attempt_at is not None and f.now < f.next_attempt_at,
-        steps.wait_to_retry,
+        retry.wait_to_retry,
     ),
     _row(
         "SpecRefused",
         "the spec cannot work, and no job runs",
         lambda f: bool(f.observed.spec_problems) and f.job is None,
-        steps.refuse_spec,
+        retry.refuse_spec,
     ),
     _row(
         "CredentialsMissing",
         "the storage credentials are missing, and no job runs",
         lambda f: f.observed.credentials is not None and (f.job is None or f.failure is not None),
-        steps.wait_for_credentials,
+        retry.wait_for_credentials,
     ),
     _row(
         "AttemptStarting",
         "there is no attempt yet, the last one failed, or a suspension is over",
         lambda f: f.attempt == 0 or f.failure is not None or f.suspended,
-        steps.start_attempt,
+        retry.start_attempt,
     ),
     # The attempt's job
     _row(
         "JobLost",
         "the RayJob of this attempt was deleted by somebody else",
         lambda f: f.job_lost,
-        steps.lose_job,
+        job.lose_job,
     ),
     _row(
         "JobFailed",
         "KubeRay is done with the RayJob, and no model was sealed",
         lambda f: f.job is not None and f.job.finished,
-        steps.judge_finished_job,
+        job.judge_finished_job,
     ),
     _row(
         "ClusterLost",
         "the RayCluster of this attempt is gone, going or suspended by somebody else",
         lambda f: f.cluster_lost,
-        steps.lose_cluster,
+        job.lose_cluster,
     ),
-    _row("Running", "the job runs", lambda f: f.job is not None and f.job.running, steps.run),
+    _row("Running", "the job runs", lambda f: f.job is not None and f.job.running, job.run),
     _row(
         "JobClosing",
         "the trainer ended, and KubeRay has not closed the RayJob yet",
         lambda f: f.job is not None and f.job.closing,
-        steps.wait_for_closing,
+        job.wait_for_closing,
     ),
-    _row("JobStarting", "the job is not running yet", lambda f: f.job is not None, steps.wait_for_job),
+    _row("JobStarting", "the job is not running yet", lambda f: f.job is not None, job.wait_for_job),
     # The attempt's cluster
     _row(
         "Obstructed",
         "something kept an action from being done",
         lambda f: f.observed.obstacle is not None,
-        steps.say_obstacle,
+        cluster.say_obstacle,
     ),
-    _row("ClusterMissing", "there is no RayCluster yet", lambda f: f.cluster is None, steps.create_cluster),
+    _row("ClusterMissing", "there is no RayCluster yet", lambda f: f.cluster is None, cluster.create_cluster),
     _row(
         "ClusterUnfit",
         "the RayCluster that the user named cannot serve this training",
         lambda f: f.cluster_unfit is not None,
-        steps.refuse_cluster,
+        cluster.refuse_cluster,
     ),
     _row(
         "ClusterQueued",
         "Kueue holds the RayCluster back until there is quota",
         lambda f: f.cluster is not None and f.cluster.suspended and f.cluster.queue is not None,
-        steps.wait_for_quota,
+        cluster.wait_for_quota,
     ),
     _row(
         "ClusterReady",
         "the RayCluster is ready",
         lambda f: f.cluster is not None and f.cluster.usable,
-        steps.create_job,
+        cluster.create_job,
     ),
-    _row("ClusterStarting", "the RayCluster is not ready", lambda f: True, steps.wait_for_cluster),
+    _row("ClusterStarting", "the RayCluster is not ready", lambda f: True, cluster.wait_for_cluster),
 )

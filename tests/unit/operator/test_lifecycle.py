@@ -8,7 +8,7 @@ from tests.unit.operator.world import Cluster, World
 from mnist_operator.api.status import Phase
 from mnist_operator.lifecycle import decide, document
 from mnist_operator.lifecycle.facts import Obstacle
-from mnist_operator.lifecycle.outcome import redacted_tail
+from mnist_operator.lifecycle.logtail import redacted_tail
 from mnist_operator.lifecycle.transitions import TRANSITIONS
 
 

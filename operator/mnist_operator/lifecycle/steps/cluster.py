@@ -1,0 +1,110 @@
+"""The attempt's RayCluster: make it, wait for it, refuse it, use it."""
+
+from __future__ import annotations
+
+from mnist_operator.api.status import Phase
+from mnist_operator.lifecycle import outcome
+from mnist_operator.lifecycle.conditions import ConditionType
+from mnist_operator.lifecycle.decision import (
+    CreateCluster,
+    CreateJob,
+    Decision,
+    EnsureSupport,
+    Explain,
+)
+from mnist_operator.lifecycle.facts import Facts
+from mnist_operator.lifecycle.steps.common import SHARED_POLL, explain_in, scaling
+
+
+def say_obstacle(facts: Facts, name: str) -> Decision:
+    """Something in the cluster is in the way; the queue tries again, later and later."""
+    obstacle = facts.observed.obstacle
+    assert obstacle is not None
+    return outcome.to(
+        facts,
+        name,
+        Phase.PENDING if facts.cluster is None else Phase.PROVISIONING,
+        obstacle.reason,
+        obstacle.message,
+        conditions={ConditionType.CLUSTER_READY: (False, obstacle.reason, obstacle.message)},
+        **outcome.cluster_fields(facts),
+    )
+
+
+def create_cluster(facts: Facts, name: str) -> Decision:
+    """Make the cluster, or wait for the one that the user named."""
+    if facts.shared:
+        message = f"RayCluster {facts.cluster_name}, named in spec.clusterRef, does not exist in this namespace"
+        return outcome.to(
+            facts,
+            name,
+            Phase.PENDING,
+            "ClusterNotFound",
+            message,
+            conditions={ConditionType.CLUSTER_READY: (False, "ClusterNotFound", message)},
+            look_again=SHARED_POLL,
+        )
+    assert facts.cluster_name is not None
+    return outcome.unchanged(facts, name, EnsureSupport(), CreateCluster(facts.cluster_name))
+
+
+def refuse_cluster(facts: Facts, name: str) -> Decision:
+    """The cluster that the user named is there, but does not fit."""
+    message = facts.cluster_unfit
+    assert message is not None
+    return outcome.to(
+        facts,
+        name,
+        Phase.PENDING,
+        "ClusterUnfit",
+        message,
+        conditions={ConditionType.CLUSTER_READY: (False, "ClusterUnfit", message)},
+        look_again=SHARED_POLL,
+    )
+
+
+def wait_for_quota(facts: Facts, name: str) -> Decision:
+    """Kueue un-suspends a cluster that it admits; nothing is to be done but to say so."""
+    cluster = facts.cluster
+    assert cluster is not None
+    message = f"Waiting for quota in queue {cluster.queue}"
+    return outcome.to(
+        facts,
+        name,
+        Phase.PENDING,
+        "WaitingForQuota",
+        message,
+        conditions={ConditionType.CLUSTER_READY: (False, "WaitingForQuota", message)},
+        actions=(EnsureSupport(),),
+        **outcome.cluster_fields(facts),
+    )
+
+
+def create_job(facts: Facts, name: str) -> Decision:
+    """The cluster is ready: submit the attempt's job."""
+    assert facts.cluster is not None
+    return outcome.unchanged(facts, name, EnsureSupport(), CreateJob(facts.attempt, facts.cluster.name))
+
+
+def wait_for_cluster(facts: Facts, name: str) -> Decision:
+    """Say how far the cluster is, and why it does not come up when it takes long."""
+    cluster = facts.cluster
+    assert cluster is not None
+    stuck = facts.age(cluster.created) >= facts.policy.explain_after
+    problem = cluster.replica_failure or (stuck and (facts.observed.explanation or cluster.head_problem)) or None
+    wanted = cluster.wanted_workers or facts.spec.workers.replicas
+    progress = "head ready" if cluster.head_ready else "head starting"
+    message = f"Starting Ray: {progress}, {cluster.ready_workers} of {wanted} workers ready"
+    if problem:
+        message = f"{message}. {problem}"
+    return outcome.to(
+        facts,
+        name,
+        Phase.PROVISIONING,
+        "ClusterStuck" if problem else "ClusterStarting",
+        message,
+        conditions={ConditionType.CLUSTER_READY: (False, "ClusterStuck" if problem else "ClusterStarting", message)},
+        actions=(EnsureSupport(), *scaling(facts), *((Explain("RayCluster", cluster.name),) if stuck else ())),
+        look_again=SHARED_POLL if facts.shared else explain_in(facts, cluster.created),
+        **outcome.cluster_fields(facts),
+    )

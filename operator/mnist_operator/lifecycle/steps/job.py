@@ -1,0 +1,151 @@
+"""The attempt's RayJob: lose it, judge it, run it, wait for it."""
+
+from __future__ import annotations
+
+from mnist_operator.api.status import Phase
+from mnist_operator.lifecycle import logtail, outcome, restarts
+from mnist_operator.lifecycle.conditions import ConditionType
+from mnist_operator.lifecycle.decision import (
+    Decision,
+    EnsureSupport,
+    Explain,
+)
+from mnist_operator.lifecycle.facts import Facts
+from mnist_operator.lifecycle.steps.common import explain_in, readiness, scaling
+
+_JOB_FAILURES = {
+    "SubmissionFailed": "KubeRay could not submit the job to Ray.",
+    "JobStatusCheckTimeoutExceeded": "KubeRay could not reach the Ray dashboard for too long.",
+    "JobDeploymentStatusTransitionGracePeriodExceeded": "KubeRay gave the job up: its submitter and Ray disagree.",
+    "DeadlineExceeded": "KubeRay ended the job at a deadline.",
+    "AppFailed": "KubeRay did not find the job on the Ray head any more.",
+}
+
+
+def lose_job(facts: Facts, name: str) -> Decision:
+    """Somebody deleted the RayJob; what it started may still run, so the cluster goes before the next attempt."""
+    return outcome.fail_attempt(
+        facts, name, "RayJobDeleted", "The RayJob was deleted while the training needed it.", retryable=True
+    )
+
+
+def judge_finished_job(facts: Facts, name: str) -> Decision:
+    """The job is over without a sealed model: find out why, from the trainer's own report before all else."""
+    job = facts.job
+    assert job is not None
+    report = facts.report
+    if job.succeeded and job.entrypoint_ended:
+        return _without_result(facts, name)
+    tail = logtail.redacted_tail(job.message)
+    if report is not None and report.failure is not None:
+        failure = report.failure
+        return outcome.fail_attempt(
+            facts, name, failure.reason, failure.message, retryable=failure.retryable, log_tail=tail
+        )
+    if job.never_ran:
+        return outcome.fail_attempt(
+            facts, name, "RayJobRefused", f"KubeRay refused the RayJob: {job.message}", retryable=False
+        )
+    if job.entrypoint_ended:
+        how = "was stopped" if job.job_status == "STOPPED" else "ended without saying why"
+        message = f"The trainer {how}; the end of its log is in status.lastFailure.logTail."
+        return outcome.fail_attempt(facts, name, job.reason or "JobStopped", message, retryable=True, log_tail=tail)
+    message = _JOB_FAILURES.get(job.reason, "KubeRay gave the job up.")
+    return outcome.fail_attempt(facts, name, job.reason or "JobFailed", message, retryable=True, log_tail=tail)
+
+
+def lose_cluster(facts: Facts, name: str) -> Decision:
+    """The cluster is gone, and with it every process of the attempt."""
+    if facts.cluster is not None and facts.cluster.suspended and facts.cluster.queue is not None:
+        message = f"Kueue took back the quota of queue {facts.cluster.queue}."
+        return outcome.fail_attempt(facts, name, "Preempted", message, retryable=True, counts=False)
+    message = f"The RayCluster {facts.cluster_name} was deleted or suspended while the training needed it."
+    return outcome.fail_attempt(facts, name, "RayClusterLost", message, retryable=True)
+
+
+def run(facts: Facts, name: str) -> Decision:
+    """The job runs; the trainer itself reports how far it is."""
+    count, events = restarts.count_restarts(facts)
+    workers = facts.spec.workers.replicas
+    message = f"Training on {workers} worker{'s' if workers > 1 else ''}"
+    return outcome.to(
+        facts,
+        name,
+        Phase.RUNNING,
+        "Running",
+        message,
+        conditions={
+            ConditionType.CLUSTER_READY: readiness(facts),
+            ConditionType.JOB_RUNNING: (True, "Running", "The Ray job runs"),
+        },
+        actions=(EnsureSupport(), *scaling(facts)),
+        events=events,
+        restarts=count,
+        **outcome.cluster_fields(facts),
+        **outcome.job_fields(facts),
+    )
+
+
+def wait_for_closing(facts: Facts, name: str) -> Decision:
+    """The job has ended; how it counts is decided when KubeRay is done with it."""
+    return outcome.to(
+        facts,
+        name,
+        Phase.RUNNING,
+        "Finishing",
+        "The job has ended; waiting for KubeRay to close it",
+        **outcome.cluster_fields(facts),
+        **outcome.job_fields(facts),
+    )
+
+
+def wait_for_job(facts: Facts, name: str) -> Decision:
+    """The job is submitted, or on its way back after a lost head."""
+    job = facts.job
+    assert job is not None
+    count, events = restarts.count_restarts(facts)
+    was_running = facts.status.phase is Phase.RUNNING
+    message = "Waiting for Ray to start the job again" if was_running else "Waiting for Ray to start the job"
+    stuck = not was_running and facts.age(job.created) >= facts.policy.explain_after
+    if stuck and facts.observed.explanation:
+        message = f"{message}: {facts.observed.explanation}"
+    return outcome.to(
+        facts,
+        name,
+        Phase.RUNNING if was_running else Phase.PROVISIONING,
+        "JobRestarting" if was_running else "JobStarting",
+        message,
+        conditions={
+            ConditionType.CLUSTER_READY: readiness(facts),
+            ConditionType.JOB_RUNNING: (
+                False,
+                "JobRestarting" if was_running else "JobStarting",
+                f"The Ray job is {job.job_status or 'not submitted yet'}",
+            ),
+        },
+        actions=(EnsureSupport(), *((Explain("RayJob", job.name),) if stuck else ())),
+        events=events,
+        look_again=None if was_running else explain_in(facts, job.created),
+        restarts=count,
+        **outcome.cluster_fields(facts),
+        **outcome.job_fields(facts),
+    )
+
+
+def _without_result(facts: Facts, name: str) -> Decision:
+    """The job ended well, but no result was reported: the report may be on its way."""
+    job = facts.job
+    assert job is not None
+    waited = facts.age(job.ended or job.created)
+    if waited < facts.policy.report_grace:
+        return outcome.to(
+            facts,
+            name,
+            Phase.RUNNING,
+            "Finishing",
+            "The job has ended; waiting for the trainer's last report",
+            look_again=facts.policy.report_grace - waited + 0.1,
+            **outcome.job_fields(facts),
+        )
+    message = "The job ended without an error, but the trainer reported no result."
+    return outcome.fail_attempt(facts, name, "NoResult", message, retryable=False)
