@@ -67,6 +67,8 @@ class StatusReporter:
     def update(self, state: TrainingState | None = None, **fields: Any) -> None:
         """Change fields; None removes one."""
         with self._condition:
+            # People read a status: four digits tell 10,000 images apart, all of them are in metrics.json.
+            fields = {name: round(value, 4) if isinstance(value, float) else value for name, value in fields.items()}
             if state is not None:
                 fields["state"] = state.value
             urgent = any(

@@ -63,7 +63,7 @@ def as_result(output: S3Address, manifest: ReleaseManifest) -> dict[str, Any]:
     return {
         "model": str(output.child(MODEL_FILE)),
         "sha256": model.sha256,
-        "accuracy": manifest.accuracy,
+        "accuracy": round(manifest.accuracy, 4),
         "report": str(output.child(REPORT_FILE)),
         "metrics": str(output.child(METRICS_FILE)),
         "manifest": str(output.child(RELEASE_MANIFEST)),
