@@ -112,7 +112,7 @@ def _train(inputs: WorkerInputs, rank: int, world_size: int, state: bytes | None
             predictions=evaluation.predictions.numpy(),
             confidences=evaluation.confidences.numpy(),
             true_confidences=evaluation.true_confidences.numpy(),
-            versions=_versions(),
+            versions=versions(),
             device=str(job.device),
             at=time.time(),
         )
@@ -153,13 +153,13 @@ class _Reporter:
         self.tell(EpochFinished(record.as_dict(), encode_state(state)))
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
     import numpy
     import torch
 
     return {
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # a type of torch's own: whoever unpickles it would import torch
         "numpy": numpy.__version__,
         "ray": ray.__version__,
     }
