@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.integration.operator.conftest import kube, scene  # noqa: F401 - fixtures
 
-for _area in ("straight_path", "trouble", "lease"):
+for _area in ("api", "straight_path", "trouble", "lease"):
     _name = f"tests.integration.operator.test_{_area}"
     pytest.register_assert_rewrite(_name)
     globals().update({key: value for key, value in vars(import_module(_name)).items() if key.startswith("test_")})

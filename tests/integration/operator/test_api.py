@@ -1,0 +1,122 @@
+"""What the API itself refuses, before any operator sees it, and in which words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.integration.operator.conftest import Scene
+from tests.support.kube import KubeError
+
+from mnist_operator.api.spec import MnistTrainingSpec
+
+
+@pytest.mark.parametrize(
+    ("spec", "field", "sentence"),
+    [
+        ({"training": {"epochs": 0}}, "spec.training.epochs", "should be greater than or equal to 1"),
+        ({"training": {"epochs": "five"}}, "spec.training.epochs", "must be of type integer"),
+        ({"training": {"model": "vgg"}}, "spec.training.model", 'supported values: "cnn", "mlp", "lenet5"'),
+        ({"training": {"learningRate": 0}}, "spec.training.learningRate", "should be greater than 0"),
+        ({"training": {"targetAccuracy": 99.2}}, "spec.training.targetAccuracy", "should be less than or equal to 1"),
+        ({"storage": {"dataset": "http://datasets/mnist"}}, "spec.storage.dataset", "should match"),
+        ({"storage": {"output": "s3://Models"}}, "spec.storage.output", "should match"),
+        ({"storage": {"dataset": "s3://datasets/$(id)"}}, "spec.storage.dataset", "should match"),
+        ({"storage": {"endpoint": "minio:9000"}}, "spec.storage.endpoint", "should match"),
+        (
+            {"workers": {"replicas": 2, "minReplicas": 3}},
+            "spec.workers.minReplicas",
+            "must not be greater than replicas",
+        ),
+        ({"workers": {"replicas": 2, "maxReplicas": 1}}, "spec.workers.maxReplicas", "must not be less than replicas"),
+        ({"serviceAccount": {"create": False}}, "spec.serviceAccount.name", "name is needed when create is false"),
+        ({"workers": {"resources": {"limits": {"cpu": "many"}}}}, "spec.workers.resources.limits.cpu", "should match"),
+    ],
+)
+def test_bad_specs_are_refused(scene: Scene, spec: dict[str, Any], field: str, sentence: str) -> None:
+    with pytest.raises(KubeError) as caught:
+        scene.apply(spec=spec)
+    assert caught.value.status == 422
+    causes = {cause["field"]: cause["message"] for cause in caught.value.body["details"]["causes"]}
+    assert sentence in causes[field]
+
+
+@pytest.mark.parametrize("name", ["a" * 43, "1-begins-with-a-digit", "dots.are.out"])
+def test_names_that_do_not_fit_the_children_are_refused(scene: Scene, name: str) -> None:
+    with pytest.raises(KubeError) as caught:
+        scene.apply(name)
+    assert caught.value.status == 422
+    assert "the name must" in str(caught.value)
+
+
+def test_a_name_of_42_characters_is_accepted(scene: Scene) -> None:
+    assert scene.apply("a" * 42)["metadata"]["name"] == "a" * 42
+
+
+def test_unknown_fields_are_refused_for_strict_clients_and_dropped_for_others(scene: Scene) -> None:
+    body = {
+        "apiVersion": "mnist.training/v1alpha1",
+        "kind": "MnistTraining",
+        "metadata": {"name": "mnist"},
+        "spec": {"training": {"epoch": 5}},
+    }
+    with pytest.raises(KubeError, match=r'unknown field \\?"spec.training.epoch') as caught:
+        scene.kube.create(f"{scene.trainings}?fieldValidation=Strict", body)
+    assert caught.value.status == 400
+    assert "epoch" not in scene.kube.create(scene.trainings, body)["spec"]["training"]
+
+
+def test_the_smallest_manifest_is_stored_with_every_default(scene: Scene) -> None:
+    stored = scene.apply()["spec"]
+    wished = MnistTrainingSpec().model_dump(mode="json", by_alias=True, exclude_none=True)
+    assert stored == wished
+
+
+def test_null_is_the_same_as_absent(scene: Scene) -> None:
+    spec = {"training": {"learningRate": None}, "clusterRef": None, "ray": {"image": None, "imagePullPolicy": None}}
+    stored = scene.apply(spec=spec)
+    assert "learningRate" not in stored["spec"]["training"]
+    scene.kube.merge(f"{scene.trainings}/mnist", {"spec": spec})
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"training": {"epochs": 7}}, "spec.training"),
+        ({"storage": {"dataset": "s3://datasets/other"}}, "spec.storage.dataset"),
+        ({"storage": {"output": "s3://other"}}, "spec.storage.output"),
+        ({"clusterRef": {"name": "shared"}}, "spec.clusterRef"),
+        ({"workers": {"gpusPerWorker": 1}}, "spec.workers.gpusPerWorker"),
+    ],
+)
+def test_what_cannot_change_is_refused_with_a_sentence(scene: Scene, change: dict[str, Any], field: str) -> None:
+    scene.apply()
+    with pytest.raises(KubeError) as caught:
+        scene.kube.merge(f"{scene.trainings}/mnist", {"spec": change})
+    assert caught.value.status == 422
+    (cause,) = caught.value.body["details"]["causes"]
+    assert cause["field"] == field
+    assert "cannot be changed; delete this training and create another" in cause["message"]
+
+
+def test_what_may_change_is_accepted(scene: Scene) -> None:
+    scene.apply()
+    change = {
+        "workers": {"replicas": 3, "template": {"spec": {"nodeSelector": {"a": "b"}}}},
+        "ray": {"image": "mine:2"},
+        "storage": {"credentialsSecret": "other", "endpoint": "https://minio:9000"},
+        "runPolicy": {"suspend": True, "activeDeadlineSeconds": 60},
+        "head": {"serviceType": "NodePort"},
+    }
+    changed = scene.kube.merge(f"{scene.trainings}/mnist", {"spec": change})
+    assert changed["metadata"]["generation"] == 2
+
+
+def test_status_is_written_only_through_its_subresource(scene: Scene) -> None:
+    scene.apply()
+    scene.kube.merge(f"{scene.trainings}/mnist", {"status": {"phase": "Succeeded"}})
+    assert scene.status() == {}
+    scene.kube.merge(f"{scene.trainings}/mnist/status", {"spec": {"runPolicy": {"suspend": True}}})
+    live = scene.kube.get(f"{scene.trainings}/mnist")
+    assert live is not None
+    assert live["spec"]["runPolicy"]["suspend"] is False
