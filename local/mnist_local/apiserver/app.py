@@ -10,7 +10,7 @@ from pathlib import Path
 from aiohttp import web
 
 from mnist_local.apiserver import bootstrap, kindrules
-from mnist_local.apiserver.admission import definitions, escalation, namespacelifecycle, serviceaccounts
+from mnist_local.apiserver.admission import definitions, escalation, namespacelifecycle, podsecurity, serviceaccounts
 from mnist_local.apiserver.auth.authentication import Authenticator
 from mnist_local.apiserver.builtins import builtin_resources
 from mnist_local.apiserver.context import Context
@@ -73,7 +73,11 @@ def assemble(ctx: Context) -> list[ControlLoop[object]]:
     ctx.admission.mutating += [
         namespacelifecycle.lifecycle(ctx), definitions.terminating(ctx), serviceaccounts.service_accounts(ctx),
     ]  # fmt: skip
-    ctx.admission.validating += [namespacelifecycle.lifecycle(ctx), escalation.prevention(ctx)]
+    ctx.admission.validating += [
+        namespacelifecycle.lifecycle(ctx),
+        escalation.prevention(ctx),
+        podsecurity.pod_security(ctx),
+    ]
     bootstrap.populate(engine)
     loops: list[ControlLoop[object]] = [controller.loop for controller in controllers]  # type: ignore[misc]
     for loop in loops:

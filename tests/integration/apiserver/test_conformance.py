@@ -5,8 +5,8 @@ from importlib import import_module
 import pytest
 
 _AREAS = (
-    "access", "apply", "clients", "crud", "deletion", "discovery", "events", "kubectl", "patches", "schemas",
-    "selection", "watch",
+    "access", "apply", "clients", "crud", "deletion", "discovery", "events", "kubectl", "patches", "podsecurity",
+    "schemas", "selection", "watch",
 )  # fmt: skip
 
 for _area in _AREAS:
