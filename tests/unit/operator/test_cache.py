@@ -1,0 +1,65 @@
+"""Caches fed by watches and by answers, in any order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mnist_operator.api.status import MnistTrainingStatus, Phase
+from mnist_operator.reconcile.cache import ObjectCache
+from mnist_operator.reconcile.status import status_patch
+
+
+def obj(version: int, uid: str = "u1", label: str = "t", **spec: Any) -> dict[str, Any]:
+    metadata = {"namespace": "ns", "name": "n", "uid": uid, "resourceVersion": str(version), "labels": {"of": label}}
+    return {"metadata": metadata, "spec": spec}
+
+
+def test_an_older_version_never_replaces_a_newer_one() -> None:
+    cache = ObjectCache()
+    assert cache.put(obj(9, a=9))
+    assert not cache.put(obj(8, a=8))
+    assert not cache.put(obj(9, a=9))
+    assert cache.put(obj(10, a=10))
+    found = cache.get("ns", "n")
+    assert found is not None
+    assert found["spec"] == {"a": 10}
+
+
+def test_what_was_deleted_stays_deleted() -> None:
+    """A late answer to a write must not bring back an object whose deletion was seen."""
+    cache = ObjectCache()
+    cache.put(obj(5))
+    cache.remove("ns", "n", "u1")
+    assert not cache.put(obj(6))
+    assert cache.put(obj(7, uid="u2"))
+
+
+def test_the_deletion_of_a_former_object_leaves_its_successor() -> None:
+    cache = ObjectCache()
+    cache.put(obj(7, uid="u2"))
+    cache.remove("ns", "n", "u1")
+    assert cache.get("ns", "n") is not None
+
+
+def test_objects_are_found_by_label_and_follow_it() -> None:
+    cache = ObjectCache(index_label="of")
+    cache.put(obj(1, label="a"))
+    assert [found["metadata"]["name"] for found in cache.labelled("ns", "a")] == ["n"]
+    cache.put(obj(2, label="b"))
+    assert cache.labelled("ns", "a") == []
+    assert len(cache.labelled("ns", "b")) == 1
+    cache.remove("ns", "n")
+    assert cache.labelled("ns", "b") == []
+
+
+def test_a_status_patch_has_only_what_changed_and_never_the_trainers_part() -> None:
+    stored = {"phase": "Pending", "reason": "Old", "attempt": 1, "training": {"runId": "r"}, "rayJob": {"name": "a"}}
+    wished = MnistTrainingStatus(phase=Phase.RUNNING, reason="New", attempt=1)
+    assert status_patch(stored, wished, "7") == {
+        "metadata": {"resourceVersion": "7"},
+        "status": {"phase": "Running", "reason": "New", "rayJob": None},
+    }
+    assert (
+        status_patch({"phase": "Running", "training": {"runId": "r"}}, MnistTrainingStatus(phase=Phase.RUNNING), "7")
+        is None
+    )

@@ -1,0 +1,54 @@
+"""The work queue: nothing is missed, nothing is worked on twice at once."""
+
+from __future__ import annotations
+
+import asyncio
+
+from mnist_operator.reconcile.queue import WorkQueue
+
+
+async def test_a_key_waits_once_however_often_it_is_added() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for _ in range(3):
+        queue.add("a")
+    assert await queue.get() == "a"
+    assert len(queue) == 0
+
+
+async def test_a_key_added_during_its_work_comes_again_after_it() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("a")
+    await queue.get()
+    queue.add("a")
+    other = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    assert not other.done(), "one worker at a time for a key"
+    queue.done("a")
+    assert await asyncio.wait_for(other, 1) == "a"
+
+
+async def test_a_key_added_now_does_not_wait_for_its_timer() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add_after("a", 3600)
+    queue.add("a")
+    assert await asyncio.wait_for(queue.get(), 1) == "a"
+    queue.done("a")
+    assert len(queue) == 0
+
+
+async def test_the_earlier_of_two_times_counts() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add_after("a", 0.01)
+    queue.add_after("a", 3600)
+    assert await asyncio.wait_for(queue.get(), 5) == "a"
+
+
+async def test_retries_come_later_and_later_until_forgotten() -> None:
+    queue: WorkQueue[str] = WorkQueue(base_delay=1.0, max_delay=100.0)
+    delays = [queue.retry("a") for _ in range(12)]
+    assert all(0.75 * 2.0**n <= delay <= 1.25 * 2.0**n for n, delay in enumerate(delays[:6]))
+    assert max(delays) <= 125.0
+    queue.forget("a")
+    assert queue.retry("a") <= 1.25
+    assert queue.retry("b", at_least=30.0) == 30.0
+    queue.close()
