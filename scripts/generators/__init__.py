@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from generators import chart, dashboards
+from generators import chart, dashboards, kustomize
 
 FILES: dict[str, Callable[[Path], str]] = {
     "charts/mnist-operator/files/crd.yaml": chart.crd,
@@ -15,4 +15,7 @@ FILES: dict[str, Callable[[Path], str]] = {
     "charts/mnist-operator/files/dashboards/mnist-training.json": dashboards.training,
     "charts/mnist-operator/files/dashboards/mnist-trainings.json": dashboards.trainings,
     "charts/mnist-operator/README.md": chart.readme,
+    # Of the chart's files above, so they come after them.
+    "deploy/base/operator.yaml": kustomize.operator,
+    "deploy/minio/minio.yaml": kustomize.minio,
 }
