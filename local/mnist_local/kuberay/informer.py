@@ -12,7 +12,7 @@ from mnist_local.kuberay.kubeapi import ApiError, KubeApi, Resource
 _WATCH_TIMEOUT_S = 300
 _IDLE_TIMEOUT_S = 330.0  # the server ends a watch after _WATCH_TIMEOUT_S, so longer silence is a dead connection
 _FIRST_RETRY_S = 0.1
-_LAST_RETRY_S = 3.0
+_LAST_RETRY_S = 1.0
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from mnist_local.kuberay.rayjob_status import Limits
 from mnist_local.kuberay.stores import Stores
 from mnist_local.kuberay.workqueue import WorkQueue
 
-_NO_CLUSTER_RETRY_S = 1.0
+_NO_CLUSTER_RETRY_S = 3.0
 _AT_ONCE = 0.0
 
 log = logging.getLogger(__name__)

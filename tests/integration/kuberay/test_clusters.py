@@ -13,7 +13,7 @@ from tests.integration.kuberay.conftest import NAMESPACE, Stack, pod_template
 from tests.support.kuberay import eventually
 
 from mnist_local.kuberay import constants as k
-from mnist_local.kuberay.kubeapi import PODS, RAYCLUSTERS, SECRETS, SERVICES
+from mnist_local.kuberay.kubeapi import PODS, RAYCLUSTERS, SECRETS, SERVICES, ApiError
 
 
 def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -44,7 +44,7 @@ async def test_everything_of_a_cluster_is_made_and_owned_by_it(stack: Stack) -> 
     assert status["head"]["podIP"].startswith("127.")
     assert condition(status, "RayClusterProvisioned")["reason"] == "AllPodRunningAndReadyFirstTime"
     assert {"CreatedService", "CreatedHeadPod", "CreatedWorkerPod"} <= await stack.event_reasons(name)
-    assert {"Scheduled", "Started"} <= await stack.event_reasons(head["metadata"]["name"])
+    assert {"Scheduled", "Created", "Started"} <= await stack.event_reasons(head["metadata"]["name"])
 
 
 async def test_each_pod_has_an_address_of_its_own_and_no_secret_in_its_arguments(stack: Stack) -> None:
@@ -288,3 +288,26 @@ async def test_clusters_side_by_side(stack: Stack) -> None:
     addresses = [pod["status"]["podIP"] for name in names for pod in await stack.pods(name)]
     assert len(set(addresses)) == 6
     assert len({cluster["status"]["head"]["podIP"] for cluster in clusters}) == 3
+
+
+async def test_schema_has_the_defaults_and_bounds_of_the_real_one(stack: Stack) -> None:
+    name = stack.name()
+    group = {"groupName": "workers", "template": pod_template("ray-worker")}
+    made = await stack.create_cluster(name, workerGroupSpecs=[group], suspend=True)
+    filled = made["spec"]["workerGroupSpecs"][0]
+    defaults = {"replicas": 0, "minReplicas": 0, "maxReplicas": 2147483647, "numOfHosts": 1, "priority": 0}
+    assert {field: filled[field] for field in defaults} == defaults
+    assert filled["template"]["spec"]["automountServiceAccountToken"] is False
+
+    for wrong in ({"authOptions": {"mode": "none"}}, {"headGroupSpec": {}}, {"managedBy": "somebody"}):
+        with pytest.raises(ApiError) as refusal:
+            await stack.create_cluster(stack.name(), **wrong)
+        assert refusal.value.status == 422
+
+    managed = stack.name()
+    await stack.create_cluster(managed, managedBy="kueue.x-k8s.io/multikueue")
+    patch = {"spec": {"managedBy": "ray.io/kuberay-operator"}}
+    with pytest.raises(ApiError, match="immutable"):
+        await stack.api.merge_patch(RAYCLUSTERS, NAMESPACE, managed, patch)
+    await stack.ready_cluster(stack.name(), 0)
+    assert await stack.pods(managed) == []

@@ -63,6 +63,7 @@ class ContainerRunner:
         start = await self._configure()
         pod = self._reporter.pod
         log_file = self._context.folders.log(pod, self.name)
+        await self._reporter.event("Normal", "Created", f"Created container: {self.name}")
         event = await self._supervisor.run(self.name, start.argv, start.env, self._folders.home, log_file)
         at = clock.from_unix(event["at"])
         if event["event"] == "unstartable":
@@ -72,7 +73,7 @@ class ContainerRunner:
             return _UNSTARTABLE_EXIT_CODE
         self._reporter.set(self._reporter.state(self.name).run(at, f"process://{event['pid']}"))
         readiness = asyncio.create_task(self._follow_readiness())
-        await self._reporter.event("Normal", "Started", f"Started container {self.name}")
+        await self._reporter.event("Normal", "Started", f"Started container: {self.name}")
         try:
             return self.record_exit(await self._supervisor.wait(self.name))
         except SupervisorLostError as error:
