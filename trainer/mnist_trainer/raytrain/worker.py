@@ -154,6 +154,7 @@ class _Reporter:
 
 
 def versions() -> dict[str, str]:
+    """Versions of what computes here, by name."""
     import numpy
     import torch
 
