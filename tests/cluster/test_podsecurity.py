@@ -30,8 +30,8 @@ def test_a_plain_pod_goes_too_far(cluster: Cluster, restricted: str) -> None:
     refused = cluster.expect(403, "POST", cluster.core(restricted, "pods"), pod(None)).body
     assert refused["message"] == (
         'pods "p" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false (container '
-        '"c" must set securityContext.allowPrivilegeEscalation=false), unrestricted capabilities (container "c" must set '
-        'securityContext.capabilities.drop=["ALL"]), runAsNonRoot != true (pod or container "c" must set '
+        '"c" must set securityContext.allowPrivilegeEscalation=false), unrestricted capabilities (container "c" must '
+        'set securityContext.capabilities.drop=["ALL"]), runAsNonRoot != true (pod or container "c" must set '
         'securityContext.runAsNonRoot=true), seccompProfile (pod or container "c" must set '
         'securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost")'
     )
