@@ -140,7 +140,7 @@ def scene(kube: Kube, server: Path, tmp_path: Path) -> Iterator[Scene]:
     operators: list[OperatorProcess] = []
 
     def start(**settings: str) -> OperatorProcess:
-        operators.append(start_operator(server, tmp_path, namespaces=namespace, **settings))
+        operators.append(start_operator(server, tmp_path, **{"namespaces": namespace, **settings}))
         return operators[-1]
 
     yield Scene(kube, namespace, start)
