@@ -17,6 +17,7 @@ from mnist_trainer.raytrain.cluster import RayCluster, open_cluster, prepare
 from mnist_trainer.raytrain.messages import EpochFinished, Finished, Message, WorkerFailed, WorkersLost
 
 _RECEIVE_SECONDS = 5.0
+_SILENCE_SECONDS = 1.0
 _LOSSES_WITHOUT_PROGRESS = 3
 _RESIZE_SECONDS = 10.0
 _END_SECONDS = 3.0
@@ -64,15 +65,19 @@ class RayTraining:
         ray.get(self._coordinator.provide.remote(WorkerInputs([self._dataset], plan, state)))
         threading.Thread(target=self._receive, name="receiver", daemon=True).start()
 
-    def messages(self) -> Iterator[Message]:
-        """What the workers say, up to and including `Finished`.
+    def messages(self) -> Iterator[Message | None]:
+        """What the workers say, up to and including `Finished`; None after every second of silence.
 
         Raises TrainerError when training has failed for good: a failure that another try would not cure, or workers
         that are lost again and again without finishing an epoch in between.
         """
         losses = 0
         while True:
-            item = self._inbox.get()
+            try:
+                item = self._inbox.get(timeout=_SILENCE_SECONDS)
+            except queue.Empty:
+                yield None
+                continue
             if isinstance(item, TrainerError):
                 raise item
             if isinstance(item, WorkerFailed):

@@ -40,14 +40,18 @@ class Follower:
         self._uploader = uploader
         self._timeline = timeline
 
-    def follow(self, messages: Iterable[Message]) -> Finished:
-        """Handle messages until the workers have finished. Raises ReplacedError when this process has been replaced."""
+    def follow(self, messages: Iterable[Message | None]) -> Finished:
+        """Handle messages until the workers have finished. Raises ReplacedError when this process has been replaced.
+
+        None stands for silence: a process whose workers find no place must learn, too, that it has been replaced.
+        """
         for message in messages:
             self._reporter.check()
             if isinstance(message, Finished):
                 self._timeline.mark("trained", message.at)
                 return message
-            self._handle(message)
+            if message is not None:
+                self._handle(message)
         raise TrainerError("the workers ended without a result", FailureReason.WORKERS_LOST)
 
     def _handle(self, message: Message) -> None:
