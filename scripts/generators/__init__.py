@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from generators import chart, dashboards, kustomize
+from generators import argocd, chart, dashboards, kustomize
 
 FILES: dict[str, Callable[[Path], str]] = {
     "charts/mnist-operator/files/crd.yaml": chart.crd,
@@ -18,4 +18,5 @@ FILES: dict[str, Callable[[Path], str]] = {
     # Of the chart's files above, so they come after them.
     "deploy/base/operator.yaml": kustomize.operator,
     "deploy/minio/minio.yaml": kustomize.minio,
+    "deploy/argocd/argocd-cm.yaml": argocd.config_map,
 }
