@@ -38,6 +38,7 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter, stale-CRD check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m mnist_operator.api.crd --check
+	@$(BIN)/python scripts/generate.py --check
 
 format: $(STAMP) ## Format and fix
 	@$(BIN)/ruff check --fix .
@@ -48,6 +49,9 @@ crds: $(STAMP) ## Regenerate crds/ from the pydantic models
 
 docs: $(STAMP) ## Regenerate what the documentation takes from the code
 	@$(BIN)/python -m mnist_operator.lifecycle.document
+
+generate: crds ## Regenerate what is made from code: the chart's files, deploy/base, dashboards, docs/reference
+	@$(BIN)/python scripts/generate.py --write
 
 clean: ## Remove .venv, .local and caches
 	@rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from generators import argocd, chart, dashboards, kustomize
+from generators import argocd, chart, dashboards, kustomize, reference
 
 FILES: dict[str, Callable[[Path], str]] = {
     "charts/mnist-operator/files/crd.yaml": chart.crd,
@@ -19,4 +19,5 @@ FILES: dict[str, Callable[[Path], str]] = {
     "deploy/base/operator.yaml": kustomize.operator,
     "deploy/minio/minio.yaml": kustomize.minio,
     "deploy/argocd/argocd-cm.yaml": argocd.config_map,
+    "docs/reference/api.md": reference.api,
 }
