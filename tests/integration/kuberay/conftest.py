@@ -169,11 +169,16 @@ async def stack(processes: tuple[ApiServer, LocalKubeRay, Path]) -> AsyncIterato
 async def own_stack(tmp_path: Path) -> AsyncIterator[Stack]:
     """A pair for one test alone, which may break it."""
     server, kuberay = start_stack(tmp_path, "--status-check-timeout", "2")
+    started = [kuberay.stop, server.stop]
+    stack: Stack | None = None
     try:
         async with client(server.kubeconfig) as api:
             await install_crds(api)
-            yield Stack(server, kuberay, tmp_path, api)
+            stack = Stack(server, kuberay, tmp_path, api)
+            yield stack
     finally:
-        kuberay.stop()
-        server.stop()
+        if stack is not None:  # a test may have put others in their place
+            started += [stack.kuberay.stop, stack.server.stop]
+        for stop in started:
+            stop()
         assert kuberay.descendants() == []
