@@ -1,7 +1,6 @@
 """The commands a user types."""
 
 import json
-import subprocess
 
 import pytest
 from tests.support.cluster import MERGE, Cluster
@@ -90,10 +89,7 @@ def test_get_nothing(cluster: Cluster, namespace: str) -> None:
 
 
 def test_get_watch(cluster: Cluster, applied: str) -> None:
-    process = subprocess.Popen(
-        ["kubectl", "--kubeconfig", str(cluster.kubeconfig), "get", "wdg", "-n", applied, "-w"],
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    process = cluster.start_kubectl("get", "wdg", "-n", applied, "-w")
     assert process.stdout is not None
     try:
         assert process.stdout.readline().split()[0] == "NAME"
@@ -177,13 +173,7 @@ def test_diff(cluster: Cluster, applied: str) -> None:
 
 
 def test_wait_for_a_condition(cluster: Cluster, applied: str) -> None:
-    process = subprocess.Popen(
-        [
-            "kubectl", "--kubeconfig", str(cluster.kubeconfig), "wait", "--for=condition=Up", "wdg/one", "-n", applied,
-            "--timeout=20s",
-        ],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    process = cluster.start_kubectl("wait", "--for=condition=Up", "wdg/one", "-n", applied, "--timeout=20s")
     conditions = {"status": {"conditions": [{"type": "Up", "status": "True"}]}}
     cluster.expect(200, "PATCH", cluster.widgets(applied, "one") + "/status", conditions, content_type=MERGE)
     output, _ = process.communicate(timeout=30)

@@ -133,13 +133,22 @@ class Cluster:
         finally:
             response.close()
 
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment for kubectl: this cluster, and a discovery cache of its own (groups come and go here)."""
+        return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "KUBECACHEDIR": self._cache.name}
+
+    def start_kubectl(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start kubectl without waiting for it; its output is piped."""
+        return subprocess.Popen(["kubectl", *arguments], stdout=subprocess.PIPE, text=True, env=self.env)
+
     def kubectl(
         self, *arguments: str, stdin: str | None = None, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
         """Run kubectl; fails with its output where it does, unless `check` is off."""
         done = subprocess.run(
             ["kubectl", *arguments], input=stdin, capture_output=True, text=True, timeout=60,
-            env={**os.environ, "KUBECONFIG": str(self.kubeconfig), "KUBECACHEDIR": self._cache.name},
+            env=self.env,
         )  # fmt: skip
         if check:
             assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stdout}{done.stderr}"

@@ -82,10 +82,7 @@ def test_logs_are_read(cluster: Cluster, namespace: str, pod: Path) -> None:
 
 def test_logs_are_followed_to_the_end(cluster: Cluster, namespace: str, pod: Path) -> None:
     pod.write_text("one\n")
-    process = subprocess.Popen(
-        ["kubectl", "--kubeconfig", str(cluster.kubeconfig), "logs", "-f", "p", "-n", namespace],
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    process = cluster.start_kubectl("logs", "-f", "p", "-n", namespace)
     assert process.stdout is not None
     try:
         assert process.stdout.readline() == "one\n"
