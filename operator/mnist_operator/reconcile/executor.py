@@ -101,13 +101,15 @@ class Executor:
         manifests = [*identity.service_accounts(training), identity.trainer_role(training)]
         if source is not None and source.data is not None:
             manifests.append(storage_secret(training, source.data))
-        manifests.append(identity.trainer_role_binding(training, self._shared_accounts(training)))
         results = await asyncio.gather(
             *(self._children.ensure(training, manifest) for manifest in manifests), return_exceptions=True
         )
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+        # Last: without the right to `bind`, a binding is refused until its Role is there.
+        binding = identity.trainer_role_binding(training, self._shared_accounts(training))
+        await self._children.ensure(training, binding)
 
     def _shared_accounts(self, training: Training) -> list[str] | None:
         """On a shared cluster the driver has the identity of that cluster's head."""
