@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.support.s3 import S3Handle, start_s3
+from tests.support.wait import wait_for
 
 from mnist_trainer.data.sources.digits import write_digits
 
@@ -93,6 +94,7 @@ def test_releases_a_model(start, reference):
     training = start("whole")
     training.finish()
     manifest = training.json("MANIFEST.json")
+    reference["sha256"] = _model_digest(training)
     assert manifest["accuracy"] >= 0.95
     assert {entry["name"] for entry in manifest["files"]} == {"model.safetensors", "metrics.json", "report.html"}
     for entry in manifest["files"]:
@@ -105,8 +107,7 @@ def test_releases_a_model(start, reference):
     order = ["started", "dataLoaded", "workersReady", "firstStep", "trained"]
     assert [metrics["timeline"][stage] for stage in order] == sorted(metrics["timeline"][stage] for stage in order)
     assert "s3://models/whole/model.safetensors" in training.log.splitlines()[-1]
-    assert not _with_scratch_of(training), "processes are left"
-    reference["sha256"] = next(e["sha256"] for e in manifest["files"] if e["name"] == "model.safetensors")
+    wait_for(lambda: not _processes_of(training), "the end of every process of the run", 20)
 
     again = start("whole")
     again.finish(seconds=60)
@@ -129,6 +130,7 @@ def test_a_killed_worker_and_a_stop_change_nothing(start, reference):
     training.process.send_signal(signal.SIGTERM)
     training.finish(status=75, seconds=30)
     assert "stopped by SIGTERM" in training.log
+    wait_for(lambda: not _processes_of(training), "the end of every process of the run", 20)
     assert not (training.output / "MANIFEST.json").exists()
 
     resumed = start("disturbed")
@@ -148,7 +150,7 @@ def _is_train_worker(process: psutil.Process) -> bool:
         return False
 
 
-def _with_scratch_of(training: Training) -> list[int]:
+def _processes_of(training: Training) -> list[int]:
     """Processes of the training's session that outlived it."""
     left = []
     for process in psutil.process_iter():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import queue
+import shutil
 import threading
 from collections.abc import Callable, Iterator, MutableMapping
 from concurrent.futures import Future
@@ -14,6 +14,7 @@ from mnist_trainer.data import Dataset
 from mnist_trainer.errors import FailureReason, TrainerError
 from mnist_trainer.plan import TrainingPlan
 from mnist_trainer.raytrain.cluster import RayCluster, open_cluster, prepare
+from mnist_trainer.raytrain.descendants import kill_ray_workers
 from mnist_trainer.raytrain.messages import EpochFinished, Finished, Message, WorkerFailed, WorkersLost
 
 _RECEIVE_SECONDS = 5.0
@@ -102,10 +103,13 @@ class RayTraining:
         self._thread.join(_CLOSE_SECONDS)
 
     def _close_in_the_middle(self) -> None:
-        if self._env.get("RAY_ADDRESS"):
-            return  # the end of this process ends what runs for it on that cluster
-        with contextlib.suppress(TrainerError, TimeoutError):
-            self._opened.result(_CLOSE_SECONDS).close()
+        """Leave without disconnecting: Ray ends the process, with a status of its own, when a thread still calls it.
+
+        The end of this process ends what runs for it on a cluster of others, and a cluster of our own altogether.
+        """
+        if self._opened.done() and self._opened.exception() is None and self._opened.result().own:
+            kill_ray_workers()
+            shutil.rmtree(self._opened.result().scratch, ignore_errors=True)
 
     def _run(self) -> None:
         config = self._config
