@@ -44,14 +44,14 @@ format: $(STAMP) ## Format and fix
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-crds: $(STAMP) ## Regenerate crds/ from the pydantic models
+crds: $(STAMP) ## Regenerate what is made from the models and lists in the code: crds/, the chart's files, deploy/base, docs/reference
 	@$(BIN)/python -m mnist_operator.api.crd --write
+	@$(BIN)/python scripts/generate.py --write
 
 docs: $(STAMP) ## Regenerate what the documentation takes from the code
 	@$(BIN)/python -m mnist_operator.lifecycle.document
 
-generate: crds ## Regenerate what is made from code: the chart's files, deploy/base, dashboards, docs/reference
-	@$(BIN)/python scripts/generate.py --write
+generate: crds docs ## Regenerate all that is made from code
 
 clean: ## Remove .venv, .local and caches
 	@rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
