@@ -68,7 +68,10 @@ class NamespaceController:
         assert own is not None
         obj = entry.copy()
         if remaining:
-            obj["status"]["conditions"] = _conditions(obj["status"].get("conditions", []), remaining, waiting)
+            former = obj["status"].get("conditions", [])
+            obj["status"]["conditions"] = _conditions(former, remaining, waiting)
+            if obj["status"]["conditions"] == former:
+                return  # a write would be an event, and that event another look
             self.engine.update(Write(own, "", name, subresource="status"), obj, entry)
             return
         obj["spec"]["finalizers"] = [f for f in obj["spec"].get("finalizers", ()) if f != "kubernetes"]
