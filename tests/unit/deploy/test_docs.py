@@ -74,7 +74,7 @@ def test_files_that_commands_name_exist(page: Path) -> None:
 @each_page
 def test_values_that_commands_set_are_known_to_the_chart(page: Path) -> None:
     for words in commands(page):
-        if words[:1] == ["helm"] and any("mnist-operator" in word for word in words):
+        if words[:1] == ["helm"] and any("mnist-operator" in word for word in words if "." not in word):
             values: dict[str, Any] = {}
             for setting in options(words, "--set"):
                 values = merged(values, helm_python.parse_set_string(setting))
