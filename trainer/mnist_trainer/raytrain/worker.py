@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import platform
 import socket
 import time
 import warnings
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -41,6 +43,7 @@ def train_worker(config: dict[str, Any]) -> None:
     pending = coordinator.inputs.remote()
     import torch  # imported while the driver still loads the data
 
+    use_assigned_cpus(torch, ray.get_runtime_context().get_assigned_resources())
     inputs: WorkerInputs = ray.get(pending)
     context = ray.train.get_context()
     rank, world_size = context.get_world_rank(), context.get_world_size()
@@ -60,6 +63,16 @@ def train_worker(config: dict[str, Any]) -> None:
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+
+
+def use_assigned_cpus(torch: Any, resources: Mapping[str, float]) -> None:
+    """Compute on as many threads as Ray assigned CPUs, or as OMP_NUM_THREADS says.
+
+    Ray sets that variable for each worker, but a process that loaded torch before has one thread for each core of the
+    machine by then, and workers that share cores spend their time waiting for each other's threads.
+    """
+    chosen = os.environ.get("OMP_NUM_THREADS", "")
+    torch.set_num_threads(int(chosen) if chosen.isdigit() and int(chosen) else max(1, int(resources.get("CPU", 1))))
 
 
 def _join(torch: Any, rank: int, world_size: int) -> None:
