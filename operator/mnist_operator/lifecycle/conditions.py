@@ -56,8 +56,3 @@ def with_condition(
         message=message,
     )
     return sorted([*others, condition], key=lambda item: _ORDER.get(item.type, len(_ORDER)))
-
-
-def is_true(conditions: Iterable[Condition], kind: ConditionType) -> bool:
-    """Whether a condition stands and is True."""
-    return any(condition.type == kind.value and condition.status == "True" for condition in conditions)

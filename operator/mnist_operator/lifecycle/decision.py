@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from mnist_operator.api.status import MnistTrainingStatus
@@ -79,10 +79,6 @@ class Decision:
     events: tuple[Event, ...] = ()
     look_again: float | None = None
     """Seconds after which time alone may change the outcome."""
-
-    def then(self, *actions: Action) -> Decision:
-        """Return the decision with more actions."""
-        return replace(self, actions=(*self.actions, *actions))
 
 
 @dataclass(frozen=True)

@@ -23,134 +23,130 @@ class Transition:
     then: Callable[[Facts, str], Decision]
 
 
-def _row(name: str, when: str, holds: Callable[[Facts], bool], then: Callable[[Facts, str], Decision]) -> Transition:
-    return Transition(name, when, holds, then)
-
-
 TRANSITIONS: tuple[Transition, ...] = (
     # Over
-    _row("Deleted", "the training is being deleted", lambda f: f.observed.deleting, finish.leave_alone),
-    _row(
+    Transition("Deleted", "the training is being deleted", lambda f: f.observed.deleting, finish.leave_alone),
+    Transition(
         "Expired",
         "finished longer ago than ttlSecondsAfterFinished",
         lambda f: f.finished and f.expires_at is not None and f.now >= f.expires_at,
         finish.delete_training,
     ),
-    _row("Finished", "Succeeded or Failed", lambda f: f.finished, finish.clean_up),
-    _row(
+    Transition("Finished", "Succeeded or Failed", lambda f: f.finished, finish.clean_up),
+    Transition(
         "Succeeded",
         "the trainer sealed a model, and its job is over or gone",
         lambda f: f.reported_success and (f.job is None or f.job.finished or f.cluster_lost),
         finish.succeed,
     ),
     # Stopped on purpose
-    _row(
+    Transition(
         "JobStopping",
         "suspension asked for, a job still runs",
         lambda f: f.must_stop and not f.suspended and bool(f.unended_jobs),
         stop.stop_jobs,
     ),
-    _row(
+    Transition(
         "ClusterStopping",
         "suspension asked for, no job runs, the cluster is still there",
         lambda f: f.must_stop and not f.suspended and bool(f.own_clusters),
         stop.stop_clusters,
     ),
-    _row(
+    Transition(
         "Suspended",
         "suspension asked for, nothing of the training runs",
         lambda f: f.must_stop,
         stop.suspend,
     ),
-    _row(
+    Transition(
         "DeadlineExceeded",
         "activeDeadlineSeconds are over",
         lambda f: f.past_deadline,
         stop.exceed_deadline,
     ),
     # Between attempts
-    _row(
+    Transition(
         "AttemptEnding",
         "the attempt failed, and its job is followed yet or its process is not proven dead",
         lambda f: f.failure is not None and (bool(f.unended_jobs) or not f.proven_dead),
         retry.end_attempt,
     ),
-    _row(
+    Transition(
         "WaitingToRetry",
         "the attempt failed, and the delay before the next one is not over",
         lambda f: f.failure is not None and f.next_attempt_at is not None and f.now < f.next_attempt_at,
         retry.wait_to_retry,
     ),
-    _row(
+    Transition(
         "SpecRefused",
         "the spec cannot work, and no job runs",
         lambda f: bool(f.observed.spec_problems) and f.job is None,
         retry.refuse_spec,
     ),
-    _row(
+    Transition(
         "CredentialsMissing",
         "the storage credentials are missing, and no job runs",
         lambda f: f.observed.credentials is not None and (f.job is None or f.failure is not None),
         retry.wait_for_credentials,
     ),
-    _row(
+    Transition(
         "AttemptStarting",
         "there is no attempt yet, the last one failed, or a suspension is over",
         lambda f: f.attempt == 0 or f.failure is not None or f.suspended,
         retry.start_attempt,
     ),
     # The attempt's job
-    _row(
+    Transition(
         "JobLost",
         "the RayJob of this attempt was deleted by somebody else",
         lambda f: f.job_lost,
         job.lose_job,
     ),
-    _row(
+    Transition(
         "JobFailed",
         "KubeRay is done with the RayJob, and no model was sealed",
         lambda f: f.job is not None and f.job.finished,
         job.judge_finished_job,
     ),
-    _row(
+    Transition(
         "ClusterLost",
         "the RayCluster of this attempt is gone, going or suspended by somebody else",
         lambda f: f.cluster_lost,
         job.lose_cluster,
     ),
-    _row("Running", "the job runs", lambda f: f.job is not None and f.job.running, job.run),
-    _row(
+    Transition("Running", "the job runs", lambda f: f.job is not None and f.job.running, job.run),
+    Transition(
         "JobClosing",
         "the trainer ended, and KubeRay has not closed the RayJob yet",
         lambda f: f.job is not None and f.job.closing,
         job.wait_for_closing,
     ),
-    _row("JobStarting", "the job is not running yet", lambda f: f.job is not None, job.wait_for_job),
+    Transition("JobStarting", "the job is not running yet", lambda f: f.job is not None, job.wait_for_job),
     # The attempt's cluster
-    _row(
+    Transition(
         "Obstructed",
         "something kept an action from being done",
         lambda f: f.observed.obstacle is not None,
         cluster.say_obstacle,
     ),
-    _row("ClusterMissing", "there is no RayCluster yet", lambda f: f.cluster is None, cluster.create_cluster),
-    _row(
+    Transition("ClusterMissing", "there is no RayCluster yet", lambda f: f.cluster is None, cluster.create_cluster),
+    Transition(
         "ClusterUnfit",
         "the RayCluster that the user named cannot serve this training",
         lambda f: f.cluster_unfit is not None,
         cluster.refuse_cluster,
     ),
-    _row(
+    Transition(
         "ClusterQueued",
         "Kueue holds the RayCluster back until there is quota",
         lambda f: f.cluster is not None and f.cluster.suspended and f.cluster.queue is not None,
         cluster.wait_for_quota,
     ),
-    _row(
+    Transition(
         "ClusterReady",
         "the RayCluster is ready",
         lambda f: f.cluster is not None and f.cluster.usable,
         cluster.create_job,
     ),
-    _row("ClusterStarting", "the RayCluster is not ready", lambda f: True, cluster.wait_for_cluster),
+    Transition("ClusterStarting", "the RayCluster is not ready", lambda f: True, cluster.wait_for_cluster),
 )

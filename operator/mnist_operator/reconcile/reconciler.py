@@ -90,6 +90,7 @@ class Reconciler:
         child = ("RayJob", status["rayJob"]["name"]) if (status.get("rayJob") or {}).get("name") else None
         child = child or ("RayCluster", (status.get("rayCluster") or {}).get("name") or "")
         observed = observe(
+            training,
             obj,
             self._state,
             self._installation,

@@ -75,6 +75,7 @@ def training_of(obj: Object) -> Training:
 
 
 def observe(
+    training: Training,
     obj: Object,
     state: ClusterState,
     installation: Installation,
@@ -85,7 +86,6 @@ def observe(
     explanation: str | None = None,
 ) -> Observed:
     """Put together one look at a training."""
-    training = training_of(obj)
     clusters = state.clusters.labelled(training.namespace, training.name)
     if training.spec.cluster_ref is not None:
         shared = state.clusters.get(training.namespace, training.spec.cluster_ref.name)
