@@ -11,6 +11,7 @@ from aiohttp import web
 
 from mnist_local.apiserver import bootstrap, kindrules
 from mnist_local.apiserver.admission import definitions, escalation, namespacelifecycle, podsecurity, serviceaccounts
+from mnist_local.apiserver.admission.policies.plugin import validating_policies
 from mnist_local.apiserver.auth.authentication import Authenticator
 from mnist_local.apiserver.builtins import builtin_resources
 from mnist_local.apiserver.context import Context
@@ -77,6 +78,7 @@ def assemble(ctx: Context) -> list[ControlLoop[object]]:
         namespacelifecycle.lifecycle(ctx),
         escalation.prevention(ctx),
         podsecurity.pod_security(ctx),
+        validating_policies(ctx),
     ]
     bootstrap.populate(engine)
     loops: list[ControlLoop[object]] = [controller.loop for controller in controllers]  # type: ignore[misc]

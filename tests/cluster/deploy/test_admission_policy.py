@@ -1,11 +1,9 @@
-"""The chart's admission policy on a real API server: everyone but the operator may change only `status.training`."""
+"""The chart's admission policy: everyone but the operator may change only `status.training`."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +16,7 @@ from tests.support.wait import wait_for
 from mnist_operator.api import crd
 from mnist_operator.api.status import MnistTrainingStatus
 
-pytestmark = [
-    pytest.mark.cluster,
-    pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="the embedded API server runs no admission policies"),
-]
+pytestmark = pytest.mark.cluster
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 DENIED = 403
@@ -72,10 +67,9 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """The policy, limited to a namespace of its own."""
     folder = tmp_path_factory.mktemp("tokens")
-    cluster = Cluster.connect(Path(os.environ["KUBECONFIG"]))
     assert cluster.request("POST", CRDS, crd.custom_resource_definition()).status in {201, 409}
     with new_namespace(cluster) as namespace:
         objects = render_chart({"watchNamespaces": [namespace]}, name="mnist-operator", namespace=namespace)
@@ -101,7 +95,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         finally:
             for kind, item in (("policies", policy), ("policybindings", binding)):
                 cluster.request("DELETE", f"{ADMISSION}/validatingadmission{kind}/{item['metadata']['name']}")
-    cluster.close()
 
 
 def account(tokens: Installation, name: str) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,20 +14,15 @@ from mnist_operator.api.spec import parse_spec
 from mnist_operator.builders.context import Installation, Training
 from mnist_operator.builders.pods import head_template, submitter_template, worker_template
 
-pytestmark = [
-    pytest.mark.cluster,
-    pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="the embedded API server enforces no Pod Security"),
-]
+pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture(scope="module")
-def restricted() -> Iterator[tuple[Cluster, str]]:
+def fortress(cluster: Cluster) -> Iterator[tuple[Cluster, str]]:
     """A namespace that enforces the standard."""
-    cluster = Cluster.connect(Path(os.environ["KUBECONFIG"]))
     with new_namespace(cluster) as namespace:
         cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
         yield cluster, namespace
-    cluster.close()
 
 
 def pods() -> dict[str, dict[str, Any]]:
@@ -53,12 +46,12 @@ def attempt(cluster: Cluster, namespace: str, spec: dict[str, Any]) -> tuple[int
 
 
 @pytest.mark.parametrize("name", pods())
-def test_our_pods_are_let_in(restricted: tuple[Cluster, str], name: str) -> None:
-    status, text = attempt(*restricted, pods()[name])
+def test_our_pods_are_let_in(fortress: tuple[Cluster, str], name: str) -> None:
+    status, text = attempt(*fortress, pods()[name])
     assert status == 201, text
 
 
-def test_the_standard_is_enforced(restricted: tuple[Cluster, str]) -> None:
-    status, text = attempt(*restricted, {"containers": [{"name": "c", "image": "i"}]})
+def test_the_standard_is_enforced(fortress: tuple[Cluster, str]) -> None:
+    status, text = attempt(*fortress, {"containers": [{"name": "c", "image": "i"}]})
     assert status == 403
     assert "restricted" in text
