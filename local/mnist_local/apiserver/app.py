@@ -1,8 +1,7 @@
-"""Puts the parts together: a running server over a fresh store."""
+"""Puts the parts together: a running server over a fresh store, or over one that it has journalled."""
 
 from __future__ import annotations
 
-import secrets
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,17 @@ from pathlib import Path
 from aiohttp import web
 
 from mnist_local.apiserver import bootstrap, kindrules
-from mnist_local.apiserver.admission import definitions, escalation, namespacelifecycle, podsecurity, serviceaccounts
+from mnist_local.apiserver.admission import (
+    definitions,
+    escalation,
+    namespacelifecycle,
+    podsecurity,
+    quota,
+    serviceaccounts,
+)
 from mnist_local.apiserver.admission.policies.plugin import validating_policies
 from mnist_local.apiserver.auth.authentication import Authenticator
+from mnist_local.apiserver.auth.tokens import TokenSigner
 from mnist_local.apiserver.builtins import builtin_resources
 from mnist_local.apiserver.context import Context
 from mnist_local.apiserver.controllers.aggregation import RoleAggregation
@@ -20,7 +27,10 @@ from mnist_local.apiserver.controllers.definitions import DefinitionController
 from mnist_local.apiserver.controllers.garbage import GarbageCollector
 from mnist_local.apiserver.controllers.namespaces import NamespaceController
 from mnist_local.apiserver.controllers.queue import ControlLoop
-from mnist_local.apiserver.pki import kubeconfig, make_pki, write_private
+from mnist_local.apiserver.controllers.quota import QuotaController
+from mnist_local.apiserver.identity import load_or_make
+from mnist_local.apiserver.journal import Journal
+from mnist_local.apiserver.pki import kubeconfig, write_private
 from mnist_local.apiserver.rest.engine import Engine
 from mnist_local.apiserver.server import Server
 
@@ -34,6 +44,7 @@ class Running:
     kubeconfig: Path
     runner: web.ServerRunner
     loops: list[ControlLoop[object]]
+    journal: Journal | None = None
 
     async def stop(self) -> None:
         """End open streams, then close the listening socket and all connections."""
@@ -41,6 +52,8 @@ class Running:
         for loop in self.loops:
             await loop.stop()
         await self.runner.cleanup()
+        if self.journal is not None:
+            self.journal.close()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -62,14 +75,18 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def assemble(ctx: Context) -> list[ControlLoop[object]]:
-    """Fill a context with built-in resources, admission and a fresh cluster's objects; returns the control loops."""
+def assemble(ctx: Context, journal: Journal | None = None) -> list[ControlLoop[object]]:
+    """Fill a context with built-in resources, admission and a fresh cluster's objects; returns the control loops.
+
+    With a journal the context's objects are those that it holds, and it notes what is written from then on.
+    """
     kindrules.register()
     for resource in builtin_resources():
         ctx.registry.add(resource)
     engine = Engine(ctx)
     controllers = (
         DefinitionController(engine), NamespaceController(engine), RoleAggregation(engine), GarbageCollector(engine),
+        QuotaController(engine),
     )  # fmt: skip
     ctx.admission.mutating += [
         namespacelifecycle.lifecycle(ctx), definitions.terminating(ctx), serviceaccounts.service_accounts(ctx),
@@ -79,7 +96,10 @@ def assemble(ctx: Context) -> list[ControlLoop[object]]:
         escalation.prevention(ctx),
         podsecurity.pod_security(ctx),
         validating_policies(ctx),
+        quota.resource_quota(ctx),
     ]
+    if journal is not None:
+        journal.attach(ctx.store)  # the controllers listen by now, and learn of what is restored
     bootstrap.populate(engine)
     loops: list[ControlLoop[object]] = [controller.loop for controller in controllers]  # type: ignore[misc]
     for loop in loops:
@@ -87,21 +107,31 @@ def assemble(ctx: Context) -> list[ControlLoop[object]]:
     return loops
 
 
-async def serve(sock: socket.socket, host: str, data_dir: Path, pod_log_dir: Path | None) -> Running:
-    """Serve on a listening socket and write `kubeconfig` and `pki/ca.crt` once requests are answered."""
-    pki = make_pki(host)
-    ctx = Context(pod_log_dir=pod_log_dir, ca_pem=pki.ca_pem)
-    loops = assemble(ctx)
-    admin_token = secrets.token_urlsafe(32)
-    server = Server(ctx, Authenticator(ctx.store, ctx.signer, admin_token))
+async def serve(
+    sock: socket.socket, host: str, data_dir: Path, pod_log_dir: Path | None, durable: bool = False
+) -> Running:
+    """Serve on a listening socket and write `kubeconfig` and `pki/ca.crt` once requests are answered.
+
+    A durable server goes on with the objects, the keys and the tokens that one before it left in `data_dir`.
+
+    Raises:
+        JournalError: what was left is damaged.
+        OSError: the folder cannot be used.
+    """
+    state = data_dir / "state" if durable else None
+    identity = load_or_make(host, state)
+    ctx = Context(pod_log_dir=pod_log_dir, ca_pem=identity.ca_pem, signer=TokenSigner(identity.signing_key))
+    journal = Journal(state / "journal.jsonl") if state else None
+    loops = assemble(ctx, journal)
+    server = Server(ctx, Authenticator(ctx.store, ctx.signer, identity.admin_token))
     runner = web.ServerRunner(web.Server(server.handle, access_log=None), shutdown_timeout=1.0)
     await runner.setup()
-    await web.SockSite(runner, sock, ssl_context=pki.context).start()
+    await web.SockSite(runner, sock, ssl_context=identity.context).start()
     for loop in loops:
         loop.start()
     shown = f"[{host}]" if ":" in host else host
     url = f"https://{shown}:{sock.getsockname()[1]}"
-    write_private(data_dir / "pki" / "ca.crt", pki.ca_pem)
+    write_private(data_dir / "pki" / "ca.crt", identity.ca_pem)
     config = data_dir / "kubeconfig"
-    write_private(config, kubeconfig(url, pki.ca_pem, admin_token))
-    return Running(ctx, url, config, runner, loops)
+    write_private(config, kubeconfig(url, identity.ca_pem, identity.admin_token))
+    return Running(ctx, url, config, runner, loops, journal)
