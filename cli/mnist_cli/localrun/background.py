@@ -6,11 +6,11 @@ import os
 import signal
 from pathlib import Path
 
-from mnist_cli.localrun.interrupt import InterruptedRunError
-from mnist_cli.localrun.interrupt import run as run_interruptibly
+from mnist_cli.interrupt import InterruptedRunError
+from mnist_cli.interrupt import run as run_interruptibly
 from mnist_cli.localrun.seeding import Files, check_folder, seed
-from mnist_cli.localrun.show import Lines, make_view
-from mnist_cli.localrun.threads import in_thread
+from mnist_cli.threads import in_thread
+from mnist_cli.trainings.show import Lines, make_view
 from mnist_local.stack import client
 from mnist_local.stack.errors import StackError
 from mnist_local.stack.layout import Layout

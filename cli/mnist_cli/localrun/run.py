@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mnist_cli.localrun import cluster, follow
-from mnist_cli.localrun.interrupt import InterruptedRunError
-from mnist_cli.localrun.interrupt import run as run_interruptibly
-from mnist_cli.localrun.manifests import Document, read
-from mnist_cli.localrun.progress import Progress, progress_of
+from mnist_cli.interrupt import InterruptedRunError
+from mnist_cli.interrupt import run as run_interruptibly
 from mnist_cli.localrun.seeding import Files, check_folder, seed
-from mnist_cli.localrun.show import Lines, make_view
-from mnist_cli.localrun.threads import in_thread
+from mnist_cli.threads import in_thread
+from mnist_cli.trainings import follow, objects
+from mnist_cli.trainings.manifests import Document, read
+from mnist_cli.trainings.progress import Progress, progress_of
+from mnist_cli.trainings.show import Lines, make_view
 from mnist_local.stack.client import StackProcess
 from mnist_local.stack.errors import StackError
 from mnist_local.stack.layout import Layout
@@ -116,12 +116,12 @@ class _Run:
         api = KubeApi(kubeconfig.load(self._layout.kubeconfig))
         try:
             # What the API refuses is told before anybody waits for data.
-            await cluster.apply(api, self._documents, dry_run=True)
+            await objects.apply(api, self._documents, dry_run=True)
             await seeding
-            await cluster.apply(api, self._documents)
+            await objects.apply(api, self._documents)
             finals = await self._follow(api)
             keys = [(document.namespace, document.name) for document in self._trainings]
-            return finals, cluster.aligned(await cluster.table(api, keys))
+            return finals, objects.aligned(await objects.table(api, keys))
         finally:
             seeding.cancel()
             await api.close()

@@ -8,8 +8,8 @@ from typing import Any
 
 import aiohttp
 
-from mnist_cli.localrun.cluster import EVENTS, TRAININGS, one_line
-from mnist_cli.localrun.progress import progress_of
+from mnist_cli.trainings.objects import EVENTS, TRAININGS, one_line
+from mnist_cli.trainings.progress import progress_of
 from mnist_local.kuberay.kubeapi import ApiError, KubeApi, Resource
 
 _IDLE_S = 60.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mnist_cli.localrun.manifests import Document
+from mnist_cli.trainings.manifests import Document
 from mnist_local.kuberay.kubeapi import MERGE_PATCH, ApiError, KubeApi, Resource
 from mnist_trainer.errors import InvalidConfigError
 

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Self
 
-from mnist_cli.localrun.progress import Progress
+from mnist_cli.trainings.progress import Progress
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

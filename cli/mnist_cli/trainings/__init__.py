@@ -1,0 +1,1 @@
+"""What every command shares that has to do with MnistTrainings in a cluster."""
