@@ -12,14 +12,18 @@ from pathlib import Path
 import uvloop
 
 from mnist_local.apiserver.app import listen, serve
+from mnist_local.apiserver.journal import JournalError
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m mnist_local.apiserver", description=__doc__)
-    parser.add_argument("--data-dir", type=Path, required=True, help="folder for kubeconfig and pki/ca.crt")
+    parser.add_argument("--data-dir", type=Path, required=True, help="folder for kubeconfig, pki/ca.crt and state")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one")
     parser.add_argument("--pod-log-dir", type=Path, default=None, help="where pod logs lie, as under /var/log/pods")
+    parser.add_argument(
+        "--durable", action="store_true", help="keep all state below the data folder, and go on with it"
+    )
     return parser.parse_args(argv)
 
 
@@ -33,7 +37,11 @@ async def _run(options: argparse.Namespace) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    running = await serve(sock, options.host, options.data_dir, options.pod_log_dir)
+    try:
+        running = await serve(sock, options.host, options.data_dir, options.pod_log_dir, options.durable)
+    except (JournalError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
     logging.getLogger("mnist_local.apiserver").info("serving %s", running.url)
     await stop.wait()
     running.kubeconfig.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ _RBAC = "rbac.authorization.k8s.io"
 
 
 def populate(engine: Engine) -> None:
-    """Make the system namespaces, the roles of every cluster, and the priority classes."""
+    """Make the system namespaces and the roles of every cluster where they are not there."""
     for name in NAMESPACES:
         _create(engine, "", "namespaces", {"metadata": {"name": name}})
     for role in cluster_roles():
@@ -24,4 +24,6 @@ def populate(engine: Engine) -> None:
 def _create(engine: Engine, group: str, plural: str, obj: Obj) -> None:
     resource = engine.ctx.registry.find(group, "v1", plural)
     assert resource is not None
+    if engine.ctx.table(resource).get("", obj["metadata"]["name"]) is not None:
+        return  # a store that was restored has it
     engine.create(Write(resource, "", obj["metadata"]["name"]), obj)

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import os
 import ssl
-from dataclasses import dataclass
+import tempfile
 from pathlib import Path
 
 import trustme
 import yaml
 
 
-@dataclass(frozen=True, slots=True)
-class Pki:
-    """The server's TLS context and the PEM text of the CA that signed its certificate."""
-
-    context: ssl.SSLContext
-    ca_pem: str
-
-
-def make_pki(host: str) -> Pki:
-    """Make a CA and a server certificate for loopback names and the host; keys stay in memory."""
+def issue(host: str) -> tuple[str, str]:
+    """Make a CA, whose key is forgotten, and a server's key and certificate for loopback names and the host, as PEM."""
     ca = trustme.CA(organization_name="mnist-local", organization_unit_name="embedded API server")
     names = dict.fromkeys(["127.0.0.1", "localhost", "::1", "kubernetes.default.svc", host])
     certificate = ca.issue_cert(*names)
+    return ca.cert_pem.bytes().decode(), certificate.private_key_and_cert_chain_pem.bytes().decode()
+
+
+def server_context(server_pem: str) -> ssl.SSLContext:
+    """Return a server's TLS context of its key and certificate."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    certificate.configure_cert(context)
-    return Pki(context, ca.cert_pem.bytes().decode())
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:  # Python reads them from files alone
+        file.write(server_pem)
+        file.flush()
+        context.load_cert_chain(file.name)
+    return context
 
 
 def kubeconfig(url: str, ca_pem: str, token: str, namespace: str = "default") -> str:

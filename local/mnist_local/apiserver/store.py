@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 import orjson
@@ -151,6 +151,21 @@ class Store:
     def subscribe(self, hook: Callable[[str, Event], None]) -> None:
         """Call `hook(table name, event)` after each change of any table."""
         self._hooks.append(hook)
+
+    def restore(self, version: int, objects: Iterable[tuple[str, Key, Obj]]) -> None:
+        """Fill an empty store with (table name, key, object), each under the version that it has.
+
+        The hooks are told of each object as if it were new. What happened up to `version` is not in the logs, so that
+        watches from an earlier one are told to start again.
+        """
+        self.rv = version
+        for name, key, obj in objects:
+            table = self.table(name)
+            entry = Entry(key, obj, orjson.dumps(obj), int(obj["metadata"]["resourceVersion"]))
+            table.objects[key] = entry
+            insort(table.keys, key)
+            for hook in self._hooks:
+                hook(name, Event("ADDED", entry, None))
 
     def put(self, table: Table, key: Key, obj: Obj) -> Entry:
         """Write an object under a new resource version, which is set in its metadata; `obj` becomes the store's."""

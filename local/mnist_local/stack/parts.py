@@ -36,14 +36,15 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONUNBUFFERED": "1", **more}
 
 
-def apiserver(layout: Layout, port: int) -> PartPlan:
-    """The embedded API server."""
+def apiserver(layout: Layout, port: int, durable: bool) -> PartPlan:
+    """The embedded API server. A durable one can be killed and started again."""
     kubeconfig = layout.apiserver / "kubeconfig"
 
     async def is_ready(_: str) -> bool:
         return kubeconfig.exists()
 
     command = ["--data-dir", str(layout.apiserver), "--port", str(port), "--pod-log-dir", str(layout.pod_logs)]
+    command += ["--durable"] * durable
     return PartPlan("API server", _python("mnist_local.apiserver", *command), environment(), is_ready)
 
 

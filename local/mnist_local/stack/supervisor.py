@@ -82,7 +82,7 @@ class Supervisor:
 
     async def _start(self) -> None:
         layout, options = self._layout, self._options
-        api_server = await self._launch(parts.apiserver(layout, options.api_port))
+        api_server = await self._launch(parts.apiserver(layout, options.api_port, options.restart))
         object_store = await self._launch(parts.object_store(layout, options.s3_port, self._credentials))
         await self._await_ready(object_store)
         self._state.endpoint = parts.s3_endpoint(object_store.log.read_text()) or ""
@@ -100,6 +100,9 @@ class Supervisor:
     async def _provision(self) -> None:
         admin = self._layout.apiserver / "kubeconfig"
         api = KubeApi(kubeconfig.load(admin))
+        # As the object store: if it is started again, it must come back where everybody knows it.
+        api_server = next(part for part in self._parts if part.plan.name == "API server")
+        api_server.plan = parts.apiserver(self._layout, api.connection.port, self._options.restart)
         try:
             await asyncio.gather(
                 provision.install_definitions(api),
@@ -141,7 +144,7 @@ class Supervisor:
             await part.wait()
             state.pid, state.state = None, "crashed"
             error = part.failure("ended by itself")
-            if not self._may_restart(part, state):
+            if not self._may_restart(state):
                 self._fail(error)
                 return
             failures = 1 if time.monotonic() - part.started > _STEADY_S else failures + 1
@@ -155,9 +158,8 @@ class Supervisor:
             state.pid, state.state = part.pid, "running"
             self._write_state()
 
-    def _may_restart(self, part: Part, state: PartState) -> bool:
-        # What the API server knew has ended with it, so there is nothing to go on with.
-        return self._options.restart and state.state != "starting" and part.plan.name != "API server" and self._is_up
+    def _may_restart(self, state: PartState) -> bool:
+        return self._options.restart and state.state != "starting" and self._is_up
 
     @property
     def _is_up(self) -> bool:
