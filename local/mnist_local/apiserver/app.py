@@ -9,7 +9,14 @@ from pathlib import Path
 from aiohttp import web
 
 from mnist_local.apiserver import bootstrap, kindrules
-from mnist_local.apiserver.admission import definitions, escalation, namespacelifecycle, podsecurity, serviceaccounts
+from mnist_local.apiserver.admission import (
+    definitions,
+    escalation,
+    namespacelifecycle,
+    podsecurity,
+    quota,
+    serviceaccounts,
+)
 from mnist_local.apiserver.admission.policies.plugin import validating_policies
 from mnist_local.apiserver.auth.authentication import Authenticator
 from mnist_local.apiserver.auth.tokens import TokenSigner
@@ -20,6 +27,7 @@ from mnist_local.apiserver.controllers.definitions import DefinitionController
 from mnist_local.apiserver.controllers.garbage import GarbageCollector
 from mnist_local.apiserver.controllers.namespaces import NamespaceController
 from mnist_local.apiserver.controllers.queue import ControlLoop
+from mnist_local.apiserver.controllers.quota import QuotaController
 from mnist_local.apiserver.identity import load_or_make
 from mnist_local.apiserver.journal import Journal
 from mnist_local.apiserver.pki import kubeconfig, write_private
@@ -78,6 +86,7 @@ def assemble(ctx: Context, journal: Journal | None = None) -> list[ControlLoop[o
     engine = Engine(ctx)
     controllers = (
         DefinitionController(engine), NamespaceController(engine), RoleAggregation(engine), GarbageCollector(engine),
+        QuotaController(engine),
     )  # fmt: skip
     ctx.admission.mutating += [
         namespacelifecycle.lifecycle(ctx), definitions.terminating(ctx), serviceaccounts.service_accounts(ctx),
@@ -87,6 +96,7 @@ def assemble(ctx: Context, journal: Journal | None = None) -> list[ControlLoop[o
         escalation.prevention(ctx),
         podsecurity.pod_security(ctx),
         validating_policies(ctx),
+        quota.resource_quota(ctx),
     ]
     if journal is not None:
         journal.attach(ctx.store)  # the controllers listen by now, and learn of what is restored
