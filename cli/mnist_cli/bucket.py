@@ -7,23 +7,7 @@ from pathlib import Path
 
 from mnist_cli.progress import Transfers
 from mnist_trainer.errors import BucketNotFoundError, InvalidConfigError
-from mnist_trainer.store import ObjectInfo, ObjectStore, S3Address, StoreSettings
-
-
-def connect(endpoint: str | None) -> ObjectStore:
-    """The store at `endpoint` (or AWS_ENDPOINT_URL), with the credentials of the environment."""
-    return ObjectStore(StoreSettings.from_env(endpoint=endpoint))
-
-
-def address_of(bucket: str | None, prefix: str | None, dataset: str | None) -> S3Address:
-    """The address that the options name: either `--dataset`, or `--bucket` and perhaps `--prefix`."""
-    if dataset:
-        if bucket or prefix:
-            raise InvalidConfigError("give either --dataset or --bucket and --prefix, not both")
-        return S3Address.parse(dataset)
-    if not bucket:
-        raise InvalidConfigError("which bucket? Give --bucket NAME [--prefix PATH] or --dataset s3://bucket/path")
-    return S3Address.parse(f"s3://{bucket}/{(prefix or '').strip('/')}")
+from mnist_trainer.store import ObjectInfo, ObjectStore, S3Address
 
 
 def upload(

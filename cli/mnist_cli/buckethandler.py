@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from mnist_cli.options import Bucket, Endpoint, LocalFile, Output, Prefix, checked_output
+from mnist_cli.place import Place
 from mnist_cli.running import run
 
 app = typer.Typer(
@@ -26,7 +27,7 @@ app = typer.Typer(
 
 @app.callback()
 def _bucket(context: typer.Context, endpoint: Endpoint = None, bucket: Bucket = None, prefix: Prefix = None) -> None:
-    context.obj = (endpoint, bucket, prefix)
+    context.obj = Place(endpoint, bucket, prefix)
 
 
 @app.command()
@@ -35,10 +36,9 @@ def upload(context: typer.Context, path: LocalFile) -> None:
     from mnist_cli import bucket as operations
     from mnist_cli.progress import transfers
 
-    endpoint, bucket, prefix = context.obj
-    address = operations.address_of(bucket, prefix, None)
+    place: Place = context.obj
     with transfers("uploaded") as shown:
-        operations.upload(operations.connect(endpoint), path, address, shown, make_bucket=True)
+        operations.upload(place.store(), path, place.address, shown, make_bucket=True)
 
 
 @app.command()
@@ -47,22 +47,19 @@ def download(context: typer.Context, path: LocalFile) -> None:
     from mnist_cli import bucket as operations
     from mnist_cli.progress import transfers
 
-    endpoint, bucket, prefix = context.obj
-    address = operations.address_of(bucket, prefix, None)
+    place: Place = context.obj
     with transfers("downloaded") as shown:
-        operations.download(operations.connect(endpoint), path, address, shown)
+        operations.download(place.store(), path, place.address, shown)
 
 
 @app.command("list")
 def list_(context: typer.Context, output: Output = "text") -> None:
     """List the bucket."""
-    from mnist_cli import bucket as operations
     from mnist_cli.data import print_listing
 
     checked_output(output)
-    endpoint, bucket, prefix = context.obj
-    address = operations.address_of(bucket, prefix, None)
-    print_listing(list(operations.connect(endpoint).list(address)), address, output)
+    place: Place = context.obj
+    print_listing(list(place.store().list(place.address)), place.address, output)
 
 
 @app.command()
@@ -70,11 +67,8 @@ def delete(
     context: typer.Context, path: Annotated[Path, typer.Option("--file", metavar="NAME", help="The object's name.")]
 ) -> None:
     """Delete the object of this name."""
-    from mnist_cli import bucket as operations
-
-    endpoint, bucket, prefix = context.obj
-    target = operations.address_of(bucket, prefix, None).child(path.name)
-    store = operations.connect(endpoint)
+    place: Place = context.obj
+    target, store = place.address.child(path.name), place.store()
     store.stat(target)
     store.delete(target)
     print(f"deleted {target}")

@@ -8,16 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnist_cli.options import (
-    Bucket,
-    Dataset,
-    Endpoint,
-    LocalFile,
-    MakeBucket,
-    Output,
-    Prefix,
-    checked_output,
-)
+from mnist_cli.convert import convert
+from mnist_cli.options import LocalFile, MakeBucket, Output, checked_output
+from mnist_cli.place import Place, with_place
 
 if TYPE_CHECKING:
     from mnist_trainer.store import ObjectInfo, S3Address
@@ -27,9 +20,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Get, move and check datasets. Credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
 )
+app.command()(convert)
 
 
 @app.command()
+@with_place
 def fetch(
     source: Annotated[
         str,
@@ -41,10 +36,8 @@ def fetch(
         Path | None,
         typer.Option("--file", metavar="FOLDER", help="Where to put the files. Default: data/mnist or data/digits."),
     ] = None,
-    endpoint: Endpoint = None,
-    bucket: Bucket = None,
-    prefix: Prefix = None,
-    dataset: Dataset = None,
+    *,
+    place: Place,
     make_bucket: MakeBucket = False,
 ) -> None:
     """Get a dataset into a folder; with --dataset or --bucket, upload it from there."""
@@ -52,9 +45,8 @@ def fetch(
     from mnist_cli.progress import transfers
     from mnist_cli.sources import fetch_into
 
-    to_bucket = bool(bucket or dataset)
-    address = operations.address_of(bucket, prefix, dataset) if to_bucket else None
-    store = operations.connect(endpoint) if to_bucket else None
+    address = place.address if place.given else None
+    store = place.store() if address else None
     target = folder or Path("data") / (source if source == "digits" else "mnist")
     with transfers("fetched") as shown:
         paths = fetch_into(target, source, shown)
@@ -65,43 +57,40 @@ def fetch(
 
 
 @app.command()
+@with_place
 def upload(
     path: LocalFile,
-    endpoint: Endpoint = None,
-    bucket: Bucket = None,
-    prefix: Prefix = None,
-    dataset: Dataset = None,
+    place: Place,
     make_bucket: MakeBucket = False,
 ) -> None:
     """Upload a file, or all files of a folder."""
     from mnist_cli import bucket as operations
     from mnist_cli.progress import human_size, transfers
 
-    address = operations.address_of(bucket, prefix, dataset)
-    store = operations.connect(endpoint)
+    address = place.address
+    store = place.store()
     with transfers("uploaded") as shown:
         done = operations.upload(store, path, address, shown, make_bucket)
     print(f"{len(done)} file(s), {human_size(sum(info.size for info in done))}, below {address}")
 
 
 @app.command()
+@with_place
 def download(
     path: Annotated[
         Path | None,
         typer.Option("--file", metavar="PATH", help="Fetch the object of this name to this path. Default: everything."),
     ] = None,
     folder: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where everything goes.")] = Path(),
-    endpoint: Endpoint = None,
-    bucket: Bucket = None,
-    prefix: Prefix = None,
-    dataset: Dataset = None,
+    *,
+    place: Place,
 ) -> None:
     """Download one file, or everything below the address."""
     from mnist_cli import bucket as operations
     from mnist_cli.progress import transfers
 
-    address = operations.address_of(bucket, prefix, dataset)
-    store = operations.connect(endpoint)
+    address = place.address
+    store = place.store()
     with transfers("downloaded") as shown:
         if path:
             done = operations.download(store, path, address, shown)
@@ -111,41 +100,35 @@ def download(
 
 
 @app.command("list")
+@with_place
 def list_(
-    endpoint: Endpoint = None,
-    bucket: Bucket = None,
-    prefix: Prefix = None,
-    dataset: Dataset = None,
+    place: Place,
     output: Output = "text",
 ) -> None:
     """List what lies below the address."""
-    from mnist_cli import bucket as operations
-
     checked_output(output)
-    address = operations.address_of(bucket, prefix, dataset)
-    found = list(operations.connect(endpoint).list(address))
+    address = place.address
+    found = list(place.store().list(address))
     print_listing(found, address, output)
 
 
 @app.command()
+@with_place
 def verify(
     path: Annotated[Path | None, typer.Option("--file", metavar="FOLDER", help="Check a local folder instead.")] = None,
-    endpoint: Endpoint = None,
-    bucket: Bucket = None,
-    prefix: Prefix = None,
-    dataset: Dataset = None,
+    *,
+    place: Place,
 ) -> None:
     """Check a dataset and tell everything that is wrong with it. Exit code 1 if it cannot be used."""
-    from mnist_cli import bucket as operations
     from mnist_trainer.data import examine, examine_folder
 
     if path:
-        if bucket or prefix or dataset:
+        if place.given:
             raise typer.BadParameter("--file checks a folder, the others a bucket: give one of them")
         findings, loaded = examine_folder(path)
     else:
-        address = operations.address_of(bucket, prefix, dataset)
-        findings, loaded = examine(operations.connect(endpoint), address)
+        address = place.address
+        findings, loaded = examine(place.store(), address)
     for finding in findings:
         print(f"{finding.severity}: {finding}", file=sys.stderr)
     if loaded is None:
@@ -158,23 +141,20 @@ def verify(
 
 
 @app.command()
+@with_place
 def delete(
     path: Annotated[
         str | None, typer.Option("--file", metavar="NAME", help="Delete the one object of this name.")
     ] = None,
-    endpoint: Endpoint = None,
-    bucket: Bucket = None,
-    prefix: Prefix = None,
-    dataset: Dataset = None,
+    *,
+    place: Place,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Delete one file, or everything below the address."""
-    from mnist_cli import bucket as operations
-
-    address = operations.address_of(bucket, prefix, dataset)
+    address = place.address
     if not path and not address.key:
         raise typer.BadParameter("what to delete? Give --file NAME or --prefix PATH (a whole bucket is never deleted)")
-    store = operations.connect(endpoint)
+    store = place.store()
     found = [store.stat(address.child(path))] if path else list(store.list(address))
     if not found:
         print(f"nothing lies below {address}")

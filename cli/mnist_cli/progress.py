@@ -48,6 +48,21 @@ def transfers(verb: str, quiet: bool = False) -> Iterator[Transfers]:
         yield _Bars(progress, verb)
 
 
+@contextlib.contextmanager
+def counting(verb: str) -> Iterator[Advance]:
+    """A callback (things done, things in all): a bar on a terminal, otherwise nothing."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(verb, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
 class _Lines(Transfers):
     def __init__(self, verb: str, quiet: bool) -> None:
         self._verb = verb

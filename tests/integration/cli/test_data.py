@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.integration.cli.conftest import Cli
 from tests.support.datasets import encode, small_dataset, write_folder
+from tests.support.pictures import pictures, write_tree
 from tests.support.s3 import S3Handle
 
 from mnist_cli import buckethandler
@@ -80,6 +81,17 @@ def test_fetch_a_folder(cli: Cli, folder: Path) -> None:
     assert {p.name for p in Path("copy").iterdir()} == set(FILES)
 
 
+def test_pictures_become_a_dataset(cli: Cli, tmp_path: Path) -> None:
+    write_tree(tmp_path / "letters", {**pictures(), "readme.txt": b""})
+    ran = cli("data", "convert", "letters", "idx", "--size", "20x16", "--test-share", "0.2", "--seed", "3")
+    assert (ran.code, ran.out) == (
+        0,
+        "24 training and 6 test images of 20x16, inverted, 3 classes, in idx\n",
+    )
+    assert "1 file(s) are no pictures" in ran.err
+    assert "24 training and 6 test images of 20x16, 3 classes" in cli("data", "verify", "--file", "idx").out
+
+
 BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "no bucket": (("data", "list"), "which bucket"),
     "both": (("data", "list", "--bucket", "datasets", "--dataset", "s3://datasets"), "not both"),
@@ -95,6 +107,11 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "output": (("data", "list", "--bucket", "datasets", "-o", "yaml"), "text or json"),
     "unknown option": (("data", "list", "--buckt", "datasets"), "No such option"),
     "unknown command": (("data", "lst"), "No such command"),
+    "convert nothing": (("data", "convert", "none", "x"), "no such folder or zip file"),
+    "convert to no size": (("data", "convert", ".", "x", "--size", "big"), "neither a number nor like 28x28"),
+    "convert to two channels": (("data", "convert", ".", "x", "--channels", "2"), "--channels 2"),
+    "convert a file": (("data", "convert", "f", "x"), "neither a folder nor a zip file"),
+    "prefix alone": (("data", "fetch", "--source", "digits", "--prefix", "x"), "which bucket"),
     "folder is no dataset": (("data", "fetch", "--source", ".", "--file", "x"), "no dataset there"),
 }
 

@@ -10,6 +10,7 @@ import gzip
 import math
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,13 +114,18 @@ def read_labels(data: bytes, name: str, max_bytes: int = MAX_BYTES) -> NDArray[n
     return array.view(np.uint8) if array.dtype == np.uint8 else values.astype(np.uint8)
 
 
+def header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    """What stands before the values of an array."""
+    code = _CODES.get(dtype.newbyteorder("="))
+    if code is None or not 1 <= len(shape) <= 255:
+        raise ValueError(f"IDX cannot hold {dtype} with {len(shape)} dimensions")
+    return struct.pack(f">HBB{len(shape)}I", 0, code, len(shape), *shape)
+
+
 def write_idx(array: NDArray[np.generic], compress: bool = False) -> bytes:
     """Encode an array; `compress` gives gzip bytes that depend on the content alone."""
-    code = _CODES.get(array.dtype.newbyteorder("="))
-    if code is None or not 1 <= array.ndim <= 255:
-        raise ValueError(f"IDX cannot hold {array.dtype} with {array.ndim} dimensions")
-    header = struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape)
-    body = header + np.ascontiguousarray(array, dtype=_TYPES[code]).tobytes()
+    start = header(array.dtype, array.shape)
+    body = start + np.ascontiguousarray(array, dtype=_TYPES[start[2]]).tobytes()
     return gzip.compress(body, mtime=0) if compress else body
 
 

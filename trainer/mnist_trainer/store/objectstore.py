@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from mnist_trainer.errors import InvalidConfigError, ObjectNotFoundError, OutOfSpaceError, TrainerError
+from mnist_trainer.errors import InvalidConfigError, ObjectNotFoundError, TrainerError
+from mnist_trainer.localdisk import disk_problem
 from mnist_trainer.store.address import S3Address
 from mnist_trainer.store.objects import ObjectInfo, Progress
 from mnist_trainer.store.retry import Attempts, RetryPolicy, retrying
@@ -117,7 +118,7 @@ class ObjectStore:
                 info = self._download(address, digest.write, digest.restart, None, progress)
             partial.replace(path)
         except OSError as error:
-            raise _local_problem(error, path) from error
+            raise disk_problem(error, path) from error
         finally:
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
@@ -145,7 +146,7 @@ class ObjectStore:
                     f"writing {address}",
                 )
         except OSError as error:
-            raise _local_problem(error, path) from error
+            raise disk_problem(error, path) from error
 
     def _put(self, address: S3Address, data: bytes, content_type: str, doing: str) -> ObjectInfo:
         import io
@@ -227,7 +228,7 @@ class _Digesting:
             self._file.write(data)
         except OSError as error:
             # Translated here, or a failing disk would be taken for a failing store.
-            raise _local_problem(error, self._path) from error
+            raise disk_problem(error, self._path) from error
         self._hash.update(data)
 
     def restart(self) -> None:
@@ -237,11 +238,3 @@ class _Digesting:
 
     def hexdigest(self) -> str:
         return self._hash.hexdigest()
-
-
-def _local_problem(error: OSError, path: Path) -> TrainerError:
-    import errno
-
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return OutOfSpaceError(f"no space left on this machine's disk for {path}")
-    return InvalidConfigError(f"{path}: {error.strerror or error}")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import uuid
 from pathlib import Path
 
 from mnist_trainer.data.dataset import load_folder
 from mnist_trainer.data.files import Role, find_files
-from mnist_trainer.errors import InvalidConfigError, OutOfSpaceError
+from mnist_trainer.localdisk import disk_problem
 
 
 def copy_folder(source: Path, folder: Path) -> list[Path]:
@@ -43,9 +42,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         partial.write_bytes(data)
         partial.replace(path)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OutOfSpaceError(f"no space left on this machine's disk for {path}") from error
-        raise InvalidConfigError(f"{path}: {error.strerror or error}") from error
+        raise disk_problem(error, path) from error
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
