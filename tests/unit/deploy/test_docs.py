@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import helm_python
 import pytest
 import typer
 from tests.support.manifests import ROOT, render_chart
+from tests.support.shell_blocks import shell_blocks, words_of
 
 import mnist_operator
 from mnist_cli.__main__ import app as mnistctl
@@ -25,21 +25,11 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.rel
 def commands(page: Path) -> Iterator[list[str]]:
     """Yield the commands of a page's shell blocks, and those in its running text, as words."""
     text = page.read_text()
-    blocks = re.findall(r"```(?:sh|console)\n(.*?)```", text, flags=re.DOTALL)
-    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    lines = [line for block in shell_blocks(page) for line in block.splitlines()]
     outside = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     lines += re.findall(r"`((?:kubectl|helm|mnistctl|docker) [^`]+)`", outside)
     for line in lines:
-        words: list[str] = []
-        lexer = shlex.shlex(line.removeprefix("$ "), posix=True, punctuation_chars="|")
-        lexer.wordchars += "{}[]$@:,!%^&;()<>"
-        for word in lexer:
-            if word == "|":
-                yield words
-                words = []
-            else:
-                words.append(word)
-        yield words
+        yield from words_of(line)
 
 
 def options(words: list[str], *names: str) -> list[str]:
