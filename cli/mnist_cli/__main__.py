@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mnist_cli import data, local
 from mnist_cli.running import run
+from mnist_cli.workstation import app as workstation
 
 app = typer.Typer(
     name="mnistctl",
@@ -16,24 +18,31 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Datasets in the bucket, and MnistTrainings on this machine.",
+    help="MnistTrainings in a cluster or on this machine, and their datasets.",
 )
+workstation.register(app)
 app.add_typer(data.app, name="data")
 app.add_typer(local.app, name="local")
 
 
+@app.command()
+def version() -> None:
+    """Show the version."""
+    # Read only when asked for: package metadata costs as much as the rest of the start.
+    from importlib.metadata import version as installed
+
+    print(f"mnistctl {installed('mnist-training')}")
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
-        # Read only when asked for: package metadata costs as much as the rest of the start.
-        from importlib.metadata import version
-
-        print(f"mnistctl {version('mnist-training')}")
+        version()
         raise typer.Exit
 
 
 @app.callback()
 def _options(
-    version: Annotated[
+    show_version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
     ] = False,
 ) -> None:
@@ -42,7 +51,8 @@ def _options(
 
 def main(argv: list[str] | None = None) -> int:
     """Run `mnistctl`; returns the exit code (0 done, 1 failed, 2 bad input or refused, 130 interrupted)."""
-    return run(app, "mnistctl", argv)
+    as_plugin = Path(sys.argv[0]).stem == "kubectl-mnist"
+    return run(app, "kubectl mnist" if as_plugin else "mnistctl", argv)
 
 
 if __name__ == "__main__":

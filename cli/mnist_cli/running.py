@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from mnist_cli.errors import CommandError
 from mnist_trainer.errors import TrainerError
 
 
@@ -19,6 +20,9 @@ def run(app: typer.Typer, name: str, argv: list[str] | None = None) -> int:
         _say(f"{name}: {error.message}")
         # Input and refusals are the user's to change; the rest may pass by itself.
         return 1 if error.retryable else 2
+    except CommandError as error:
+        _say(f"{name}: {error.message}")
+        return error.exit_code
     except typer.Abort:
         _say(f"{name}: stopped")
         return 130

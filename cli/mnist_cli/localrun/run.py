@@ -13,11 +13,13 @@ from typing import Any, TypeVar
 
 from mnist_cli.interrupt import InterruptedRunError
 from mnist_cli.interrupt import run as run_interruptibly
+from mnist_cli.localrun import secrets
 from mnist_cli.localrun.seeding import Files, check_folder, seed
 from mnist_cli.threads import in_thread
 from mnist_cli.trainings import follow, objects
 from mnist_cli.trainings.manifests import Document, read
 from mnist_cli.trainings.progress import Progress, progress_of
+from mnist_cli.trainings.result import result_lines
 from mnist_cli.trainings.show import Lines, make_view
 from mnist_local.stack.client import StackProcess
 from mnist_local.stack.errors import StackError
@@ -116,7 +118,8 @@ class _Run:
         api = KubeApi(kubeconfig.load(self._layout.kubeconfig))
         try:
             # What the API refuses is told before anybody waits for data.
-            await objects.apply(api, self._documents, dry_run=True)
+            asked = await objects.apply(api, self._documents, dry_run=True)
+            await secrets.check(api, asked, self._documents)
             await seeding
             await objects.apply(api, self._documents)
             finals = await self._follow(api)
@@ -180,22 +183,15 @@ class _Run:
 
 
 def _result(training: dict[str, Any], layout: Layout) -> list[str]:
-    """What came of a training, in lines."""
-    name, status = training["metadata"]["name"], training.get("status") or {}
-    result = status.get("result") or {}
+    """What came of a training, in lines, and where that is on this machine."""
+    lines = result_lines(training)
+    status = training.get("status") or {}
     if status.get("phase") == "Succeeded":
-        lines = [f"{name}: accuracy {result.get('accuracy', 0):.2%} on the test images"]
-        lines.append(f"  model   {result.get('model')}")
-        lines.append(f"  sha256  {result.get('sha256')}")
         with contextlib.suppress(InvalidConfigError):
-            address = S3Address.parse(str(result.get("model")))
+            address = S3Address.parse(str((status.get("result") or {}).get("model")))
             lines.append(f"  file    {layout.s3 / address.bucket / address.key}")
         return lines
-    lines = [f"{name}: failed: {status.get('reason')}: {status.get('message')}"]
-    tail = (status.get("lastFailure") or {}).get("logTail") or ""
-    lines += [f"  | {line}" for line in tail.splitlines()[-10:]]
-    lines.append(f"  logs: {layout.root / 'logs'} and, of the pods, {layout.pod_logs}")
-    return lines
+    return [*lines, f"  logs: {layout.root / 'logs'} and, of the pods, {layout.pod_logs}"]
 
 
 def addresses(training: Document) -> tuple[S3Address, S3Address]:

@@ -12,8 +12,9 @@ from mnist_cli.trainings.objects import EVENTS, TRAININGS, one_line
 from mnist_cli.trainings.progress import progress_of
 from mnist_local.kuberay.kubeapi import ApiError, KubeApi, Resource
 
-_IDLE_S = 60.0
+_IDLE_S = 90.0  # an API server sends a bookmark each minute
 _AGAIN_S = 0.5
+_PASSING = (408, 409, 410, 429)
 
 
 async def until_final(
@@ -23,7 +24,7 @@ async def until_final(
 
     Raises LookupError when it is deleted meanwhile.
     """
-    async for event, training in _changes(api, TRAININGS, namespace, f"metadata.name={name}"):
+    async for event, training in changes(api, TRAININGS, namespace, name):
         if event == "DELETED":
             raise LookupError(f"{name} was deleted")
         seen(training)
@@ -35,7 +36,7 @@ async def until_final(
 async def tell_events(api: KubeApi, namespace: str, names: list[str], tell: Callable[[str, bool], None]) -> None:
     """Call `tell` (text, whether it is a warning) for events of the trainings, and for warnings of their children."""
     told: set[tuple[str, str, str]] = set()
-    async for kind, event in _changes(api, EVENTS, namespace, ""):
+    async for kind, event in changes(api, EVENTS, namespace):
         about = event.get("regarding") or {}
         name, warning = str(about.get("name") or ""), event.get("type") == "Warning"
         own = about.get("kind") == "MnistTraining" and name in names
@@ -48,24 +49,43 @@ async def tell_events(api: KubeApi, namespace: str, names: list[str], tell: Call
         tell(f"{name}: {event.get('reason')}: {text}", warning)
 
 
-async def _changes(
-    api: KubeApi, resource: Resource, namespace: str, selector: str
+async def changes(
+    api: KubeApi, resource: Resource, namespace: str | None, name: str | None = None
 ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-    """All objects, then every change of them, through lost connections."""
-    params = {"fieldSelector": selector} if selector else {}
+    """All objects (or the one of a name), then every change of them, through lost connections.
+
+    Yields (ADDED, MODIFIED or DELETED, object).
+    A namespace of None means all. Raises ApiError where asking again would not help (forbidden, not served).
+    """
+    params = {"fieldSelector": f"metadata.name={name}"} if name else {}
+    known: dict[str, dict[str, Any]] = {}
     while True:
         try:
             found = await api.list(resource, namespace, params)
-            for item in found.get("items") or []:
+            there = {item["metadata"]["uid"]: item for item in found.get("items") or []}
+            for uid in known.keys() - there.keys():  # while nobody watched
+                yield "DELETED", known[uid]
+            known = there
+            for item in there.values():
                 yield "ADDED", item
             version = found["metadata"]["resourceVersion"]
             while True:
                 query = {**params, "resourceVersion": version}
                 async for event in api.watch(resource, namespace, query, _IDLE_S):
-                    if event["type"] == "ERROR":
-                        raise ApiError(int(event["object"].get("code") or 500), event["object"])
-                    version = event["object"]["metadata"]["resourceVersion"]
-                    if event["type"] != "BOOKMARK":
-                        yield event["type"], event["object"]
-        except (ApiError, aiohttp.ClientError, TimeoutError, OSError):
+                    kind, item = event["type"], event["object"]
+                    if kind == "ERROR":
+                        raise ApiError(int(item.get("code") or 500), item)
+                    version = item["metadata"]["resourceVersion"]
+                    if kind == "BOOKMARK":
+                        continue
+                    if kind == "DELETED":
+                        known.pop(item["metadata"]["uid"], None)
+                    else:
+                        known[item["metadata"]["uid"]] = item
+                    yield kind, item
+        except ApiError as error:
+            if 400 <= error.status < 500 and error.status not in _PASSING:
+                raise
+            await asyncio.sleep(_AGAIN_S)
+        except (aiohttp.ClientError, TimeoutError, OSError):
             await asyncio.sleep(_AGAIN_S)

@@ -4,8 +4,9 @@ The generated client costs a second of CPU and 60 MB to import; a development to
 """
 
 import asyncio
+import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,8 +72,9 @@ def is_conflict(error: ApiError) -> bool:
 
 def _session(connection: Connection) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        headers={"Accept": "application/json", "User-Agent": "mnist-local-kuberay", **connection.headers},
+        headers={"Accept": "application/json", "User-Agent": connection.user_agent, **connection.headers},
         connector=aiohttp.TCPConnector(ssl=connection.ssl or True, limit=0),
+        proxy=connection.proxy,
     )
 
 
@@ -120,6 +122,7 @@ class KubeApi:
             params=params,
             headers={"Content-Type": content_type, "Accept": accept},
             timeout=aiohttp.ClientTimeout(total=_REQUEST_TIMEOUT_S),
+            server_hostname=self.connection.server_name,
         ) as response:
             text = await response.text()
             try:
@@ -198,19 +201,36 @@ class KubeApi:
         Raises ApiError (410 for an expired resourceVersion) and aiohttp.ClientError or TimeoutError when nothing, not
         even a bookmark, comes for `idle_timeout_s`.
         """
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=idle_timeout_s)
         query = {**params, "watch": "true", "allowWatchBookmarks": "true"}
-        url = self.connection.server + resource.path(namespace)
-        async with self._session.get(url, params=query, timeout=timeout) as response:
-            if response.status >= 400:
-                raise ApiError(response.status, json.loads(await response.text() or "{}"))
-            buffer = b""
-            async for chunk in self._chunks(response):
+        buffer = b""
+        async with contextlib.aclosing(self.stream(resource.path(namespace), query, idle_timeout_s)) as chunks:
+            async for chunk in chunks:
                 buffer += chunk
                 *lines, buffer = buffer.split(b"\n")
                 for line in lines:
                     if line.strip():
                         yield json.loads(line)
+
+    async def stream(
+        self, path: str, params: Mapping[str, str], idle_timeout_s: float | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """The answer to a GET as it comes, until the server ends it. Raises what `watch` raises."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=idle_timeout_s)
+        async with self._session.get(
+            self.connection.server + path,
+            params=params,
+            headers={"Accept": "application/json, */*"},
+            timeout=timeout,
+            server_hostname=self.connection.server_name,
+        ) as response:
+            if response.status >= 400:
+                text = await response.text()
+                try:
+                    raise ApiError(response.status, json.loads(text or "{}"))
+                except ValueError:
+                    raise ApiError(response.status, text) from None
+            async for chunk in self._chunks(response):
+                yield chunk
 
     async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         """The body as it comes, until the server ends it or the connection is replaced (ClientConnectionError)."""

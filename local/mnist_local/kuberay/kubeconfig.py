@@ -24,6 +24,10 @@ class Connection:
     ssl: ssl.SSLContext | None
     ca_pem: str
     headers: dict[str, str] = field(repr=False)
+    proxy: str | None = None
+    server_name: str | None = None
+    """Whom the server's certificate is for, where that is not the address."""
+    user_agent: str = "mnist-local-kuberay"
 
     @property
     def host(self) -> str:
@@ -65,14 +69,19 @@ def load(path: Path) -> Connection:
     context = _entry(config, "contexts", "context", config["current-context"])
     cluster = _entry(config, "clusters", "cluster", context["cluster"])
     user = _entry(config, "users", "user", context["user"]) if context.get("user") else {}
-    ca_pem = (_material(cluster, "certificate-authority", path.parent) or b"").decode()
+    return connection(cluster, user, path.parent)
+
+
+def connection(cluster: Json, user: Json, folder: Path) -> Connection:
+    """Connection from the entries of a kubeconfig that lies in `folder`. Raises OSError for unreadable files."""
+    ca_pem = (_material(cluster, "certificate-authority", folder) or b"").decode()
     headers: dict[str, str] = {}
     token = user.get("token")
     if token_file := user.get("tokenFile"):
-        token = (path.parent / token_file).read_text().strip()
+        token = (folder / token_file).read_text().strip()
     if token:
         headers["Authorization"] = f"Bearer {token}"
-    return Connection(cluster["server"].rstrip("/"), _ssl(cluster, user, ca_pem, path.parent), ca_pem, headers)
+    return Connection(cluster["server"].rstrip("/"), _ssl(cluster, user, ca_pem, folder), ca_pem, headers)
 
 
 def _ssl(cluster: Json, user: Json, ca_pem: str, folder: Path) -> ssl.SSLContext | None:

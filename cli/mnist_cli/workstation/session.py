@@ -1,0 +1,100 @@
+"""Run a command against the cluster that the options name, and end it with one line where that does not work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from mnist_cli.errors import CommandError
+from mnist_cli.interrupt import run as run_interruptibly
+from mnist_cli.threads import in_thread
+from mnist_cli.trainings.objects import TRAININGS, one_line
+from mnist_cli.workstation import kubeconfig
+from mnist_local.kuberay.json_types import Json
+from mnist_local.kuberay.kubeapi import ApiError, KubeApi
+
+
+@dataclass(frozen=True)
+class Where:
+    """What the user said about the cluster and the namespace."""
+
+    kubeconfig: Path | None = None
+    context: str | None = None
+    namespace: str | None = None
+
+
+class Session(KubeApi):
+    """The API of a cluster, and the namespace that is meant there."""
+
+    def __init__(self, where: Where, target: kubeconfig.Target) -> None:
+        super().__init__(target.connection)
+        self._where = where
+        self._renewable = target.renewable
+        self.named_namespace = where.namespace
+        self.namespace = where.namespace or target.namespace
+
+    async def request(self, method: str, path: str, *arguments: Any, **options: Any) -> Json:
+        """As `KubeApi.request`; credentials that have run out are asked for anew, once."""
+        try:
+            return await super().request(method, path, *arguments, **options)
+        except ApiError as error:
+            if error.status != 401 or not self._renewable:
+                raise
+        target = await in_thread(kubeconfig.load, self._where.kubeconfig, self._where.context)
+        await self.reconnect(target.connection)
+        return await super().request(method, path, *arguments, **options)
+
+    async def training(self, name: str) -> dict[str, Any]:
+        """One training. Raises CommandError where there is none of that name."""
+        try:
+            return await self.get(TRAININGS, self.namespace, name)
+        except ApiError as error:
+            # A missing kind is answered with 404 too, but not with a name.
+            if error.status == 404 and _is_known(error):
+                raise CommandError(f"there is no MnistTraining {name!r} in namespace {self.namespace!r}") from None
+            raise
+
+
+def in_session(where: Where, work: Callable[[Session], Awaitable[int]]) -> int:
+    """Do `work` with a cluster; returns its exit code.
+
+    Raises CommandError with one line; InterruptedRunError when a signal ended it.
+    """
+    target = kubeconfig.load(where.kubeconfig, where.context)
+
+    async def main() -> int:
+        session = Session(where, target)
+        try:
+            return await work(session)
+        except ApiError as error:
+            raise explained(error, session.connection.server) from None
+        except (TimeoutError, OSError, aiohttp.ClientError) as error:
+            cause = one_line(str(error)) or "no answer in time"
+            raise CommandError(f"{session.connection.server} cannot be reached: {cause}", 1) from None
+        finally:
+            await session.close()
+            await asyncio.sleep(0)  # lets aiohttp close its sockets before the loop ends
+
+    return run_interruptibly(main())
+
+
+def explained(error: ApiError, server: str) -> CommandError:
+    """What a refusal of the API means, in one line."""
+    message = one_line(error.message)
+    if error.status == 401:
+        return CommandError(f"{server} does not accept the kubeconfig's credentials")
+    if error.status == 404 and not _is_known(error):
+        return CommandError(
+            f"{server} does not know MnistTrainings: install the operator's chart there (docs/guides/install.md)"
+        )
+    return CommandError(message, 1 if error.status in (408, 429) or error.status >= 500 else 2)
+
+
+def _is_known(error: ApiError) -> bool:
+    """Whether a 404 is about an object, and not about a kind that the server does not serve."""
+    return error.reason == "NotFound" and "could not find the requested resource" not in error.message
