@@ -14,17 +14,7 @@ log = logging.getLogger(__name__)
 
 def end_former(work_dir: Path) -> int:
     """Kill every process that a former local KubeRay in this working folder left. Returns how many there were."""
-    proc = Path("/proc")
-    if not proc.is_dir():
-        return 0
-    mark = str(work_dir)
-    found = [
-        int(entry.name)
-        for entry in proc.iterdir()
-        if entry.name.isdigit()
-        and int(entry.name) != os.getpid()
-        and process_tree.environment_value(int(entry.name), WORK_DIR_VARIABLE) == mark
-    ]
+    found = process_tree.marked(WORK_DIR_VARIABLE, str(work_dir))
     process_tree.kill(found)
     if found:
         log.warning("ended %d processes that a former local KubeRay had left", len(found))

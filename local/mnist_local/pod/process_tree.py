@@ -68,6 +68,14 @@ def environment_value(pid: int, name: str) -> str | None:
     return None
 
 
+def marked(name: str, value: str) -> list[int]:
+    """Pids of all processes but this one that were started with `name` set to `value`."""
+    if not _PROC.is_dir():
+        return []
+    pids = (int(entry.name) for entry in os.scandir(_PROC) if entry.name.isdigit())
+    return [pid for pid in pids if pid != os.getpid() and environment_value(pid, name) == value]
+
+
 def kill(pids: list[int]) -> None:
     """SIGKILL each pid; those already gone are ignored."""
     for pid in pids:
