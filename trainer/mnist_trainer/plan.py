@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from mnist_trainer.config import RunConfig
 from mnist_trainer.data import Dataset
+from mnist_trainer.data.blocks import blocks
 from mnist_trainer.recipe.recipe import Recipe, make_recipe
 
 # Raise it when the same configuration and data would train differently: older checkpoints are then left alone.
@@ -39,7 +40,9 @@ class Normalisation:
     @classmethod
     def of(cls, images: npt.NDArray[np.uint8]) -> Normalisation:
         """Exact figures from a histogram, so that they do not depend on the order of summation."""
-        counts = np.bincount(images.reshape(-1), minlength=256).astype(np.float64)
+        counts = np.zeros(256)
+        for block in blocks(images):  # they may be larger than the memory
+            counts += np.bincount(block.reshape(-1), minlength=256)
         levels = np.arange(256) / 255
         mean = float((counts * levels).sum() / counts.sum())
         variance = float((counts * (levels - mean) ** 2).sum() / counts.sum())

@@ -2,6 +2,7 @@
 
 from mnist_trainer.data.dataset import (
     Dataset,
+    DatasetSource,
     examine,
     examine_folder,
     load_dataset,
@@ -11,4 +12,14 @@ from mnist_trainer.data.dataset import (
 )
 from mnist_trainer.data.findings import Finding
 
-__all__ = ["Dataset", "Finding", "examine", "examine_folder", "load_dataset", "load_folder", "verify", "verify_folder"]
+__all__ = [
+    "Dataset",
+    "DatasetSource",
+    "Finding",
+    "examine",
+    "examine_folder",
+    "load_dataset",
+    "load_folder",
+    "verify",
+    "verify_folder",
+]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_trainer.data.blocks import blocks
 from mnist_trainer.data.files import Role
 from mnist_trainer.data.findings import Finding
 
@@ -44,13 +45,16 @@ def count_classes(train_labels: NDArray[np.uint8]) -> int:
 
 
 def _check_images(images: NDArray[np.uint8], name: str) -> Iterator[Finding]:
-    if int(images.min()) == int(images.max()):
-        yield Finding("error", name, f"every pixel of every image is {int(images.min())}")
-        return
-    # min and max along each image, without the four-fold copy that a comparison would make
-    flat = images.reshape(len(images), -1)
-    blank = int(np.count_nonzero(flat.min(axis=1) == flat.max(axis=1)))
-    if blank:
+    least, most, blank = 255, 0, 0
+    for block in blocks(images):
+        flat = block.reshape(len(block), -1)
+        # min and max along each image, without the four-fold copy that a comparison would make
+        lows, highs = flat.min(axis=1), flat.max(axis=1)
+        least, most = min(least, int(lows.min())), max(most, int(highs.max()))
+        blank += int(np.count_nonzero(lows == highs))
+    if least == most:
+        yield Finding("error", name, f"every pixel of every image is {least}")
+    elif blank:
         yield Finding("warning", name, f"{blank} of {len(images)} images are blank")
 
 

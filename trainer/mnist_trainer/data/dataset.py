@@ -1,31 +1,37 @@
-"""A dataset in memory, loaded from the object store or a folder and checked on the way."""
+"""A dataset, loaded from the object store or a folder and checked: in memory, or on disk where it is large."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnist_trainer.data import checks, idx
-from mnist_trainer.data.files import Role, find_files
+from mnist_trainer.data.blocks import blocks
+from mnist_trainer.data.budget import dataset_memory
+from mnist_trainer.data.files import Role, find_files, is_sideways
 from mnist_trainer.data.findings import Finding
-from mnist_trainer.errors import DatasetInvalidError, DatasetNotFoundError, ObjectNotFoundError, TrainerError
+from mnist_trainer.data.ondisk import DiskImages, ImageFile
+from mnist_trainer.data.places import InFolder, InStore, Place
+from mnist_trainer.errors import DatasetInvalidError, DatasetNotFoundError, TrainerError
 from mnist_trainer.store import ObjectStore, S3Address
 
 Array = NDArray[np.uint8]
+
+_USUAL_RATIO = 64  # images do not deflate better: smaller files need no look at what they announce
 
 
 @dataclass(frozen=True)
 class Dataset:
     """Images uint8 [N, H, W] or [N, H, W, C], labels uint8 [N], all read-only. `digest` is over the decoded content.
 
-    `classes` is the highest training label plus one.
+    `classes` is the highest training label plus one. Where `source` is set, the images are mapped files, perhaps larger
+    than the memory: take a part of them at a time.
     """
 
     train_images: Array
@@ -34,31 +40,53 @@ class Dataset:
     test_labels: Array
     digest: str
     classes: int
+    source: DatasetSource | None = None
+
+    def portable(self) -> Dataset | DatasetSource:
+        """What to send to another process, which calls `open` on it: everything, or where large images come from."""
+        return self.source or self
+
+    def open(self) -> Dataset:
+        """The dataset itself."""
+        return self
 
 
-class _Files(Protocol):
-    """Where files come from."""
+@dataclass(frozen=True)
+class DatasetSource:
+    """A dataset whose images are fetched by each node for itself. It carries the credentials of its store."""
 
-    where: str
+    place: Place
+    images: dict[Role, ImageFile]
+    train_labels: Array
+    test_labels: Array
+    digest: str
+    classes: int
 
-    def names(self) -> Iterable[str]: ...
+    def open(self) -> Dataset:
+        """Have the images on this node's disk: fetched once for all its processes, and the same as were checked.
 
-    def read(self, name: str) -> bytes: ...
+        Raises DatasetInvalidError if they have changed, OutOfSpaceError, or what the store raises.
+        """
+        disk = DiskImages(self.place, self.images, random_access=True)
+        try:
+            train, test = disk.read(Role.TRAIN_IMAGES), disk.read(Role.TEST_IMAGES)
+        finally:
+            disk.close()
+        return Dataset(train, self.train_labels, test, self.test_labels, self.digest, self.classes, self)
 
-    def full_name(self, name: str) -> str: ...
 
-
-def load_dataset(store: ObjectStore, address: S3Address) -> Dataset:
+def load_dataset(store: ObjectStore, address: S3Address, memory: int | None = None) -> Dataset:
     """Load and check the four IDX files below an address, plain or .gz.
 
-    Raises DatasetNotFoundError, DatasetInvalidError, or what the store raises; messages name the object.
+    Beyond `memory` bytes (see :func:`dataset_memory`) images go to this node's disk. Raises DatasetNotFoundError,
+    DatasetInvalidError, OutOfSpaceError, or what the store raises; messages name the object.
     """
-    return _load(_InStore(store, address))
+    return _load(InStore(store, address), memory)
 
 
-def load_folder(path: Path) -> Dataset:
+def load_folder(path: Path, memory: int | None = None) -> Dataset:
     """The same from a local folder."""
-    return _load(_InFolder(path))
+    return _load(InFolder(path), memory)
 
 
 def verify(store: ObjectStore, address: S3Address) -> list[Finding]:
@@ -71,122 +99,121 @@ def verify_folder(path: Path) -> list[Finding]:
     return examine_folder(path)[0]
 
 
-def examine(store: ObjectStore, address: S3Address) -> tuple[list[Finding], Dataset | None]:
+def examine(store: ObjectStore, address: S3Address, memory: int | None = None) -> tuple[list[Finding], Dataset | None]:
     """All findings, and the dataset unless one of them is an error."""
-    return _examine(_InStore(store, address))
+    return _examine(InStore(store, address), memory)
 
 
-def examine_folder(path: Path) -> tuple[list[Finding], Dataset | None]:
+def examine_folder(path: Path, memory: int | None = None) -> tuple[list[Finding], Dataset | None]:
     """The same for a local folder."""
-    return _examine(_InFolder(path))
+    return _examine(InFolder(path), memory)
 
 
-def _load(files: _Files) -> Dataset:
-    chosen = find_files(files.names(), files.where)
-    names = {role: files.full_name(name) for role, name in chosen.items()}
-    results = _read_all(files, chosen)
-    for result in results.values():
+def _load(place: Place, memory: int | None) -> Dataset:
+    sizes = place.sizes()
+    read = _Reading(place, find_files(sizes, place.where), sizes, memory)
+    for result in read.results.values():
         if isinstance(result, TrainerError):
             raise result
-    arrays = {role: result for role, result in results.items() if not isinstance(result, TrainerError)}
-    errors = [finding for finding in checks.check(arrays, names) if finding.severity == "error"]
+    errors = [finding for finding in checks.check(read.arrays, read.names) if finding.severity == "error"]
     if errors:
         raise DatasetInvalidError(str(errors[0]) + (f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""))
-    return _dataset(arrays)
+    return read.dataset()
 
 
-def _examine(files: _Files) -> tuple[list[Finding], Dataset | None]:
+def _examine(place: Place, memory: int | None) -> tuple[list[Finding], Dataset | None]:
     try:
-        chosen = find_files(files.names(), files.where)
+        sizes = place.sizes()
+        chosen = find_files(sizes, place.where)
     except (DatasetInvalidError, DatasetNotFoundError) as error:
-        return [Finding("error", files.where, error.message.removeprefix(f"{files.where}: "))], None
-    names = {role: files.full_name(name) for role, name in chosen.items()}
+        return [Finding("error", place.where, error.message.removeprefix(f"{place.where}: "))], None
+    read = _Reading(place, chosen, sizes, memory)
     findings: list[Finding] = []
-    arrays: dict[Role, Array] = {}
-    for role, result in _read_all(files, chosen).items():
+    for role, result in read.results.items():
         if isinstance(result, (DatasetInvalidError, DatasetNotFoundError)):
-            findings.append(Finding("error", names[role], result.message.removeprefix(f"{names[role]}: ")))
+            name = read.names[role]
+            findings.append(Finding("error", name, result.message.removeprefix(f"{name}: ")))
         elif isinstance(result, TrainerError):
             raise result
-        else:
-            arrays[role] = result
-    findings += checks.check(arrays, names)
+    findings += checks.check(read.arrays, read.names)
     usable = all(finding.severity != "error" for finding in findings)
-    return findings, _dataset(arrays) if usable else None
+    return findings, read.dataset() if usable else None
 
 
-def _dataset(arrays: dict[Role, Array]) -> Dataset:
-    return Dataset(
-        arrays[Role.TRAIN_IMAGES],
-        arrays[Role.TRAIN_LABELS],
-        arrays[Role.TEST_IMAGES],
-        arrays[Role.TEST_LABELS],
-        digest=_digest(arrays),
-        classes=checks.count_classes(arrays[Role.TRAIN_LABELS]),
-    )
+class _Reading:
+    """The four files of a place, each an array or the error that it gave."""
 
-
-def _read_all(files: _Files, chosen: dict[Role, str]) -> dict[Role, Array | TrainerError]:
-    def read(role: Role) -> Array | TrainerError:
-        decode = idx.read_images if role.is_images else idx.read_labels
-        name = files.full_name(chosen[role])
+    def __init__(self, place: Place, chosen: dict[Role, str], sizes: dict[str, int], memory: int | None) -> None:
+        self._place = place
+        self._chosen = chosen
+        self._memory = dataset_memory() if memory is None else memory
+        self._disk: DiskImages | None = None
+        self._files: dict[Role, ImageFile] = {}
+        if self._is_large(sizes):
+            versions = place.versions()
+            images = {role: name for role, name in chosen.items() if role.is_images}
+            self._files = {role: ImageFile(name, sizes[name], versions[name]) for role, name in images.items()}
+            self._disk = DiskImages(place, self._files)
+        self.names = {role: place.full_name(name) for role, name in chosen.items()}
         try:
-            return decode(files.read(chosen[role]), name)
+            # Inflating and the network release the interpreter, so threads overlap them.
+            with ThreadPoolExecutor(len(Role), thread_name_prefix="dataset") as pool:
+                self.results = dict(zip(chosen, pool.map(self._read, chosen), strict=True))
+        finally:
+            if self._disk:
+                self._disk.close()
+        self.arrays = {role: array for role, array in self.results.items() if not isinstance(array, TrainerError)}
+
+    def dataset(self) -> Dataset:
+        """The dataset, once all four arrays are there and good."""
+        arrays = self.arrays
+        train_labels, test_labels = arrays[Role.TRAIN_LABELS], arrays[Role.TEST_LABELS]
+        digest, classes = _digest(arrays), checks.count_classes(train_labels)
+        source = None
+        if self._disk:
+            files = {role: replace(file, sha256=self._disk.digests[role]) for role, file in self._files.items()}
+            source = DatasetSource(self._place, files, train_labels, test_labels, digest, classes)
+        images = arrays[Role.TRAIN_IMAGES], arrays[Role.TEST_IMAGES]
+        return Dataset(images[0], train_labels, images[1], test_labels, digest, classes, source)
+
+    def _is_large(self, sizes: dict[str, int]) -> bool:
+        """Whether the images need more than the memory that a dataset may take; told from their first bytes."""
+        if sum(sizes[name] for name in self._chosen.values()) <= self._memory // _USUAL_RATIO:
+            return False
+        total = 0
+        for role, name in self._chosen.items():
+            if role.is_images:
+                try:
+                    total += int(np.prod(idx.images_shape(self._place.head(name), name), dtype=object))
+                except DatasetInvalidError:
+                    return False  # which reading it will explain
+        return total > self._memory
+
+    def _read(self, role: Role) -> Array | TrainerError:
+        name = self._chosen[role]
+        try:
+            if self._disk and role.is_images:
+                return self._disk.read(role)
+            decode: Callable[[idx.Buffer, str, int], Array] = idx.read_images if role.is_images else idx.read_labels
+            most = max(self._memory, idx.MAX_LABEL_BYTES)
+            array = decode(self._place.read(name, most), self._place.full_name(name), most)
+            return _upright(array) if is_sideways(name) else array
         except TrainerError as error:
             return error
 
-    # Inflating and the network release the interpreter, so threads overlap them.
-    with ThreadPoolExecutor(len(Role), thread_name_prefix="dataset") as pool:
-        return dict(zip(chosen, pool.map(read, chosen), strict=True))
+
+def _upright(images: Array) -> Array:
+    images = np.ascontiguousarray(images.swapaxes(1, 2))
+    images.flags.writeable = False
+    return images
 
 
 def _digest(arrays: dict[Role, Array]) -> str:
     def line(role: Role) -> str:
-        array = arrays[role]
-        content = hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
-        return f"{role.value} {'x'.join(map(str, array.shape))} {content}\n"
+        content = hashlib.sha256()
+        for block in blocks(arrays[role]):
+            content.update(block.data)
+        return f"{role.value} {'x'.join(map(str, arrays[role].shape))} {content.hexdigest()}\n"
 
     with ThreadPoolExecutor(len(Role), thread_name_prefix="digest") as pool:
         return hashlib.sha256("".join(pool.map(line, Role)).encode()).hexdigest()
-
-
-class _InStore:
-    def __init__(self, store: ObjectStore, address: S3Address) -> None:
-        self.where = str(address)
-        self._store = store
-        self._address = address
-
-    def names(self) -> Iterable[str]:
-        prefix = f"{self._address.key}/" if self._address.key else ""
-        keys = (found.address.key.removeprefix(prefix) for found in self._store.list(self._address))
-        return [key for key in keys if "/" not in key]
-
-    def read(self, name: str) -> bytes:
-        try:
-            return self._store.get_bytes(self._address.child(name), max_bytes=idx.MAX_BYTES)
-        except ObjectNotFoundError:
-            raise DatasetNotFoundError(f"{self.full_name(name)}: disappeared while the dataset was read") from None
-
-    def full_name(self, name: str) -> str:
-        return str(self._address.child(name))
-
-
-class _InFolder:
-    def __init__(self, path: Path) -> None:
-        self.where = str(path)
-        self._path = path
-
-    def names(self) -> Iterable[str]:
-        try:
-            return [entry.name for entry in self._path.iterdir() if entry.is_file()]
-        except OSError as error:
-            raise DatasetNotFoundError(f"{self._path}: {error.strerror or error}") from None
-
-    def read(self, name: str) -> bytes:
-        try:
-            return (self._path / name).read_bytes()
-        except OSError as error:
-            raise DatasetNotFoundError(f"{self.full_name(name)}: {error.strerror or error}") from None
-
-    def full_name(self, name: str) -> str:
-        return str(self._path / name)

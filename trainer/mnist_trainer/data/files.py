@@ -51,6 +51,12 @@ def match_role(name: str) -> Role | None:
     return found.role if found else None
 
 
+def is_sideways(name: str) -> bool:
+    """Whether the file's images lie on their side, as EMNIST's own files do (rows and columns exchanged)."""
+    found = _match(name)
+    return found is not None and found.role.is_images and found.prefix.lower().startswith("emnist")
+
+
 def find_files(names: Iterable[str], where: str) -> dict[Role, str]:
     """Choose the dataset's four files among `names` (plain before gzipped).
 

@@ -10,12 +10,17 @@ import gzip
 import math
 import struct
 import zlib
+from collections.abc import Callable
+from mmap import mmap
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnist_trainer.errors import DatasetInvalidError
+
+Buffer = bytes | bytearray | memoryview | mmap
+_Check = Callable[[np.dtype[Any], tuple[int, ...], str], None]
 
 _TYPES: dict[int, np.dtype[np.generic]] = {
     0x08: np.dtype(np.uint8),
@@ -30,8 +35,10 @@ _GZIP = b"\x1f\x8b"
 _MAX_DIMENSIONS = 4
 _MAX_SIDE = 4096  # pixels; beyond it a header is taken as damaged
 _INFLATE_BYTES = 64 * 1024
+_PIECE_BYTES = 4 << 20
 _MAX_MEMBERS = 65536
 MAX_BYTES = 4 << 30
+MAX_LABEL_BYTES = 1 << 30
 _LOOKS_LIKE = (
     (b"<", "HTML or XML"),
     (b"PK", "a zip archive"),
@@ -44,12 +51,69 @@ _LOOKS_LIKE = (
 )
 
 
-def read_idx(data: bytes, name: str, max_bytes: int = MAX_BYTES) -> NDArray[np.generic]:
+def read_idx(data: Buffer, name: str, max_bytes: int = MAX_BYTES) -> NDArray[np.generic]:
     """Decode a plain or gzipped IDX file into a read-only array of its type and shape.
 
     `name` stands at the beginning of every message. Raises DatasetInvalidError.
     """
+    return _read(data, name, max_bytes, lambda *_: None)
+
+
+def _read(data: Buffer, name: str, max_bytes: int, check: _Check) -> NDArray[np.generic]:
     source = _Source(data, name)
+    dtype, shape = _read_header(source, name)
+    check(dtype, shape, name)
+    expected = math.prod(shape) * dtype.itemsize
+    if expected > max_bytes:
+        raise DatasetInvalidError(f"{name}: its header announces {_shape(shape)} values, more than {max_bytes} bytes")
+    values = source.take(expected)
+    if len(values) < expected:
+        raise _truncated(name, shape, expected, len(values))
+    source.finish()
+    return np.frombuffer(values, dtype=dtype).reshape(shape)
+
+
+def read_images(data: Buffer, name: str, max_bytes: int = MAX_BYTES) -> NDArray[np.uint8]:
+    """Images as uint8 [N, H, W] or [N, H, W, C]. Raises DatasetInvalidError."""
+    return _read(data, name, max_bytes, _check_images).view(np.uint8)
+
+
+def is_gzip(start: Buffer) -> bool:
+    """Whether a file that begins so is compressed."""
+    return bytes(start[:2]) == _GZIP
+
+
+def images_shape(start: Buffer, name: str) -> tuple[int, ...]:
+    """The shape that a file of images announces in its first bytes (a few hundred are enough).
+
+    Raises DatasetInvalidError.
+    """
+    dtype, shape = _read_header(_Source(start, name), name)
+    _check_images(dtype, shape, name)
+    return shape
+
+
+def unpack_images(data: Buffer, name: str, write: Callable[[bytes], object]) -> tuple[int, ...]:
+    """Give a file of images to `write` as plain IDX, a piece at a time, and return its shape.
+
+    Raises DatasetInvalidError as :func:`read_images` does, perhaps after much has been written; or what `write` raises.
+    """
+    source = _Source(data, name)
+    dtype, shape = _read_header(source, name)
+    _check_images(dtype, shape, name)
+    write(header(dtype, shape))
+    left = expected = math.prod(shape)
+    while left:
+        piece = source.take(min(left, _PIECE_BYTES))
+        if not piece:
+            raise _truncated(name, shape, expected, expected - left)
+        write(piece)
+        left -= len(piece)
+    source.finish()
+    return shape
+
+
+def _read_header(source: _Source, name: str) -> tuple[np.dtype[np.generic], tuple[int, ...]]:
     magic = source.take(4)
     if len(magic) < 4:
         raise DatasetInvalidError(f"{name}: truncated: {len(magic)} bytes, an IDX header has at least 8")
@@ -62,39 +126,26 @@ def read_idx(data: bytes, name: str, max_bytes: int = MAX_BYTES) -> NDArray[np.g
     sizes = source.take(4 * dimensions)
     if len(sizes) < 4 * dimensions:
         raise DatasetInvalidError(f"{name}: truncated within its header")
-    shape = struct.unpack(f">{dimensions}I", sizes)
-    expected = math.prod(shape) * dtype.itemsize
-    if expected > max_bytes:
-        raise DatasetInvalidError(f"{name}: its header announces {_shape(shape)} values, more than {max_bytes} bytes")
-    values = source.take(expected)
-    if len(values) < expected:
-        raise DatasetInvalidError(
-            f"{name}: truncated: its header announces {_shape(shape)}, {expected} bytes, but {len(values)} follow"
-        )
-    source.finish()
-    return np.frombuffer(values, dtype=dtype).reshape(shape)
+    return dtype, struct.unpack(f">{dimensions}I", sizes)
 
 
-def read_images(data: bytes, name: str, max_bytes: int = MAX_BYTES) -> NDArray[np.uint8]:
-    """Images as uint8 [N, H, W] or [N, H, W, C]. Raises DatasetInvalidError."""
-    array = read_idx(data, name, max_bytes)
-    if array.ndim == 1:
+def _check_images(dtype: np.dtype[Any], shape: tuple[int, ...], name: str) -> None:
+    if len(shape) == 1:
         raise DatasetInvalidError(f"{name}: holds labels (1 dimension) where images are expected")
-    if array.ndim == 2:
+    if len(shape) == 2:
         raise DatasetInvalidError(f"{name}: has 2 dimensions, images need 3 (count, height, width) or 4 (and channels)")
-    if array.dtype != np.uint8:
-        raise DatasetInvalidError(f"{name}: values are {array.dtype.name}, images need unsigned bytes")
-    sides = array.shape[1:3]
+    if dtype != np.uint8:
+        raise DatasetInvalidError(f"{name}: values are {dtype.name}, images need unsigned bytes")
+    sides = shape[1:3]
     if min(sides) < 1 or max(sides) > _MAX_SIDE:
         raise DatasetInvalidError(f"{name}: images of {sides[0]}x{sides[1]} pixels, sides must be 1 to {_MAX_SIDE}")
-    if array.ndim == 4 and array.shape[3] not in (1, 3, 4):
-        raise DatasetInvalidError(f"{name}: images with {array.shape[3]} channels, 1, 3 or 4 are possible")
-    if array.shape[0] == 0:
+    if len(shape) == 4 and shape[3] not in (1, 3, 4):
+        raise DatasetInvalidError(f"{name}: images with {shape[3]} channels, 1, 3 or 4 are possible")
+    if shape[0] == 0:
         raise DatasetInvalidError(f"{name}: contains no images")
-    return array.view(np.uint8)
 
 
-def read_labels(data: bytes, name: str, max_bytes: int = MAX_BYTES) -> NDArray[np.uint8]:
+def read_labels(data: Buffer, name: str, max_bytes: int = MAX_BYTES) -> NDArray[np.uint8]:
     """Labels as uint8 [N]. Raises DatasetInvalidError."""
     array = read_idx(data, name, max_bytes)
     if array.ndim >= 3:
@@ -132,16 +183,17 @@ def write_idx(array: NDArray[np.generic], compress: bool = False) -> bytes:
 class _Source:
     """Bytes, inflated on the way if they are gzip, handed out in measured portions."""
 
-    def __init__(self, data: bytes, name: str) -> None:
+    def __init__(self, data: Buffer, name: str) -> None:
         self._name = name
         self._data = memoryview(data)
+        start = bytes(self._data[:4])
         self._at = 0
         self._members = 1
-        if not data:
+        if not start:
             raise DatasetInvalidError(f"{name}: is empty (0 bytes)")
-        self._inflating = zlib.decompressobj(wbits=31) if data.startswith(_GZIP) else None
+        self._inflating = zlib.decompressobj(wbits=31) if is_gzip(start) else None
         if name.endswith(".gz") and self._inflating is None:
-            raise DatasetInvalidError(f"{name}: is not gzip, although its name ends with .gz: {_guess(data[:4])}")
+            raise DatasetInvalidError(f"{name}: is not gzip, although its name ends with .gz: {_guess(start)}")
 
     def take(self, count: int) -> bytes:
         """The next `count` bytes, fewer only at the end."""
@@ -189,6 +241,12 @@ class _Source:
             raise DatasetInvalidError(f"{self._name}: more than {_MAX_MEMBERS} gzip members")
         self._inflating = zlib.decompressobj(wbits=31)
         return True
+
+
+def _truncated(name: str, shape: tuple[int, ...], expected: int, there: int) -> DatasetInvalidError:
+    return DatasetInvalidError(
+        f"{name}: truncated: its header announces {_shape(shape)}, {expected} bytes, but {there} follow"
+    )
 
 
 def _guess(start: bytes) -> str:

@@ -105,6 +105,12 @@ class ObjectStore:
         self._download(address, buffer.extend, restart, max_bytes, None)
         return bytes(buffer)
 
+    def get_head(self, address: S3Address, count: int) -> bytes:
+        """The first `count` bytes, or all of a shorter object."""
+        from mnist_trainer.store.download import read_head
+
+        return self._call(lambda _: read_head(self._client, address, count), f"reading {address}")
+
     def get_file(
         self, address: S3Address, path: str | os.PathLike[str], progress: Progress | None = None
     ) -> ObjectInfo:

@@ -8,20 +8,26 @@ import uuid
 from pathlib import Path
 
 from mnist_trainer.data.dataset import load_folder
-from mnist_trainer.data.files import Role, find_files
+from mnist_trainer.data.files import Role, find_files, is_sideways
+from mnist_trainer.data.idx import write_idx
 from mnist_trainer.localdisk import disk_problem
 
 
 def copy_folder(source: Path, folder: Path) -> list[Path]:
     """Check the dataset in `source` and copy its four files to `folder` under their canonical names.
 
-    Raises DatasetNotFoundError, DatasetInvalidError, OutOfSpaceError.
+    EMNIST's images are stood upright, since only EMNIST's names tell that they lie on their side. Raises
+    DatasetNotFoundError, DatasetInvalidError, OutOfSpaceError.
     """
-    chosen = dataset_files(source)
+    dataset = load_folder(source)
+    images = {Role.TRAIN_IMAGES: dataset.train_images, Role.TEST_IMAGES: dataset.test_images}
     paths = []
-    for role, path in chosen.items():
-        target = folder / (role.value + (".gz" if path.suffix == ".gz" else ""))
-        if not (target.exists() and target.samefile(path)):
+    for role, path in _files(source).items():
+        is_packed = path.suffix == ".gz"
+        target = folder / (role.value + (".gz" if is_packed else ""))
+        if is_sideways(path.name):
+            write_atomically(target, write_idx(images[role], compress=is_packed))
+        elif not (target.exists() and target.samefile(path)):
             write_atomically(target, path.read_bytes())
         paths.append(target)
     return paths
@@ -30,6 +36,10 @@ def copy_folder(source: Path, folder: Path) -> list[Path]:
 def dataset_files(source: Path) -> dict[Role, Path]:
     """The four files of the dataset in a folder, after checking all of it. Raises as :func:`load_folder`."""
     load_folder(source)
+    return _files(source)
+
+
+def _files(source: Path) -> dict[Role, Path]:
     names = find_files([entry.name for entry in source.iterdir() if entry.is_file()], str(source))
     return {role: source / name for role, name in names.items()}
 
