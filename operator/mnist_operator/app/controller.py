@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 
 from mnist_operator.app.metrics import Metrics
+from mnist_operator.app.metrics.trainings import Bounds, TrainingsCollector
 from mnist_operator.app.resync import resync
 from mnist_operator.app.settings import Settings
 from mnist_operator.kube.client import ApiError, KubeApi
@@ -20,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 
 _KUBERAY_POLL = 15.0
+# Each of its requests ends after half a minute at the latest, and there are at most some twenty of them.
+_LONGEST_RECONCILE = 900.0
 
 
 class RestartNeededError(Exception):
@@ -29,18 +33,43 @@ class RestartNeededError(Exception):
 class Controller:
     """Owns the queue, its workers and the resync."""
 
-    def __init__(self, api: KubeApi, state: ClusterState, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        api: KubeApi,
+        state: ClusterState,
+        settings: Settings,
+        metrics: Metrics,
+        active: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._api = api
         self._state = state
         self._settings = settings
         self._metrics = metrics
-        self._reconciler = Reconciler(api, state, settings.installation())
+        self._reconciler = Reconciler(api, state, settings.installation(), on_status=metrics.transitions.observe)
         self._unknown: frozenset[str] = frozenset()
         self.queue: WorkQueue[Key] = WorkQueue()
         self.ready = asyncio.Event()
         """Set once the caches were filled: nothing is decided before."""
-        metrics.watch_queue(lambda: len(self.queue))
-        metrics.watch_trainings(lambda: self._state.trainings)
+        self._begun: dict[Key, float] = {}
+        # A standby's watches fill its queue, too, and nobody works on it.
+        metrics.watch_queue(
+            lambda: len(self.queue) if active() else 0, lambda: self.queue.oldest() if active() else 0.0
+        )
+        metrics.watch_leader(active)
+        bounds = Bounds(settings.metrics_max_trainings, settings.metrics_finished_seconds)
+        metrics.add(TrainingsCollector(state, active, bounds))
+
+    def alive(self) -> bool:
+        """Whether every reconcile in hand is younger than any that could still end."""
+        now = time.perf_counter()
+        return all(now - begun < _LONGEST_RECONCILE for begun in self._begun.values())
+
+    async def drain(self, seconds: float) -> None:
+        """Begin nothing more, and give what is in hand `seconds` to end."""
+        try:
+            await asyncio.wait_for(self.queue.drain(), seconds)
+        except TimeoutError:
+            logger.warning("ending with reconciles in hand; the next operator goes on where they were")
 
     async def run(self) -> None:
         """Fill the caches, then work until cancelled.
@@ -97,11 +126,12 @@ class Controller:
         while True:
             key = await self.queue.get()
             reconciling.set(key)
-            started = time.perf_counter()
+            self._begun[key] = started = time.perf_counter()
             outcome = "error"
             try:
                 outcome = await self._one(key)
             finally:
+                del self._begun[key]
                 self._metrics.reconciled(outcome, time.perf_counter() - started)
                 self.queue.done(key)
 

@@ -5,7 +5,7 @@ kopf's handlers are not retried, and run in parallel for a training and its chil
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import kopf
@@ -20,9 +20,12 @@ from mnist_operator.reconcile.state import ClusterState
 class Watches:
     """Feeds the caches and the queue from watch events."""
 
-    def __init__(self, state: ClusterState, queue: WorkQueue[Key]) -> None:
+    def __init__(
+        self, state: ClusterState, queue: WorkQueue[Key], watched: Callable[[str], None] = lambda kind: None
+    ) -> None:
         self._state = state
         self._queue = queue
+        self._watched = watched
 
     def register(self, registry: kopf.OperatorRegistry) -> None:
         """Watch trainings, and the RayClusters and RayJobs that carry our label."""
@@ -32,13 +35,16 @@ class Watches:
 
     async def _training(self, event: kopf.RawEvent, **_: Any) -> None:
         obj = event["object"]
+        self._watched(names.KIND)
         if self._store(self._state.trainings, event):
             self._queue.add((obj["metadata"]["namespace"], obj["metadata"]["name"]))
 
     async def _cluster(self, event: kopf.RawEvent, **_: Any) -> None:
+        self._watched("RayCluster")
         self._child(self._state.clusters, event)
 
     async def _job(self, event: kopf.RawEvent, **_: Any) -> None:
+        self._watched("RayJob")
         self._child(self._state.jobs, event)
 
     def _child(self, cache: ObjectCache, event: kopf.RawEvent) -> None:

@@ -11,11 +11,19 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 class HealthServer:
     """Serves the probes and the metrics."""
 
-    def __init__(self, address: str, port: int, registry: CollectorRegistry, ready: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        address: str,
+        port: int,
+        registry: CollectorRegistry,
+        ready: Callable[[], bool],
+        alive: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._address = address
         self._port = port
         self._registry = registry
         self._ready = ready
+        self._alive = alive
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> HealthServer:
@@ -38,7 +46,9 @@ class HealthServer:
             await self._runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        return web.Response(text="ok")
+        if self._alive():
+            return web.Response(text="ok")
+        return web.Response(status=503, text="a reconcile does not end")
 
     async def _readyz(self, _: web.Request) -> web.Response:
         if self._ready():

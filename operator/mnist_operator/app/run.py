@@ -15,9 +15,12 @@ from mnist_operator.app.metrics import Metrics
 from mnist_operator.app.settings import Settings
 from mnist_operator.kube.client import KubeApi
 from mnist_operator.kube.lease import Lease
+from mnist_operator.kube.throttle import Throttle
 from mnist_operator.reconcile.state import ClusterState
 
 logger = logging.getLogger(__name__)
+# Well within the half minute that Kubernetes gives a pod, and within what kopf gives its clean-up.
+_DRAIN_SECONDS = 5.0
 
 
 async def run(settings: Settings) -> None:
@@ -30,11 +33,15 @@ async def run(settings: Settings) -> None:
     state = ClusterState()
     async with KubeApi.connection(metrics.requested) as api:
         lease = _lease(api, settings)
-        # The active one checks before each write that it still is.
-        guarded = api if lease is None else api.guarded(lambda: lease.held)
-        controller = Controller(guarded, state, settings, metrics)
+
+        def active() -> bool:
+            return lease is None or lease.held
+
+        # The active one checks before each write that it still is. The Lease itself is never held back.
+        throttle = Throttle(settings.api_requests_per_second, settings.api_burst)
+        controller = Controller(api.guarded(active, throttle), state, settings, metrics, active)
         registry = kopf.OperatorRegistry()
-        Watches(state, controller.queue).register(registry)
+        Watches(state, controller.queue, metrics.watched).register(registry)
         kopf.on.login(registry=registry)(_login)
         where = ", ".join(settings.namespaces) or "all namespaces"
         logger.info("serving MnistTrainings in %s", where)
@@ -43,11 +50,12 @@ async def run(settings: Settings) -> None:
             # A standby is as it should be; were it not ready, a rolling update would wait for it for ever.
             return controller.ready.is_set() or (lease is not None and lease.standing_by)
 
-        async with HealthServer(settings.bind_address, settings.health_port, metrics.registry, ready):
+        health = HealthServer(settings.bind_address, settings.health_port, metrics.registry, ready, controller.alive)
+        async with health:
             work = asyncio.create_task(_work_while_active(controller, lease))
 
             async def stop_working(**_: object) -> None:
-                # kopf gives every task that it does not know five seconds; ours need none.
+                await controller.drain(_DRAIN_SECONDS)
                 work.cancel()
                 await asyncio.gather(work, return_exceptions=True)
                 if lease is not None:

@@ -27,6 +27,14 @@ class Settings(BaseSettings):
     """Trainings reconciled at a time."""
     resync_seconds: Annotated[float, Field(gt=0)] = 300.0
     """Seconds between full comparisons with the API server, against events missed and children changed by hand."""
+    api_requests_per_second: Annotated[float, Field(ge=0)] = 0.0
+    """Requests a second to the API server on average, watches not counted; 0 leaves it to the server to limit them."""
+    api_burst: Annotated[int, Field(ge=1)] = 50
+    """Requests that may go at once after a time of rest, where a rate is set."""
+    metrics_max_trainings: Annotated[int, Field(ge=0, le=20_000)] = 500
+    """Trainings that have metrics of their own at a time: those that run first, then the newest."""
+    metrics_finished_seconds: Annotated[float, Field(ge=0)] = 3600.0
+    """Seconds after its end until a training's own metrics go."""
     bind_address: str = "0.0.0.0"
     """Address of the health and metrics port."""
     health_port: Annotated[int, Field(ge=0, le=65535)] = 8081

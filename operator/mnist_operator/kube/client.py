@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -11,10 +12,13 @@ from urllib.parse import urlencode
 import aiohttp
 from kubernetes.aio import client, config
 
+from mnist_operator.kube.throttle import Throttle
+
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 Object = dict[str, Any]
-Observer = Callable[[str, int], None]
+Observer = Callable[[str, int, float], None]
+"""Is told the verb, the status code (0: not reached) and the seconds of each request."""
 
 
 class ApiError(Exception):
@@ -52,11 +56,13 @@ class KubeApi:
         observe: Observer | None = None,
         timeout: float = 30.0,
         may_write: Callable[[], bool] = lambda: True,
+        throttle: Throttle | None = None,
     ) -> None:
         self._client = api_client
         self._observe = observe
         self._timeout = timeout
         self._may_write = may_write
+        self._throttle = throttle
 
     @classmethod
     @asynccontextmanager
@@ -66,9 +72,9 @@ class KubeApi:
         async with client.ApiClient() as api_client:
             yield cls(api_client, observe)
 
-    def guarded(self, may_write: Callable[[], bool]) -> KubeApi:
-        """Return the same connection with a check before each write."""
-        return KubeApi(self._client, self._observe, self._timeout, may_write)
+    def guarded(self, may_write: Callable[[], bool], throttle: Throttle | None = None) -> KubeApi:
+        """Return the same connection with a check before each write, and with a limit on requests."""
+        return KubeApi(self._client, self._observe, self._timeout, may_write, throttle)
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Object:
         """GET an object or a list."""
@@ -104,6 +110,8 @@ class KubeApi:
         content_type: str = "application/json",
         query: Mapping[str, str] | None = None,
     ) -> Object:
+        if self._throttle is not None:
+            await self._throttle.wait()
         if method != "GET" and not self._may_write():
             raise ApiError(0, "NotActive", f"{method} {path}: this operator is not the active one any more")
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "mnist-operator"}
@@ -111,26 +119,26 @@ class KubeApi:
         url = f"{self._client.configuration.host}{path}"
         if query:
             url = f"{url}?{urlencode(query)}"
+        started = time.perf_counter()
         try:
             response = await self._client.call_api(method, url, headers, body, _request_timeout=self._timeout)
             raw = await response.read()
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            self._count(method, 0)
+            self._count(method, 0, started)
             raise ApiError(0, "Unreachable", f"{method} {path}: {error or type(error).__name__}") from error
-        self._count(method, response.status)
+        self._count(method, response.status, started)
         answer = _parsed(raw)
         if response.status >= 400:
-            raise ApiError(
-                response.status,
-                str(answer.get("reason") or ""),
-                str(answer.get("message") or response.reason or ""),
-                _retry_after(response.headers),
-            )
+            wait = _retry_after(response.headers)
+            if self._throttle is not None and wait and response.status in {429, 503}:
+                self._throttle.pause(wait)
+            reason, message = str(answer.get("reason") or ""), str(answer.get("message") or response.reason or "")
+            raise ApiError(response.status, reason, message, wait)
         return answer
 
-    def _count(self, method: str, status: int) -> None:
+    def _count(self, method: str, status: int, started: float) -> None:
         if self._observe is not None:
-            self._observe(method, status)
+            self._observe(method, status, time.perf_counter() - started)
 
 
 def _parsed(raw: bytes | None) -> Object:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -18,12 +19,17 @@ class WorkQueue(Generic[K]):
     nothing is done twice at once.
     """
 
-    def __init__(self, base_delay: float = 0.2, max_delay: float = 120.0) -> None:
+    def __init__(
+        self, base_delay: float = 0.2, max_delay: float = 120.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._base = base_delay
         self._max = max_delay
+        self._clock = clock
         self._ready: deque[K] = deque()
-        self._waiting: set[K] = set()
+        self._waiting: dict[K, float] = {}
         self._working: set[K] = set()
+        self._paused = False
+        self._idle = asyncio.Event()
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._failures: dict[K, int] = {}
         self._wake = asyncio.Event()
@@ -31,12 +37,16 @@ class WorkQueue(Generic[K]):
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def oldest(self) -> float:
+        """Return the seconds that the first key has waited; 0 when none waits."""
+        return next((self._clock() - since for since in self._waiting.values()), 0.0)
+
     def add(self, key: K) -> None:
         """Put `key` on the queue, now."""
         self._cancel_timer(key)
         if key in self._waiting:
             return
-        self._waiting.add(key)
+        self._waiting[key] = self._clock()
         if key not in self._working:
             self._ready.append(key)
             self._wake.set()
@@ -65,11 +75,11 @@ class WorkQueue(Generic[K]):
 
     async def get(self) -> K:
         """Wait for the next key; it counts as being worked on until `done`."""
-        while not self._ready:
+        while self._paused or not self._ready:
             self._wake.clear()
             await self._wake.wait()
         key = self._ready.popleft()
-        self._waiting.discard(key)
+        self._waiting.pop(key, None)
         self._working.add(key)
         return key
 
@@ -79,6 +89,15 @@ class WorkQueue(Generic[K]):
         if key in self._waiting:
             self._ready.append(key)
             self._wake.set()
+        if not self._working:
+            self._idle.set()
+
+    async def drain(self) -> None:
+        """Give out no key from now on, and wait until nothing is being worked on."""
+        self._paused = True
+        while self._working:
+            self._idle.clear()
+            await self._idle.wait()
 
     def close(self) -> None:
         """Cancel what is planned."""

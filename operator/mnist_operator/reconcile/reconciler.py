@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -23,6 +25,8 @@ from mnist_operator.reconcile.status import status_patch
 
 logger = logging.getLogger(__name__)
 _MAX_STEPS = 20
+StatusObserver = Callable[[Object, Object, datetime], None]
+"""Is shown a training before and after each write of its status, and the time."""
 _AT_REST = {Phase.SUCCEEDED, Phase.FAILED, Phase.SUSPENDED}
 
 
@@ -33,11 +37,19 @@ class NotDoneError(Exception):
 class Reconciler:
     """Reconciles trainings by key."""
 
-    def __init__(self, api: KubeApi, state: ClusterState, installation: Installation, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        api: KubeApi,
+        state: ClusterState,
+        installation: Installation,
+        clock: Clock = utc_now,
+        on_status: StatusObserver = lambda before, after, now: None,
+    ) -> None:
         self._api = api
         self._state = state
         self._installation = installation
         self._clock = clock
+        self._on_status = on_status
         self._secrets = SourceSecrets(api)
         self._executor = Executor(api, state, installation)
         self._recorder = EventRecorder(api)
@@ -157,6 +169,7 @@ class Reconciler:
             await self._refresh(key, path, training.uid)
             return True
         self._state.trainings.put(answer)
+        self._on_status(obj, answer, self._clock())
         phase = decision.status.phase.value if decision.status.phase else "-"
         logger.info("%s/%s: %s (%s) %s", *key, phase, decision.status.reason, decision.status.message)
         for event in decision.events:

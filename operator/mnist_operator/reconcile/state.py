@@ -15,6 +15,7 @@ from mnist_operator.builders.metadata import LABEL_TRAINING
 from mnist_operator.lifecycle.children import ClusterView, JobView
 from mnist_operator.lifecycle.facts import Observed, Obstacle
 from mnist_operator.reconcile.cache import ObjectCache
+from mnist_operator.reconcile.requested import REQUESTED, requested
 
 Object = dict[str, Any]
 Clock = Callable[[], datetime]
@@ -40,6 +41,7 @@ def _without_templates(spec: Object) -> Object:
         "suspend": spec.get("suspend", False),
         "rayVersion": spec.get("rayVersion"),
         HEAD_ACCOUNT: head.get("serviceAccountName") or "default",
+        REQUESTED: requested(spec),
         "workerGroupSpecs": groups,
     }
 

@@ -16,23 +16,26 @@ import yaml
 from tests.support.manifests import CHART, ROOT, of_kind
 
 from mnist_operator.app.metrics import Metrics
-from mnist_operator.reconcile.cache import ObjectCache
+from mnist_operator.app.metrics.trainings import TrainingsCollector
+from mnist_operator.reconcile.state import ClusterState
 
 DASHBOARDS = sorted((CHART / "files" / "dashboards").glob("*.json"))
 ALERTS = yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())
 RULES = [rule for group in ALERTS["groups"] for rule in group["rules"]]
 
 
+_SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
+
+
 def exported_by_the_operator() -> set[str]:
     """Return the names of all series that a scrape of the operator gives."""
     metrics = Metrics()
-    metrics.watch_queue(lambda: 0)
-    metrics.watch_trainings(ObjectCache)
+    metrics.add(TrainingsCollector(ClusterState()))
     return {sample.name for family in metrics.registry.collect() for sample in family.samples} | {
-        # A counter with labels has no samples before its first increment.
-        f"{family.name}_total"
+        # One with labels has no samples before it is first used.
+        f"{family.name}{suffix}"
         for family in metrics.registry.collect()
-        if family.type == "counter"
+        for suffix in _SUFFIXES[family.type]
     }
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from mnist_operator.reconcile.queue import WorkQueue
 
 
@@ -52,3 +54,30 @@ async def test_retries_come_later_and_later_until_forgotten() -> None:
     assert queue.retry("a") <= 1.25
     assert queue.retry("b", at_least=30.0) == 30.0
     queue.close()
+
+
+async def test_draining_gives_out_nothing_more_and_waits_for_what_is_in_hand() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("a")
+    queue.add("b")
+    assert await queue.get() == "a"
+    draining = asyncio.create_task(queue.drain())
+    await asyncio.sleep(0)
+    assert not draining.done()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(queue.get(), 0.05)
+    queue.done("a")
+    await asyncio.wait_for(draining, 1)
+
+
+async def test_the_oldest_is_the_one_that_was_added_first() -> None:
+    now = 100.0
+    queue: WorkQueue[str] = WorkQueue(clock=lambda: now)
+    assert queue.oldest() == 0.0
+    for key, moment in (("a", 100.0), ("b", 103.0), ("a", 104.0)):
+        now = moment
+        queue.add(key)
+    now = 105.0
+    assert queue.oldest() == 5.0
+    await queue.get()
+    assert queue.oldest() == 2.0
