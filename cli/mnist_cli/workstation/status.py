@@ -39,7 +39,7 @@ def described(training: dict[str, Any]) -> list[str]:
 def _attempt(status: dict[str, Any]) -> str:
     if not status.get("attempt"):
         return ""
-    counts = [f"{status[key]} {key}" for key in ("failures", "restarts") if status.get(key)]
+    counts = [f"{key}: {status[key]}" for key in ("failures", "restarts") if status.get(key)]
     return f"{status['attempt']}" + (f" ({', '.join(counts)})" if counts else "")
 
 

@@ -1,0 +1,150 @@
+"""The curve, the table, `--set`, what `watch` remembers."""
+
+from __future__ import annotations
+
+import io
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from mnist_cli.errors import CommandError
+from mnist_cli.trainings.sparkline import sparkline
+from mnist_cli.workstation.board import Board, Row
+from mnist_cli.workstation.overrides import overridden
+from mnist_cli.workstation.status import described
+
+NOW = datetime(2026, 1, 1, 0, 2, 5, tzinfo=UTC)
+
+
+def training(name: str = "mnist", phase: str = "Running", attempt: int = 1, **report: Any) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "demo", "uid": name, "creationTimestamp": "2026-01-01T00:00:00Z"}
+    status: dict[str, Any] = {"phase": phase, "attempt": attempt, "rayCluster": {"workers": "2/2"}}
+    if report:
+        status["training"] = {"attempt": 1, "state": "Training", **report}
+    return {"metadata": metadata, "spec": {}, "status": status}
+
+
+def shown(board: Board) -> str:
+    console = Console(file=io.StringIO(), width=160, force_terminal=False)
+    console.print(board.render(NOW))
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_falling_loss_falls() -> None:
+    assert sparkline([0.8, 0.4, 0.2, 0.1]) == "█▄▂▁"
+    assert sparkline([1.0, 1.0]) == "▁▁"
+    assert sparkline([]) == ""
+    assert sparkline([math.nan, 1.0, math.inf, 0.0]) == "█▁"
+    assert sparkline([4.0, 4.0, 0.0, 0.0], width=2) == "█▁"
+
+
+@given(st.lists(st.floats(allow_nan=True, width=32), max_size=50), st.integers(1, 20))
+def test_a_curve_has_a_bar_for_each_value_up_to_its_width(values: list[float], width: int) -> None:
+    finite = [value for value in values if math.isfinite(value)]
+    line = sparkline(values, width)
+    assert len(line) == min(width, len(finite))
+    assert set(line) <= set("▁▂▃▄▅▆▇█")
+    if len(finite) <= width and len(set(finite)) > 1:
+        assert line[finite.index(max(finite))] == "█"
+        assert line[finite.index(min(finite))] == "▁"
+
+
+def test_the_table() -> None:
+    board = Board()
+    figures = {"epochs": 5, "progressPercent": 40, "accuracy": 0.9712, "imagesPerSecond": 8312.4, "etaSeconds": 72}
+    for epoch, loss in ((1, 0.9), (2, 0.123)):
+        board.see("MODIFIED", training(epoch=epoch, loss=loss, updatedAt=f"t{epoch}", **figures))
+    board.see("ADDED", {**training("other", "Pending"), "status": {"phase": "Pending", "message": "no Secret"}})
+    lines = shown(board).splitlines()
+    assert " ".join(lines[1].split()) == (
+        "NAME PHASE EPOCH PROGRESS LOSS CURVE ACCURACY IMAGES/S LEFT WORKERS TRY AGE"
+    )
+        "NAME",
+        "PHASE",
+        "EPOCH",
+        "PROGRESS",
+        "LOSS",
+        "CURVE",
+        "ACCURACY",
+        "IMAGES/S",
+        "LEFT",
+        "WORKERS",
+        "TRY",
+        "AGE",
+    ]
+    row = next(line for line in lines if "Running" in line).split()
+    assert row[:3] == ["mnist", "Running", "2/5"]
+    assert row[4:] == ["40%", "0.123", "█▁", "97.12%", "8,312", "1m12s", "2/2", "1", "2m5s"]
+    assert "other: no Secret" in lines
+    board.see("DELETED", training("other"))
+    assert "other" not in shown(board)
+
+
+def test_an_empty_board_and_all_namespaces() -> None:
+    board = Board(all_namespaces=True)
+    assert "no MnistTrainings" in shown(board)
+    board.see("ADDED", training())
+    assert "NAMESPACE" in shown(board)
+
+
+def test_a_report_counts_once_and_an_attempt_begins_another_curve() -> None:
+    row = Row(training())
+    for _ in range(3):
+        row.see(training(loss=0.5, updatedAt="a"))
+    row.see(training(loss=0.4, updatedAt="b"))
+    assert list(row.losses) == [0.5, 0.4]
+    again = training(attempt=2, loss=0.9, updatedAt="c")
+    row.see(again)  # of the former attempt: no news
+    again["status"]["training"]["attempt"] = 2
+    row.see(again)
+    assert list(row.losses) == [0.9]
+
+
+def test_settings() -> None:
+    body = {"spec": {"training": {"epochs": 5}}, "metadata": {"name": "a"}}
+    settings = [
+        "spec.training.epochs=3",
+        "spec.workers.replicas=4",
+        "metadata.name=b",
+        "spec.storage.output=s3://m/x=y",
+    ]
+    settings += [r"metadata.annotations.example\.org/team=blue", "spec.runPolicy.suspend=true"]
+    assert overridden(body, settings) == {
+        "spec": {
+            "training": {"epochs": 3},
+            "workers": {"replicas": 4},
+            "storage": {"output": "s3://m/x=y"},
+            "runPolicy": {"suspend": True},
+        },
+        "metadata": {"name": "b", "annotations": {"example.org/team": "blue"}},
+    }
+    assert body["spec"] == {"training": {"epochs": 5}}, "the original is left alone"
+
+
+BAD = [
+    "epochs=3",
+    "spec.training.epochs",
+    "spec=3",
+    "status.phase=Succeeded",
+    "spec..x=1",
+    "spec.training.epochs.x=1",
+    "spec.a=[",
+]
+
+
+@pytest.mark.parametrize("setting", BAD)
+def test_what_is_no_setting(setting: str) -> None:
+    with pytest.raises(CommandError, match="--set"):
+        overridden({"spec": {"training": {"epochs": 5}}}, [setting])
+
+
+def test_a_finished_training_described() -> None:
+    done = training(phase="Succeeded")
+    done["status"] |= {"reason": "Succeeded", "result": {"accuracy": 0.99, "model": "s3://m"}, "failures": 1}
+    assert described(done)[:3] == ["mnist", "  phase    Succeeded (Succeeded)", "  attempt  1 (failures: 1)"]
+    assert described(done)[-1] == "  model   s3://m"
