@@ -11,8 +11,11 @@ from mnist_trainer.store.address import S3Address
 
 RELEASE_MANIFEST = "MANIFEST.json"
 MODEL_FILE = "model.safetensors"
+ONNX_FILE = "model.onnx"
 METRICS_FILE = "metrics.json"
 REPORT_FILE = "report.html"
+EVENTS_FILE = "tensorboard/events.out.tfevents"
+"""TensorBoard knows its files by `tfevents` in their names."""
 
 _CHECKPOINT_KEY = re.compile(r"attempt-(\d+)/([^/]+)/checkpoints/epoch-(\d+)\.json")
 

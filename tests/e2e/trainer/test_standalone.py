@@ -96,7 +96,8 @@ def test_releases_a_model(start, reference):
     manifest = training.json("MANIFEST.json")
     reference["sha256"] = _model_digest(training)
     assert manifest["accuracy"] >= 0.95
-    assert {entry["name"] for entry in manifest["files"]} == {"model.safetensors", "metrics.json", "report.html"}
+    contract = json.loads((Path(__file__).parents[3] / "contracts/trainer.json").read_text())["objects"]
+    assert {entry["name"] for entry in manifest["files"]} | {contract["releaseManifest"]} == set(contract["release"])
     for entry in manifest["files"]:
         data = (training.output / entry["name"]).read_bytes()
         assert (len(data), hashlib.sha256(data).hexdigest()) == (entry["size"], entry["sha256"])

@@ -4,85 +4,49 @@ from __future__ import annotations
 
 import hashlib
 import json
-from html.parser import HTMLParser
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
 import numpy as np
 import pytest
 from tests.unit.trainer.memory_store import MemoryStore
+from tests.unit.trainer.release_support import CONFIG, PLACE, build, record
 
-from mnist_trainer.config import parse_config
-from mnist_trainer.data import Dataset
 from mnist_trainer.errors import InvalidConfigError
-from mnist_trainer.naming import MODEL_FILE, RunPlace
+from mnist_trainer.naming import MODEL_FILE
 from mnist_trainer.plan import make_plan
-from mnist_trainer.raytrain.messages import Finished
-from mnist_trainer.release.build import RunFacts, build_files
-from mnist_trainer.release.metrics import Predictions, per_class
+from mnist_trainer.release.metrics import Predictions, encode_json, finite, per_class
 from mnist_trainer.release.publish import as_result, find_release, publish, stage
 
 CONTRACT = json.loads((Path(__file__).parents[3] / "contracts/trainer.json").read_text())
-CONFIG = parse_config({"dataset": "s3://datasets/<script>", "output": "s3://models/run", "workers": 2, "epochs": 2})
-PLACE = RunPlace(CONFIG.output_address, 1, "r1")
-
-
-def record(epoch: int) -> dict:
-    return {
-        "epoch": epoch,
-        "step": 10 * epoch,
-        "train_loss": 1 / epoch,
-        "test_loss": 0.5 / epoch,
-        "accuracy": 0.5 + 0.2 * epoch,
-        "learning_rate": 0.01,
-        "train_seconds": 2.0,
-        "evaluation_seconds": 0.5,
-        "images_per_second": 30.0,
-        "workers": 2,
-        "finished_at": 1.7e9 + epoch,
-    }
 
 
 @pytest.fixture
-def dataset() -> Dataset:
-    random = np.random.default_rng(0)
-    images = random.integers(0, 256, (60, 28, 28), dtype=np.uint8)
-    labels = np.tile(np.arange(3, dtype=np.uint8), 20)
-    return Dataset(images, labels, images[:10], labels[:10], "d" * 64, 3)
+def built(finished, dataset):
+    return build(finished, dataset)
 
 
-@pytest.fixture
-def built(dataset):
-    predicted = dataset.test_labels.astype(np.int64)
-    predicted[[2, 5]] = [0, 1]
-    confidence = np.linspace(0.5, 0.95, 10)
-    finished = Finished(
-        history=[record(1), record(2)],
-        weights={"head.weight": np.eye(3, dtype=np.float32)},
-        accuracy=0.8,
-        loss=0.4,
-        predictions=predicted,
-        confidences=confidence,
-        true_confidences=1 - confidence,
-        versions={"torch": "2"},
-        device="cpu",
-        at=1.7e9,
-    )
-    plan = make_plan(CONFIG, dataset)
-    return build_files(RunFacts(CONFIG, plan, PLACE, {"started": 1.7e9, "trained": 1.7e9 + 9}), dataset, finished)
+def data_of(built, name: str) -> bytes:
+    return next(file.data for file in built[0] if file.name == name)
 
 
 def test_names_and_digests(built):
     files, manifest = built
-    assert [*(file.name for file in files), CONTRACT["objects"]["releaseManifest"]] == [
-        "model.safetensors",
-        "metrics.json",
-        "report.html",
-        "MANIFEST.json",
-    ]
+    assert {*(file.name for file in files), CONTRACT["objects"]["releaseManifest"]} == set(
+        CONTRACT["objects"]["release"]
+    )
     for file in files:
         entry = manifest.file(file.name)
         assert (entry.size, entry.sha256) == (len(file.data), hashlib.sha256(file.data).hexdigest())
+
+
+def test_a_network_that_cannot_be_exported_is_released_without_onnx(finished, dataset):
+    files, manifest = build(replace(finished, onnx=b""), dataset)
+    assert manifest.file("model.onnx") is None
+    assert {file.name for file in files} == {entry.name for entry in manifest.files}
+    assert manifest.file(MODEL_FILE) is not None
 
 
 def test_equal_runs_give_equal_files(built, dataset):
@@ -95,7 +59,7 @@ def test_equal_runs_give_equal_files(built, dataset):
 
 
 def test_figures(built):
-    metrics = json.loads(built[0][1].data)
+    metrics = json.loads(data_of(built, "metrics.json"))
     assert metrics["accuracy"] == 0.8
     assert metrics["trainSeconds"] == 5.0
     assert metrics["imagesPerSecond"] == pytest.approx(30.0)
@@ -114,20 +78,14 @@ def test_precision_and_recall():
     assert (rows[2]["precision"], rows[2]["recall"], rows[2]["f1"], rows[2]["support"]) == (0, 0, 0, 0)
 
 
-def test_report_is_self_contained_and_escaped(built):
-    page = built[0][2].data.decode()
-    outside: list[str] = []
-
-    class Reader(HTMLParser):
-        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-            assert tag not in {"script", "link", "iframe", "object", "base"}
-            outside.extend(v or "" for k, v in attrs if k in {"src", "href"} and not (v or "").startswith("data:"))
-
-    Reader().feed(page)
-    assert outside == []
-    assert "default-src 'none'" in page
-    assert "s3://datasets/&lt;script&gt;" in page
-    assert page.count("<figure>") == 2
+def test_metrics_are_json_for_every_reader_even_where_a_figure_is_not_finite(finished, dataset):
+    odd = [{**record(1), "train_loss": math.nan, "test_loss": math.inf}, record(2)]
+    built = build(replace(finished, history=odd), dataset)
+    data = data_of(built, "metrics.json")
+    assert data.isascii()
+    metrics = json.loads(data, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert (metrics["epochs"][0]["train_loss"], metrics["epochs"][0]["test_loss"]) == (None, None)
+    assert encode_json(finite({"a": [(1.5, -math.inf)]})) == json.dumps({"a": [[1.5, None]]}, indent=2).encode()
 
 
 def test_published_only_when_complete(built):

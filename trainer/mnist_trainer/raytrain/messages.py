@@ -27,7 +27,7 @@ class FirstStep:
 
 @dataclass(frozen=True)
 class Progressed:
-    """Where training stands within an epoch (`epoch` counts from 1)."""
+    """Where training stands within an epoch; the fields of `loop.job.StepProgress`."""
 
     epoch: int
     step: int
@@ -35,6 +35,8 @@ class Progressed:
     loss: float
     images_per_second: float
     workers: int
+    step_seconds: float = 0.0
+    data_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,10 @@ class EpochFinished:
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished training: weights by name, and what was predicted for each test image (``[N]`` each)."""
+    """A finished training: weights by name, and what was predicted for each test image (``[N]`` each).
+
+    `onnx` is the network as an ONNX file, made where PyTorch is loaded; empty if it could not be made.
+    """
 
     history: list[dict[str, Any]]
     weights: dict[str, npt.NDArray[Any]]
@@ -59,6 +64,7 @@ class Finished:
     versions: dict[str, str]
     device: str
     at: float
+    onnx: bytes = b""
 
 
 @dataclass(frozen=True)

@@ -1,65 +1,42 @@
-"""What runs in each Ray Train worker."""
+"""One worker's part in a group that trains. Importing it loads torch and everything else that training needs."""
 
 from __future__ import annotations
 
 import logging
 import os
 import platform
-import socket
 import time
 import warnings
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+import numpy
 import ray
-import ray.train
-from ray.train.collective import broadcast_from_rank_zero
+import torch
 
-from mnist_trainer.errors import FailureReason, TrainerError
-from mnist_trainer.raytrain.coordinator import WorkerInputs
-from mnist_trainer.raytrain.messages import (
-    EpochFinished,
-    Finished,
-    FirstStep,
-    Message,
-    Progressed,
-    WorkerFailed,
-    WorkersReady,
-)
+from mnist_trainer.checkpoints.state import decode_state
+from mnist_trainer.data import Dataset
+from mnist_trainer.loop.collective import Alone, Collective, ProcessGroup
+from mnist_trainer.loop.loop import TrainingLoop
+from mnist_trainer.loop.memory import keep_freed_memory
+from mnist_trainer.plan import TrainingPlan
+from mnist_trainer.raytrain.actor import Hooks, Place
+from mnist_trainer.raytrain.job import assemble_job
+from mnist_trainer.raytrain.messages import Finished, WorkersReady
 
 _COLLECTIVE_TIMEOUT = timedelta(minutes=5)
 
 logger = logging.getLogger(__name__)
 
 
-def train_worker(config: dict[str, Any]) -> None:
-    """Ray Train's function. `config["coordinator"]` is the handle of the `Coordinator` actor.
-
-    Errors that training again cannot cure are told to the driver, and the function returns: Ray Train takes any
-    exception as a reason to start all workers again.
-    """
-    coordinator = config["coordinator"]
-    pending = coordinator.inputs.remote()
-    import torch  # imported while the driver still loads the data
-
+def train_in_group(plan: TrainingPlan, dataset: Dataset, place: Place, hooks: Hooks) -> None:
+    """Meet the others at `place.address`, train, and (worker 0) tell the result. Raises whatever goes wrong."""
+    # Per thread, so here, not where torch was imported.
     use_assigned_cpus(torch, ray.get_runtime_context().get_assigned_resources())
-    inputs: WorkerInputs = ray.get(pending)
-    context = ray.train.get_context()
-    rank, world_size = context.get_world_rank(), context.get_world_size()
-    group, state = ray.get(coordinator.begin.remote()) if rank == 0 else (0, None)
-    reporter = _Reporter(coordinator, group)
+    keep_freed_memory()
     try:
-        _join(torch, rank, world_size)
-        _train(inputs, rank, world_size, state, reporter)
-    except TrainerError as error:
-        reporter.tell(WorkerFailed(error.reason.value, error.message))
-        reporter.flush()
-    except torch.OutOfMemoryError as error:
-        reporter.tell(
-            WorkerFailed(FailureReason.OUT_OF_MEMORY.value, f"worker {rank} ran out of device memory: {error}")
-        )
-        reporter.flush()
+        _train(plan, dataset, _join(place), place.state, hooks)
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
@@ -75,36 +52,26 @@ def use_assigned_cpus(torch: Any, resources: Mapping[str, float]) -> None:
     torch.set_num_threads(int(chosen) if chosen.isdigit() and int(chosen) else max(1, int(resources.get("CPU", 1))))
 
 
-def _join(torch: Any, rank: int, world_size: int) -> None:
+def _join(place: Place) -> Collective:
     """Connect the workers. Gloo on CPUs; NCCL where every worker has a device of its own."""
-    if world_size == 1:
-        return
-    address = None
-    if rank == 0:
-        with socket.socket() as probe:
-            probe.bind(("", 0))
-            address = f"tcp://{ray.util.get_node_ip_address()}:{probe.getsockname()[1]}"
-    address = broadcast_from_rank_zero(address)
-    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    if place.world_size == 1:
+        return Alone()
     torch.distributed.init_process_group(
-        backend, init_method=address, rank=rank, world_size=world_size, timeout=_COLLECTIVE_TIMEOUT
+        "nccl" if torch.cuda.is_available() else "gloo",
+        init_method=place.address,
+        rank=place.rank,
+        world_size=place.world_size,
+        timeout=_COLLECTIVE_TIMEOUT,
     )
+    return ProcessGroup()
 
 
-def _train(inputs: WorkerInputs, rank: int, world_size: int, state: bytes | None, reporter: _Reporter) -> None:
-    from mnist_trainer.checkpoints.state import decode_state
-    from mnist_trainer.loop.collective import Alone, ProcessGroup
-    from mnist_trainer.loop.loop import TrainingLoop
-    from mnist_trainer.loop.memory import keep_freed_memory
-    from mnist_trainer.raytrain.job import assemble_job
-
-    keep_freed_memory()
+def _train(plan: TrainingPlan, dataset: Dataset, collective: Collective, state: bytes | None, hooks: Hooks) -> None:
     with warnings.catch_warnings():
         # The arrays lie in Ray's shared memory and are read-only; the loop never writes to them.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        job = assemble_job(inputs.plan, ray.get(inputs.dataset[0]))
-    collective = ProcessGroup() if world_size > 1 else Alone()
-    loop = TrainingLoop(job, collective, reporter)
+        job = assemble_job(plan, dataset)
+    loop = TrainingLoop(job, collective, hooks)
     resumed = 0
     if state is not None:
         try:
@@ -113,13 +80,21 @@ def _train(inputs: WorkerInputs, rank: int, world_size: int, state: bytes | None
             resumed = restored.epoch
         except ValueError:
             logger.exception("the saved state is of no use: training starts at the beginning")
-    reporter.tell(WorkersReady(world_size, resumed, time.time()))
+    if collective.rank == 0:
+        hooks.tell(WorkersReady(collective.world_size, resumed, time.time()))
     outcome = loop.run()
+    if collective.rank:
+        return
+    from mnist_trainer.release.onnx_file import encode_weights_as_onnx
+
     evaluation = outcome.evaluation
-    reporter.tell(
+    weights = {name: weight.numpy() for name, weight in outcome.weights.items()}
+    trained_at = time.time()
+    hooks.tell(
         Finished(
             history=[record.as_dict() for record in outcome.history],
-            weights={name: weight.numpy() for name, weight in outcome.weights.items()} if rank == 0 else {},
+            weights=weights,
+            onnx=encode_weights_as_onnx(weights, plan, evaluation.accuracy),
             accuracy=evaluation.accuracy,
             loss=evaluation.loss,
             predictions=evaluation.predictions.numpy(),
@@ -127,50 +102,13 @@ def _train(inputs: WorkerInputs, rank: int, world_size: int, state: bytes | None
             true_confidences=evaluation.true_confidences.numpy(),
             versions=versions(),
             device=str(job.device),
-            at=time.time(),
+            at=trained_at,
         )
     )
-    reporter.flush()
-
-
-class _Reporter:
-    """The loop's hooks: messages to the coordinator, without waiting for it. Group 0 (other workers) says nothing."""
-
-    def __init__(self, coordinator: Any, group: int) -> None:
-        self._coordinator = coordinator
-        self._group = group
-        self._last: Any = None
-
-    def tell(self, message: Message) -> None:
-        """Send; messages of one sender arrive in order."""
-        if self._group:
-            self._last = self._coordinator.tell.remote(self._group, message)
-
-    def flush(self) -> None:
-        """Wait until everything said has arrived."""
-        if self._last is not None:
-            ray.get(self._last)
-
-    def started(self) -> None:
-        """The first step is done."""
-        self.tell(FirstStep(time.time()))
-
-    def progressed(self, progress: Any) -> None:
-        """Pass on where training stands."""
-        self.tell(Progressed(**vars(progress)))
-
-    def epoch_finished(self, record: Any, state: Any) -> None:
-        """Pass on the epoch's figures and state."""
-        from mnist_trainer.checkpoints.state import encode_state
-
-        self.tell(EpochFinished(record.as_dict(), encode_state(state)))
 
 
 def versions() -> dict[str, str]:
     """Versions of what computes here, by name."""
-    import numpy
-    import torch
-
     return {
         "python": platform.python_version(),
         "torch": str(torch.__version__),  # a type of torch's own: whoever unpickles it would import torch

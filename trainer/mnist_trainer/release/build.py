@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
-
 from mnist_trainer.config import RunConfig
 from mnist_trainer.data import Dataset
-from mnist_trainer.naming import METRICS_FILE, MODEL_FILE, REPORT_FILE, RunPlace
+from mnist_trainer.naming import EVENTS_FILE, METRICS_FILE, MODEL_FILE, ONNX_FILE, REPORT_FILE, RunPlace
 from mnist_trainer.plan import TrainingPlan
 from mnist_trainer.raytrain.messages import Finished
-from mnist_trainer.release.metrics import Predictions, per_class, worst_mistakes
+from mnist_trainer.release.events_file import encode_events
+from mnist_trainer.release.manifest import ManifestFile, ReleaseManifest
+from mnist_trainer.release.metrics import Predictions, encode_json, finite, per_class, worst_mistakes
 from mnist_trainer.release.model_file import encode_model
-from mnist_trainer.release.report import render_report
+from mnist_trainer.release.report import ReportContext, render_report
 from mnist_trainer.version import package_version
+
+_OCTETS = "application/octet-stream"
 
 
 @dataclass(frozen=True)
@@ -29,40 +29,6 @@ class ReleaseFile:
     name: str
     data: bytes
     content_type: str
-
-
-class ManifestFile(BaseModel):
-    """A file as the manifest names it."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
-
-    name: str
-    size: int
-    sha256: str
-    content_type: str
-
-
-class ReleaseManifest(BaseModel):
-    """``MANIFEST.json``: written last, so that a release without it does not exist."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
-
-    version: int = 1
-    name: str
-    lineage: str
-    attempt: int
-    run_id: str
-    accuracy: float
-    train_seconds: float
-    created_at: datetime
-    dataset: dict[str, Any]
-    config: dict[str, Any]
-    versions: dict[str, str]
-    files: list[ManifestFile]
-
-    def file(self, name: str) -> ManifestFile | None:
-        """The entry of a file."""
-        return next((entry for entry in self.files if entry.name == name), None)
 
 
 @dataclass(frozen=True)
@@ -76,15 +42,19 @@ class RunFacts:
 
 
 def build_files(facts: RunFacts, dataset: Dataset, finished: Finished) -> tuple[list[ReleaseFile], ReleaseManifest]:
-    """Model, metrics and report, and the manifest that names them."""
-    metrics = build_metrics(facts, dataset, finished)
+    """Models, metrics, report and TensorBoard's events, and the manifest that names them."""
+    metrics = finite(build_metrics(facts, dataset, finished))
+    model = encode_model(finished.weights, facts.plan, finished.accuracy)
     release = [
-        ReleaseFile(
-            MODEL_FILE, encode_model(finished.weights, facts.plan, finished.accuracy), "application/octet-stream"
-        ),
-        ReleaseFile(METRICS_FILE, json.dumps(metrics, indent=2).encode(), "application/json"),
-        ReleaseFile(REPORT_FILE, render_report(metrics, dataset.test_images).encode(), "text/html; charset=utf-8"),
+        ReleaseFile(MODEL_FILE, model, _OCTETS),
+        *([ReleaseFile(ONNX_FILE, finished.onnx, _OCTETS)] if finished.onnx else []),
+        ReleaseFile(METRICS_FILE, encode_json(metrics), "application/json"),
+        ReleaseFile(EVENTS_FILE, encode_events(metrics, dataset.test_images), _OCTETS),
     ]
+    entries = [_entry(file) for file in release]
+    provenance = ReportContext(str(facts.place.output), {entry.name: entry.sha256 for entry in entries})
+    page = render_report(metrics, dataset.test_images, provenance).encode()
+    report = ReleaseFile(REPORT_FILE, page, "text/html; charset=utf-8")
     manifest = ReleaseManifest(
         name=facts.config.name,
         lineage=facts.plan.lineage,
@@ -96,17 +66,14 @@ def build_files(facts: RunFacts, dataset: Dataset, finished: Finished) -> tuple[
         dataset=metrics["dataset"],
         config=metrics["config"],
         versions=metrics["versions"],
-        files=[
-            ManifestFile(
-                name=file.name,
-                size=len(file.data),
-                sha256=hashlib.sha256(file.data).hexdigest(),
-                content_type=file.content_type,
-            )
-            for file in release
-        ],
+        files=[*entries, _entry(report)],
     )
-    return release, manifest
+    return [*release, report], manifest
+
+
+def _entry(file: ReleaseFile) -> ManifestFile:
+    digest = hashlib.sha256(file.data).hexdigest()
+    return ManifestFile(name=file.name, size=len(file.data), sha256=digest, content_type=file.content_type)
 
 
 def build_metrics(facts: RunFacts, dataset: Dataset, finished: Finished) -> dict[str, Any]:

@@ -1,65 +1,122 @@
-"""Line charts as SVG text."""
+"""Line charts as SVG text. Colours are the page's: classes `series-1` to `series-3`."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
-_WIDTH, _HEIGHT = 460, 240
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 12, 36
-_TICKS = 4
+_WIDTH, _HEIGHT = 460, 250
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 14, 12, 38
+_TICKS = 5
+_MOST_DOTS = 60
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line: a label, a CSS colour, and a value for each position on the x-axis."""
+    """One line: its label, and a finite value or None for each position on the x-axis."""
 
     label: str
-    colour: str
-    values: Sequence[float]
+    values: Sequence[float | None]
 
 
-def line_chart(lines: Sequence[Line], x: Sequence[int], title: str, unit: str = "") -> str:
-    """An SVG with axes and a legend. `title` is read out by screen readers; all text is the caller's own."""
-    values = [value for line in lines for value in line.values]
-    low, high = _bounds(values)
-    first, last = x[0], max(x[-1], x[0] + 1)
+@dataclass(frozen=True)
+class Chart:
+    """Lines over epochs. `mark` is a value worth a dashed line across, with its label."""
 
-    def point(position: float, value: float) -> tuple[float, float]:
-        across = (position - first) / (last - first)
-        up = (value - low) / (high - low)
-        return _LEFT + across * (_WIDTH - _LEFT - _RIGHT), _HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM)
+    title: str
+    lines: Sequence[Line]
+    unit: str = ""
+    mark: tuple[float, str] | None = None
+    from_zero: bool = False
 
-    parts = [f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{title}"><g class="axis">']
-    for tick in range(_TICKS + 1):
-        value = low + (high - low) * tick / _TICKS
-        _, y = point(first, value)
+
+class _Scale:
+    """From epochs and values to the drawing's units."""
+
+    def __init__(self, x: Sequence[int], low: float, high: float) -> None:
+        self._first, self._last = x[0], max(x[-1], x[0] + 1)
+        self._low, self._high = low, high
+
+    def across(self, position: float) -> float:
+        return _LEFT + (position - self._first) / (self._last - self._first) * (_WIDTH - _LEFT - _RIGHT)
+
+    def down(self, value: float) -> float:
+        return _HEIGHT - _BOTTOM - (value - self._low) / (self._high - self._low) * (_HEIGHT - _TOP - _BOTTOM)
+
+
+def draw(chart: Chart, x: Sequence[int]) -> str:
+    """An SVG with axes, and a legend below it if there are several lines."""
+    values = [value for line in chart.lines for value in line.values if value is not None]
+    values += [chart.mark[0]] if chart.mark else []
+    values += [0.0] if chart.from_zero or not values else []
+    ticks = nice_ticks(min(values), max(values))
+    scale = _Scale(x, ticks[0], ticks[-1])
+    parts = [
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(chart.title)} by epoch">',
+        *_axes(scale, ticks, x, chart.unit),
+        *(_mark(scale, *chart.mark) if chart.mark else []),
+    ]
+    for number, line in enumerate(chart.lines, 1):
+        parts += _series(scale, number, line, x, chart.unit)
+    return "".join([*parts, "</svg>", _legend(chart.lines)])
+
+
+def nice_ticks(low: float, high: float, most: int = _TICKS) -> list[float]:
+    """Evenly spaced round numbers (1, 2 or 5 times a power of ten apart) that enclose `low` and `high`."""
+    span = (high - low) or max(abs(high), 1e-3) * 0.1
+    power = 10.0 ** math.floor(math.log10(span / most))
+    step = next(factor * power for factor in (1, 2, 5, 10, 20) if span / (factor * power) <= most)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [number * step for number in range(first, max(last, first + 1) + 1)]
+
+
+def number_text(value: float, step: float) -> str:
+    """A tick's label, with the digits that its neighbours a `step` away need."""
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    return f"{value:,.{digits}f}"
+
+
+def _axes(scale: _Scale, ticks: list[float], x: Sequence[int], unit: str) -> list[str]:
+    parts = ['<g class="axis">']
+    for value in ticks:
+        y, label = scale.down(value), number_text(value, ticks[1] - ticks[0])
         parts.append(f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_number(value)}{unit}</text>')
-    for position in _positions(x):
-        at, _ = point(position, low)
-        parts.append(f'<text x="{at:.1f}" y="{_HEIGHT - _BOTTOM + 16}" text-anchor="middle">{position}</text>')
-    parts.append(f'<text x="{(_LEFT + _WIDTH) / 2}" y="{_HEIGHT - 4}" text-anchor="middle">epoch</text></g>')
-    for line in lines:
-        points = [point(position, value) for position, value in zip(x, line.values, strict=True)]
-        path = " ".join(f"{at:.1f},{y:.1f}" for at, y in points)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{line.colour}" stroke-width="2"/>')
-        parts += [f'<circle cx="{at:.1f}" cy="{y:.1f}" r="2.5" fill="{line.colour}"/>' for at, y in points[:200]]
-    parts.append("</svg>")
-    legend = "".join(f'<span><i style="background:{line.colour}"></i>{line.label}</span>' for line in lines)
-    return "".join(parts) + f'<p class="legend">{legend}</p>'
+        parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}{unit}</text>')
+    below = _HEIGHT - _BOTTOM + 16
+    parts += [
+        f'<text x="{scale.across(position):.1f}" y="{below}" text-anchor="middle">{position}</text>'
+        for position in x[:: max(1, -(-len(x) // 10))]
+    ]
+    parts.append(f'<text x="{(_LEFT + _WIDTH - _RIGHT) / 2}" y="{_HEIGHT - 4}" text-anchor="middle">epoch</text></g>')
+    return parts
 
 
-def _bounds(values: Sequence[float]) -> tuple[float, float]:
-    low, high = min(values), max(values)
-    margin = (high - low) * 0.08 or max(abs(high), 1e-3) * 0.05
-    return low - margin, high + margin
+def _mark(scale: _Scale, value: float, label: str) -> list[str]:
+    y = scale.down(value)
+    return [
+        f'<line class="mark" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>',
+        f'<text class="mark" x="{_WIDTH - _RIGHT}" y="{y - 4:.1f}" text-anchor="end">{escape(label)}</text>',
+    ]
 
 
-def _positions(x: Sequence[int]) -> list[int]:
-    stride = max(1, -(-len(x) // 10))
-    return list(x[::stride])
+def _series(scale: _Scale, number: int, line: Line, x: Sequence[int], unit: str) -> list[str]:
+    points = [
+        (position, value, scale.across(position), scale.down(value))
+        for position, value in zip(x, line.values, strict=True)
+        if value is not None
+    ]
+    path = " ".join(f"{across:.1f},{down:.1f}" for _, _, across, down in points)
+    parts = [f'<g class="series-{number}"><polyline points="{path}"/>']
+    for position, value, across, down in points if len(points) <= _MOST_DOTS else points[-1:]:
+        shown = f"epoch {position}: {escape(line.label)} {value:.5g}{unit}"
+        parts.append(f'<circle cx="{across:.1f}" cy="{down:.1f}" r="3"><title>{shown}</title></circle>')
+    return [*parts, "</g>"]
 
 
-def _number(value: float) -> str:
-    return f"{value:.4g}"
+def _legend(lines: Sequence[Line]) -> str:
+    if len(lines) < 2:
+        return ""
+    items = (f'<span><i class="series-{n}"></i>{escape(line.label)}</span>' for n, line in enumerate(lines, 1))
+    return f'<p class="legend">{"".join(items)}</p>'

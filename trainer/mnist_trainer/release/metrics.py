@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,3 +56,17 @@ def worst_mistakes(predictions: Predictions) -> list[dict[str, Any]]:
         }
         for index in predictions.worst()
     ]
+
+
+def encode_json(value: object) -> bytes:
+    """JSON that every reader takes, in plain ASCII. Raises ValueError for figures that JSON does not know (NaN)."""
+    return json.dumps(value, indent=2, allow_nan=False).encode("ascii")
+
+
+def finite(value: Any) -> Any:
+    """The same plain data, with None where a figure is not finite."""
+    if isinstance(value, dict):
+        return {name: finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

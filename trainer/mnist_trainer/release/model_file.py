@@ -14,9 +14,13 @@ from mnist_trainer.version import package_version
 
 def encode_model(weights: dict[str, npt.NDArray[Any]], plan: TrainingPlan, accuracy: float) -> bytes:
     """The file's bytes: equal for equal weights and metadata, so that digests of repeated runs can be compared."""
+    return _with_sorted_header(save(weights, {"format": "pt", **model_metadata(plan, accuracy)}))
+
+
+def model_metadata(plan: TrainingPlan, accuracy: float) -> dict[str, str]:
+    """What it takes to use a model's weights, and where they come from."""
     spec, normalisation = plan.spec, plan.normalisation
     metadata = {
-        "format": "pt",  # what readers of safetensors expect of PyTorch's weights
         "model": spec.name,
         "classes": spec.classes,
         "height": spec.height,
@@ -28,7 +32,7 @@ def encode_model(weights: dict[str, npt.NDArray[Any]], plan: TrainingPlan, accur
         "lineage": plan.lineage,
         "version": package_version(),
     }
-    return _with_sorted_header(save(weights, {name: str(value) for name, value in metadata.items()}))
+    return {name: str(value) for name, value in metadata.items()}
 
 
 def _with_sorted_header(data: bytes) -> bytes:

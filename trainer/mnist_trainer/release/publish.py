@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from mnist_trainer.errors import InvalidConfigError, ObjectNotFoundError, StoreUnreachableError
 from mnist_trainer.naming import METRICS_FILE, MODEL_FILE, RELEASE_MANIFEST, REPORT_FILE, RunPlace
-from mnist_trainer.release.build import ReleaseFile, ReleaseManifest
+from mnist_trainer.release.build import ReleaseFile
+from mnist_trainer.release.manifest import ReleaseManifest
 from mnist_trainer.store import ObjectStore, S3Address
 
 _MANIFEST_BYTES = 1 << 20
@@ -21,7 +22,7 @@ def stage(store: ObjectStore, place: RunPlace, release: list[ReleaseFile], manif
     """Upload to this process's own prefix, the manifest last. Every upload is verified by the store's client."""
     for file in release:
         store.put_bytes(place.prefix.child(file.name), file.data, file.content_type)
-    store.put_bytes(place.prefix.child(RELEASE_MANIFEST), _encode(manifest), "application/json")
+    store.put_bytes(place.prefix.child(RELEASE_MANIFEST), manifest.encode(), "application/json")
 
 
 def publish(store: ObjectStore, place: RunPlace, manifest: ReleaseManifest) -> None:
@@ -32,7 +33,7 @@ def publish(store: ObjectStore, place: RunPlace, manifest: ReleaseManifest) -> N
             raise StoreUnreachableError(
                 f"{copied.address} has {copied.size} bytes after the copy, not {entry.size}: the store lost some"
             )
-    store.put_bytes(place.output.child(RELEASE_MANIFEST), _encode(manifest), "application/json")
+    store.put_bytes(place.output.child(RELEASE_MANIFEST), manifest.encode(), "application/json")
 
 
 def find_release(store: ObjectStore, output: S3Address) -> ReleaseManifest | None:
@@ -69,7 +70,3 @@ def as_result(output: S3Address, manifest: ReleaseManifest) -> dict[str, Any]:
         "manifest": str(output.child(RELEASE_MANIFEST)),
         "trainSeconds": round(manifest.train_seconds, 3),
     }
-
-
-def _encode(manifest: ReleaseManifest) -> bytes:
-    return manifest.model_dump_json(by_alias=True, indent=2).encode()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import MutableMapping
+import time
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from mnist_trainer.checkpoints.repository import CheckpointRepository
@@ -19,8 +20,10 @@ from mnist_trainer.naming import RunPlace, new_run_id
 from mnist_trainer.plan import TrainingPlan, make_plan
 from mnist_trainer.raytrain.driver import RayTraining
 from mnist_trainer.raytrain.messages import Finished
+from mnist_trainer.raytrain.metrics import TrainingMetrics
 from mnist_trainer.release import publish as releases
-from mnist_trainer.release.build import ReleaseManifest, RunFacts, build_files
+from mnist_trainer.release.build import RunFacts, build_files
+from mnist_trainer.release.manifest import ReleaseManifest
 from mnist_trainer.run.console import Console
 from mnist_trainer.run.follower import Follower
 from mnist_trainer.run.interrupt import StopRequestedError, raise_on_signals
@@ -29,7 +32,7 @@ from mnist_trainer.run.timeline import Timeline
 
 _REPORT_PATIENCE = 600.0
 _CHECKPOINT_PATIENCE = 120.0
-_END_OF_RAY_TRAIN = 3.0
+_END_OF_TRAINING = 3.0
 _LAST_WORDS = 1.2  # a stopped Ray job is killed 3 s after SIGTERM
 
 logger = logging.getLogger(__name__)
@@ -50,7 +53,7 @@ class Session:
         self._reporter = self._make_reporter()
         self._uploader: CheckpointUploader | None = None
         self._training: RayTraining | None = None
-        self._succeeded = False
+        self._interrupted = False
 
     def execute(self) -> dict[str, Any]:
         """Train and publish, or find that this was done before; returns the result as the status has it.
@@ -61,8 +64,8 @@ class Session:
             result = self._run()
             self._reporter.update(TrainingState.SUCCEEDED, progressPercent=100, etaSeconds=0, result=result)
             self._reporter.confirm(_REPORT_PATIENCE)
-            self._succeeded = True
         except TrainerError as error:
+            self._interrupted = isinstance(error, StopRequestedError)
             self._report_end(error)
             raise
         except Exception as error:
@@ -77,22 +80,22 @@ class Session:
     def close(self) -> None:
         """Leave the Ray cluster; ends one of our own."""
         if self._training is not None:
-            self._training.close(_END_OF_RAY_TRAIN if self._succeeded else 0)
+            self._training.close(0 if self._interrupted else _END_OF_TRAINING)
 
     def _run(self) -> dict[str, Any]:
         config, use = self._config, self._storage.use
+        self._training = training = RayTraining(config, self._env, self._timeline.mark)
         use(lambda store: store.check(config.dataset_address))
         use(lambda store: store.check(config.output_address, write=True))
         existing = use(lambda store: releases.find_release(store, config.output_address))
         self._timeline.mark("storeChecked")
         if existing is None:
-            # Imports Ray while the data loads.
-            self._training = RayTraining(config, self._env, self._timeline.mark)
+            training.begin(data_is_good=False)
         self._reporter.update(TrainingState.LOADING_DATA, epochs=config.epochs)
         dataset = use(lambda store: load_dataset(store, config.dataset_address))
         self._timeline.mark("dataLoaded")
-        if self._training is not None:
-            self._training.begin()
+        if existing is None:
+            training.begin(data_is_good=True)
         plan = make_plan(config, dataset)
         self._console.line(
             f"{len(dataset.train_labels):,} training and {len(dataset.test_labels):,} test images, "
@@ -100,8 +103,7 @@ class Session:
         )
         if existing is not None:
             return self._already_released(existing, plan)
-        assert self._training is not None
-        finished = self._train(self._training, dataset, plan)
+        finished = self._train(training, dataset, plan)
         return self._release(dataset, plan, finished)
 
     def _train(self, training: RayTraining, dataset: Dataset, plan: TrainingPlan) -> Finished:
@@ -109,13 +111,25 @@ class Session:
         newest = checkpoints.newest()
         if newest is not None:
             self._console.line(f"going on after epoch {newest[0].epoch} of run {newest[0].run_id}")
-        self._uploader = CheckpointUploader(checkpoints.save)
         training.provide(dataset, plan, newest[1] if newest else None)
         raise_on_signals()  # again: Ray has put its own handlers in the place of ours
+        metrics = self._metrics(plan, len(dataset.train_labels))
+        self._uploader = CheckpointUploader(_timed(checkpoints.save, metrics.checkpoint_saved))
         follower = Follower(
-            plan.recipe.epochs, len(dataset.train_labels), self._console, self._reporter, self._uploader, self._timeline
+            plan.recipe.epochs,
+            len(dataset.train_labels),
+            self._console,
+            self._reporter,
+            self._uploader,
+            self._timeline,
+            metrics.observe,
         )
         return follower.follow(training.messages())
+
+    def _metrics(self, plan: TrainingPlan, images: int) -> TrainingMetrics:
+        identity = self._config.training
+        namespace, name = (identity.namespace, identity.name) if identity else ("", self._config.name)
+        return TrainingMetrics(namespace, name, plan.recipe.epochs, images)
 
     def _release(self, dataset: Dataset, plan: TrainingPlan, finished: Finished) -> dict[str, Any]:
         self._reporter.update(TrainingState.PUBLISHING, accuracy=finished.accuracy, progressPercent=100, etaSeconds=0)
@@ -142,7 +156,7 @@ class Session:
 
     def _report_end(self, error: TrainerError) -> None:
         """Report how it ended, without holding up the end for long. A replaced process keeps silent."""
-        interrupted = isinstance(error, StopRequestedError)
+        interrupted = self._interrupted
         if error.reason is FailureReason.REPLACED:
             return
         state = TrainingState.INTERRUPTED if interrupted else TrainingState.FAILED
@@ -162,3 +176,16 @@ class Session:
             raise InvalidConfigError("--training-name needs a pod's environment: KUBERNETES_SERVICE_HOST is not set")
         run_id, attempt = self._place.run_id, self._place.attempt
         return StatusReporter(Claim(self._client, identity, attempt, run_id), attempt, run_id)
+
+
+def _timed(
+    save: Callable[[int, float, bytes], None], told: Callable[[float], None]
+) -> Callable[[int, float, bytes], None]:
+    """`save`, and how long it took if it did not fail."""
+
+    def timed(epoch: int, accuracy: float, state: bytes) -> None:
+        began = time.perf_counter()
+        save(epoch, accuracy, state)
+        told(time.perf_counter() - began)
+
+    return timed
