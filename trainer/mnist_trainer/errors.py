@@ -126,6 +126,10 @@ class StoreAccessDeniedError(TrainerError):
     default_reason = FailureReason.STORE_ACCESS_DENIED
 
 
+class CredentialsRefusedError(StoreAccessDeniedError):
+    """The store does not know these credentials (any more), whatever they are for: others may work."""
+
+
 class StoreUnreachableError(TrainerError):
     """The object store did not answer properly within the time given to retries."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from mnist_trainer.errors import ObjectNotFoundError, ObjectTooLargeError, TrainerError
 from mnist_trainer.store import ObjectInfo, S3Address
@@ -16,8 +16,12 @@ class MemoryStore:
         self.objects: dict[str, bytes] = {}
         self.writes: list[str] = []
         self.fail_reads: TrainerError | None = None
+        self.fail_writes: Callable[[str], TrainerError | None] | None = None
+        self.fail_deletes: TrainerError | None = None
 
     def put_bytes(self, address: S3Address, data: bytes, content_type: str = "") -> ObjectInfo:
+        if self.fail_writes and (error := self.fail_writes(str(address))):
+            raise error
         self.objects[str(address)] = data
         self.writes.append(str(address))
         return ObjectInfo(address, len(data), "", hashlib.sha256(data).hexdigest())
@@ -46,4 +50,6 @@ class MemoryStore:
         return self.put_bytes(destination, self.get_bytes(source))
 
     def delete(self, address: S3Address) -> None:
+        if self.fail_deletes:
+            raise self.fail_deletes
         self.objects.pop(str(address), None)

@@ -12,7 +12,7 @@ from tests.unit.trainer.memory_store import MemoryStore
 from mnist_trainer.checkpoints.repository import CheckpointRepository
 from mnist_trainer.checkpoints.state import decode_state, encode_state
 from mnist_trainer.checkpoints.uploader import CheckpointUploader, Snapshot
-from mnist_trainer.errors import StoreUnreachableError
+from mnist_trainer.errors import OutOfSpaceError, StoreUnreachableError
 from mnist_trainer.loop.job import EpochRecord, LoopState
 from mnist_trainer.naming import RunPlace
 from mnist_trainer.store import S3Address
@@ -31,6 +31,48 @@ def test_keeps_the_latest_and_the_best():
         mine.save(epoch, accuracy, b"state %d" % epoch)
     kept = sorted(key.rpartition("/")[2] for key in store.objects)
     assert kept == ["epoch-00002.json", "epoch-00002.safetensors", "epoch-00004.json", "epoch-00004.safetensors"]
+
+
+def names(store: MemoryStore) -> list[str]:
+    return sorted(key.rpartition("/")[2] for key in store.objects)
+
+
+def test_a_failed_upload_leaves_the_others_and_is_cleared_away_later():
+    store = MemoryStore()
+    mine = repository(store)
+    mine.save(1, 0.5, b"one")
+    store.fail_writes = lambda key: OutOfSpaceError("full") if key.endswith(".json") else None
+    with pytest.raises(OutOfSpaceError):
+        mine.save(2, 0.6, b"two")
+    found = repository(store, "r2").newest()
+    assert found is not None
+    assert found[1] == b"one"
+    store.fail_writes = None
+    mine.save(3, 0.7, b"three")
+    assert names(store) == ["epoch-00003.json", "epoch-00003.safetensors"]
+
+
+def test_old_ones_that_cannot_be_removed_do_not_spoil_a_new_one():
+    store = MemoryStore()
+    mine = repository(store)
+    mine.save(1, 0.5, b"one")
+    store.fail_deletes = StoreUnreachableError("no answer")
+    mine.save(2, 0.6, b"two")
+    assert len(names(store)) == 4
+    store.fail_deletes = None
+    mine.save(3, 0.7, b"three")
+    assert names(store) == ["epoch-00003.json", "epoch-00003.safetensors"]
+
+
+def test_an_epoch_that_is_trained_again_is_never_half_of_each():
+    store = MemoryStore()
+    mine = repository(store)
+    mine.save(1, 0.5, b"one")
+    store.fail_writes = lambda key: StoreUnreachableError("gone") if key.endswith(".json") else None
+    with pytest.raises(StoreUnreachableError):
+        mine.save(1, 0.5, b"one, again")
+    assert names(store) == ["epoch-00001.safetensors"]
+    assert repository(store, "r2").newest() is None
 
 
 def test_finds_the_newest_of_any_attempt_and_process():

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from mnist_trainer.errors import ObjectNotFoundError, ObjectTooLargeError
+from mnist_trainer.errors import ObjectNotFoundError, ObjectTooLargeError, TrainerError
 from mnist_trainer.naming import RunPlace, checkpoint_epoch
 from mnist_trainer.store import ObjectStore, S3Address
 
@@ -44,10 +44,18 @@ class CheckpointRepository:
         self._place = place
         self._lineage = lineage
         self._saved: dict[int, float] = {}
+        self._unfinished: set[int] = set()
 
     def save(self, epoch: int, accuracy: float, state: bytes) -> None:
-        """Upload the state after `epoch`, then its manifest. Of this run's others only the best stays."""
+        """Upload the state after `epoch`, then its manifest. Of this run's others only the best stays.
+
+        Raises what the store raises; then there is no checkpoint of this epoch, and the others are untouched.
+        """
         state_address, manifest_address = self._place.checkpoint(epoch)
+        if epoch in self._saved:  # trained again: nobody may find the old manifest beside the new state
+            self._store.delete(manifest_address)
+            del self._saved[epoch]
+        self._unfinished.add(epoch)
         info = self._store.put_bytes(state_address, state)
         manifest = CheckpointManifest(
             lineage=self._lineage,
@@ -61,8 +69,12 @@ class CheckpointRepository:
             created_at=datetime.now(UTC),
         )
         self._store.put_bytes(manifest_address, manifest.model_dump_json(by_alias=True).encode(), "application/json")
+        self._unfinished.discard(epoch)
         self._saved[epoch] = accuracy
-        self._prune()
+        try:
+            self._prune()
+        except TrainerError as error:
+            logger.warning("older checkpoints are not removed yet: %s", error.message)
 
     def newest(self) -> tuple[CheckpointManifest, bytes] | None:
         """The valid checkpoint of most epochs of any attempt and run below the output, if there is one.
@@ -96,10 +108,12 @@ class CheckpointRepository:
         return manifest, state
 
     def _prune(self) -> None:
+        """Remove all but the latest and the best, and what uploads that failed have left."""
         latest, best = max(self._saved), max(self._saved, key=lambda epoch: (self._saved[epoch], epoch))
-        for epoch in [e for e in self._saved if e not in (latest, best)]:
+        for epoch in sorted(self._saved.keys() - {latest, best} | self._unfinished):
             state, manifest = self._place.checkpoint(epoch)
             # The manifest goes first: a state without manifest is no checkpoint, the reverse would be a damaged one.
             self._store.delete(manifest)
             self._store.delete(state)
-            del self._saved[epoch]
+            self._saved.pop(epoch, None)
+            self._unfinished.discard(epoch)

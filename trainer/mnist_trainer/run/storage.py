@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from mnist_trainer.config import RunConfig
-from mnist_trainer.errors import StoreAccessDeniedError
+from mnist_trainer.errors import StoreAccessDeniedError, TrainerError
 from mnist_trainer.kube.client import KubeClient, KubeError
 from mnist_trainer.store import ObjectStore, StoreSettings
 
@@ -20,7 +20,8 @@ class RunStorage:
     """The store, opened with the environment's credentials.
 
     Where there are none (a shared cluster), or they are refused (they were rotated after the pods had started), the
-    Secret that the training names is read through the API.
+    Secret that the training names is read through the API. The store that `use` hands out does so by itself, at any
+    later time and for every thread.
     """
 
     def __init__(self, config: RunConfig, env: Mapping[str, str], client: KubeClient | None) -> None:
@@ -28,37 +29,33 @@ class RunStorage:
         self._env = env
         self._client = client
         self._store: ObjectStore | None = None
-        self._secret_read = False
 
     def use(self, action: Callable[[ObjectStore], T]) -> T:
-        """Run `action` on the store; once more with the Secret's credentials if the first are missing or refused."""
+        """Run `action` on the store, which it may keep."""
+        if self._store is None:
+            self._store = ObjectStore(self._first_settings(), renew=self._renew)
+        return action(self._store)
+
+    def _first_settings(self) -> StoreSettings:
         try:
-            if self._store is None:
-                self._store = self._open(self._env)
-            return action(self._store)
-        except StoreAccessDeniedError as error:
-            fresh = self._read_secret()
+            return self._settings(self._env)
+        except StoreAccessDeniedError:
+            fresh = self._renew(None)
             if fresh is None:
                 raise
-            logger.warning("%s; trying the credentials of Secret %s", error.message, self._secret_name)
-            self._store = self._open({**self._env, **fresh})
-            return action(self._store)
+            return fresh
 
-    def _open(self, env: Mapping[str, str]) -> ObjectStore:
-        return ObjectStore(
-            StoreSettings.from_env(env, endpoint=self._config.storage_endpoint, region=self._config.storage_region)
-        )
-
-    @property
-    def _secret_name(self) -> str | None:
-        return self._config.training.storage_secret if self._config.training else None
-
-    def _read_secret(self) -> dict[str, str] | None:
-        """The Secret's values under the names of environment variables; None without a Secret to read."""
-        if self._client is None or self._config.training is None or self._secret_name is None:
+    def _renew(self, _: StoreSettings | None) -> StoreSettings | None:
+        """What the Secret says now; None without a Secret that can be read and used."""
+        identity = self._config.training
+        if self._client is None or identity is None or identity.storage_secret is None:
             return None
         try:
-            return self._client.read_secret(self._config.training.namespace, self._secret_name)
-        except KubeError as error:
-            logger.warning("the Secret %s cannot be read: %s", self._secret_name, error)
+            values = self._client.read_secret(identity.namespace, identity.storage_secret)
+            return self._settings({**self._env, **values})
+        except (KubeError, TrainerError) as error:
+            logger.warning("the Secret %s is of no use: %s", identity.storage_secret, error)
             return None
+
+    def _settings(self, env: Mapping[str, str]) -> StoreSettings:
+        return StoreSettings.from_env(env, endpoint=self._config.storage_endpoint, region=self._config.storage_region)

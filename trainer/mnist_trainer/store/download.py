@@ -51,7 +51,7 @@ class Download:
 
     def __init__(
         self,
-        client: Minio,
+        client: Callable[[], Minio],
         address: S3Address,
         write: Callable[[bytes], object],
         restart: Callable[[], None],
@@ -91,7 +91,7 @@ class Download:
         from minio.error import S3Error
 
         try:
-            return self._client.get_object(
+            return self._client().get_object(
                 self._address.bucket,
                 self._address.key,
                 offset=self._done,

@@ -12,6 +12,7 @@ from urllib3 import exceptions as http
 
 from mnist_trainer.errors import (
     BucketNotFoundError,
+    CredentialsRefusedError,
     InvalidConfigError,
     ObjectNotFoundError,
     OutOfSpaceError,
@@ -33,6 +34,8 @@ _DENIED = {
     "RequestTimeTooSkewed": "this machine's clock differs too much from the store's",
     "SignatureDoesNotMatch": "the secret key is wrong, check AWS_SECRET_ACCESS_KEY",
 }
+# The credentials themselves are refused, not what they were used for.
+_UNKNOWN = {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "InvalidTokenId", "SignatureDoesNotMatch"}
 _FULL = {
     "XMinioStorageFull",
     "QuotaExceeded",
@@ -93,9 +96,8 @@ class Translator:
         if code in _FULL or status == 507 or "no space left" in said.lower():
             return OutOfSpaceError(f"{self._where} is full ({self._doing}): {said or code}"), False
         if code in _DENIED:
-            return StoreAccessDeniedError(
-                f"{self._where} refuses access ({self._doing}): {_DENIED[code]} [{code}]"
-            ), False
+            kind = CredentialsRefusedError if code in _UNKNOWN else StoreAccessDeniedError
+            return kind(f"{self._where} refuses access ({self._doing}): {_DENIED[code]} [{code}]"), False
         if code in _TRANSIENT_CODES or status in _TRANSIENT_STATUS:
             return self._unreachable(f"it answers {code}: {said}" if said else f"it answers {code}"), True
         if status in (401, 403):

@@ -21,6 +21,8 @@ from mnist_trainer.store.settings import StoreSettings
 if TYPE_CHECKING:
     from minio import Minio
 
+    from mnist_trainer.store.access import Renew
+
 T = TypeVar("T")
 
 _OCTETS = "application/octet-stream"
@@ -34,13 +36,22 @@ class ObjectStore:
     InvalidConfigError (a wrong endpoint, an untrusted certificate).
     """
 
-    def __init__(self, settings: StoreSettings, policy: RetryPolicy | None = None) -> None:
+    def __init__(self, settings: StoreSettings, policy: RetryPolicy | None = None, renew: Renew | None = None) -> None:
+        """`renew` is asked for other credentials when the store refuses those in use (see :class:`Access`)."""
         # Imported here: a third of a second that commands without a store need not spend.
-        from mnist_trainer.store import http
+        from mnist_trainer.store.access import Access
 
-        self.settings = settings
         self.policy = policy or RetryPolicy.from_env()
-        self._client: Minio = http.make_client(settings, self.policy)
+        self._access = Access(settings, self.policy, renew)
+
+    @property
+    def settings(self) -> StoreSettings:
+        """Endpoint and credentials in use."""
+        return self._access.settings
+
+    @property
+    def _client(self) -> Minio:
+        return self._access.client
 
     def __reduce__(self) -> tuple[type[ObjectStore], tuple[StoreSettings, RetryPolicy]]:
         return type(self), (self.settings, self.policy)
@@ -208,7 +219,7 @@ class ObjectStore:
     ) -> ObjectInfo:
         from mnist_trainer.store.download import Download
 
-        download = Download(self._client, address, write, restart, max_bytes, progress)
+        download = Download(lambda: self._client, address, write, restart, max_bytes, progress)
         return self._call(download.attempt, f"reading {address}")
 
     def _call(self, attempt: Callable[[Attempts], T], doing: str) -> T:
@@ -218,7 +229,11 @@ class ObjectStore:
             with http.bounded_by(clock):
                 return attempt(clock)
 
-        return retrying(bounded, self.policy, failures.Translator(f"the object store at {self.settings.where}", doing))
+        def operation() -> T:
+            where = f"the object store at {self.settings.where}"
+            return retrying(bounded, self.policy, failures.Translator(where, doing))
+
+        return self._access.run(operation)
 
 
 class _Digesting:
