@@ -61,22 +61,7 @@ def test_the_table() -> None:
         board.see("MODIFIED", training(epoch=epoch, loss=loss, updatedAt=f"t{epoch}", **figures))
     board.see("ADDED", {**training("other", "Pending"), "status": {"phase": "Pending", "message": "no Secret"}})
     lines = shown(board).splitlines()
-    assert " ".join(lines[1].split()) == (
-        "NAME PHASE EPOCH PROGRESS LOSS CURVE ACCURACY IMAGES/S LEFT WORKERS TRY AGE"
-    )
-        "NAME",
-        "PHASE",
-        "EPOCH",
-        "PROGRESS",
-        "LOSS",
-        "CURVE",
-        "ACCURACY",
-        "IMAGES/S",
-        "LEFT",
-        "WORKERS",
-        "TRY",
-        "AGE",
-    ]
+    assert " ".join(lines[1].split()) == ("NAME PHASE EPOCH PROGRESS LOSS CURVE ACCURACY IMAGES/S LEFT WORKERS TRY AGE")
     row = next(line for line in lines if "Running" in line).split()
     assert row[:3] == ["mnist", "Running", "2/5"]
     assert row[4:] == ["40%", "0.123", "█▁", "97.12%", "8,312", "1m12s", "2/2", "1", "2m5s"]
