@@ -22,6 +22,8 @@ NAMESPACED_RULES: tuple[PolicyRule, ...] = (
     _rule("ray.io", ["rayclusters", "rayjobs"], ["get", "list", "watch", "create", "patch", "delete"]),
     # Only by name: the Secret that a training names, and the one made from it.
     _rule("", ["secrets"], ["get", "create", "patch"]),
+    # By name: the address that a load balancer gave to a head's Service.
+    _rule("", ["services"], ["get"]),
     _rule("", ["serviceaccounts"], ["get", "create", "patch"]),
     _rule("rbac.authorization.k8s.io", ["roles", "rolebindings"], ["get", "create", "patch"]),
     # Tell of phases; read why a child does not come up.

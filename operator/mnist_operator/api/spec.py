@@ -11,13 +11,12 @@ from mnist_operator.api.fields import (
     Annotations,
     ApiModel,
     DnsSubdomain,
-    FreeForm,
-    ResourceList,
     S3Uri,
     cel,
     unchanged,
     validations,
 )
+from mnist_operator.api.groups import HeadSpec, WorkersSpec
 
 
 class ModelName(StrEnum):
@@ -49,14 +48,6 @@ class SubmissionMode(StrEnum):
 
     K8S_JOB = "K8sJob"
     HTTP = "HTTP"
-
-
-class ServiceType(StrEnum):
-    """Type of the head's Service."""
-
-    CLUSTER_IP = "ClusterIP"
-    NODE_PORT = "NodePort"
-    LOAD_BALANCER = "LoadBalancer"
 
 
 class TrainingSpec(ApiModel):
@@ -103,78 +94,6 @@ class TrainingSpec(ApiModel):
         float | None,
         Field(ge=0, le=1, description="Stop early once the test accuracy of an epoch reaches this share (0 to 1)."),
     ] = None
-
-
-class ResourceRequirements(ApiModel):
-    """Compute resources of one container, as Kubernetes has them."""
-
-    requests: Annotated[ResourceList | None, Field(description="What is reserved for the container.")] = None
-    limits: Annotated[
-        ResourceList | None,
-        Field(description="What the container may use at most. Ray takes its CPU and memory figures from here."),
-    ] = None
-
-
-_TEMPLATE = (
-    "A partial pod template (metadata and spec as in a Pod) laid over what the operator makes, merged as Kubernetes "
-    "merges: containers by name, volumes by name, variables by name. The Ray container's name is `{container}`. "
-    "Takes effect at the next attempt."
-)
-
-
-class WorkersSpec(ApiModel):
-    """The training workers: one pod and one Ray Train worker each."""
-
-    model_config = ConfigDict(
-        json_schema_extra=validations(
-            cel(
-                "!has(self.minReplicas) || self.minReplicas <= self.replicas",
-                "minReplicas must not be greater than replicas",
-                field=".minReplicas",
-            ),
-            cel(
-                "!has(self.maxReplicas) || self.maxReplicas >= self.replicas",
-                "maxReplicas must not be less than replicas",
-                field=".maxReplicas",
-            ),
-            cel(
-                "self.gpusPerWorker == oldSelf.gpusPerWorker",
-                "gpusPerWorker cannot be changed; delete this training and create another, or use a new name",
-                field=".gpusPerWorker",
-                reason="FieldValueForbidden",
-            ),
-        )
-    )
-
-    replicas: Annotated[int, Field(ge=1, le=256, description="Number of workers to train with.")] = 2
-    min_replicas: Annotated[
-        int | None, Field(ge=1, le=256, description="Train on with as few workers as this when some are lost.")
-    ] = None
-    max_replicas: Annotated[
-        int | None,
-        Field(ge=1, le=256, description="Take as many workers as this when there is room. Turns on autoscaling."),
-    ] = None
-    gpus_per_worker: Annotated[
-        int, Field(ge=0, le=16, description="GPUs (nvidia.com/gpu) of each worker. 0 trains on the CPU.")
-    ] = 0
-    resources: Annotated[
-        ResourceRequirements | None,
-        Field(description="Resources of each worker's Ray container. Absent: 1 CPU and 3Gi (250m, 1Gi requested)."),
-    ] = None
-    template: Annotated[FreeForm | None, Field(description=_TEMPLATE.format(container="ray-worker"))] = None
-
-
-class HeadSpec(ApiModel):
-    """The Ray head: it coordinates, serves the dashboard and runs the driver. It trains nothing itself."""
-
-    resources: Annotated[
-        ResourceRequirements | None,
-        Field(
-            description="Resources of the head's Ray container. Absent: up to 1 CPU and 3Gi (100m and 1Gi requested)."
-        ),
-    ] = None
-    service_type: Annotated[ServiceType, Field(description="Type of the head's Service.")] = ServiceType.CLUSTER_IP
-    template: Annotated[FreeForm | None, Field(description=_TEMPLATE.format(container="ray-head"))] = None
 
 
 class LocalObjectReference(ApiModel):

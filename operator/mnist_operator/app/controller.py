@@ -45,7 +45,13 @@ class Controller:
         self._state = state
         self._settings = settings
         self._metrics = metrics
-        self._reconciler = Reconciler(api, state, settings.installation(), on_status=metrics.transitions.observe)
+        self._reconciler = Reconciler(
+            api,
+            state,
+            settings.installation(),
+            on_status=metrics.transitions.observe,
+            policy=settings.policy(),
+        )
         self._unknown: frozenset[str] = frozenset()
         self.queue: WorkQueue[Key] = WorkQueue()
         self.ready = asyncio.Event()

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mnist_operator.builders.context import Installation
+from mnist_operator.lifecycle.decision import Policy
 
 
 class Settings(BaseSettings):
@@ -35,6 +36,12 @@ class Settings(BaseSettings):
     """Trainings that have metrics of their own at a time: those that run first, then the newest."""
     metrics_finished_seconds: Annotated[float, Field(ge=0)] = 3600.0
     """Seconds after its end until a training's own metrics go."""
+    credentials_seconds: Annotated[float, Field(gt=0)] = 120.0
+    """Seconds after which the Secret that a running training names is read again, so that a rotation reaches it."""
+    silence_seconds: Annotated[float, Field(ge=1)] = 300.0
+    """Seconds without a report after which a running trainer is called silent; after as many again, as lost."""
+    node_address: str = Installation.node_address
+    """Address of a node that people reach; it stands in the addresses of dashboards on node ports."""
     bind_address: str = "0.0.0.0"
     """Address of the health and metrics port."""
     health_port: Annotated[int, Field(ge=0, le=65535)] = 8081
@@ -57,4 +64,12 @@ class Settings(BaseSettings):
 
     def installation(self) -> Installation:
         """Return what the builders need of these settings."""
-        return Installation(trainer_image=self.trainer_image, trainer_ray_version=self.trainer_ray_version)
+        return Installation(
+            trainer_image=self.trainer_image,
+            trainer_ray_version=self.trainer_ray_version,
+            node_address=self.node_address,
+        )
+
+    def policy(self) -> Policy:
+        """Return what the lifecycle needs of these settings."""
+        return Policy(credentials_refresh=self.credentials_seconds, silent_after=self.silence_seconds)

@@ -17,6 +17,8 @@ class Installation:
     trainer_image: str = "mnist-training/trainer:0.1.0"
     trainer_ray_version: str = "2.60.0"
     """Version of Ray inside `trainer_image`; another `spec.ray.version` needs its own image."""
+    node_address: str = "<node>"
+    """Address of a node that people reach, for dashboards on node ports."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ MANAGED_BY = "mnist-operator"
 LABEL_TRAINING = f"{GROUP}/training"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 ANNOTATION_HASH = f"{GROUP}/spec-hash"
+ANNOTATION_WORKERS = f"{GROUP}/workers"
+ANNOTATION_CREDENTIALS = f"{GROUP}/credentials-version"
 OWNED_SELECTOR = {"app.kubernetes.io/managed-by": MANAGED_BY}
 # The letters of Kubernetes' own generated names: no vowels, so no words.
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"

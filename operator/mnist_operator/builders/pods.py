@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from mnist_operator.api.spec import ResourceRequirements
+from mnist_operator.api.groups import ResourceRequirements
 from mnist_operator.builders.context import Installation, Manifest, Training
+from mnist_operator.builders.groups import Group
 from mnist_operator.builders.metadata import (
     labels,
     service_account_name,
     storage_secret_name,
 )
 from mnist_operator.builders.overlay import overlay
+from mnist_operator.builders.quantity import parse_quantity
 
 HEAD_CONTAINER = "ray-head"
 WORKER_CONTAINER = "ray-worker"
 SUBMITTER_CONTAINER = "submitter"
+DASHBOARD_PORT = 8265
 GPU_RESOURCE = "nvidia.com/gpu"
 
 # Requests that fit a small node; limits that Ray takes its figures from.
@@ -57,22 +60,22 @@ def head_template(training: Training, installation: Installation) -> Manifest:
     )
     container["ports"] = [
         {"name": name, "containerPort": port}
-        for name, port in (("gcs-server", 6379), ("dashboard", 8265), ("client", 10001), ("metrics", 8080))
+        for name, port in (("gcs-server", 6379), ("dashboard", DASHBOARD_PORT), ("client", 10001), ("metrics", 8080))
     ]
     container["envFrom"] = [{"secretRef": {"name": storage_secret_name(training)}}]
     return _template(training, "head", container, head.template, mounts_token=True)
 
 
-def worker_template(training: Training, installation: Installation) -> Manifest:
-    """Return the workers' pod template: one Ray Train worker each."""
-    workers = training.spec.workers
-    resources = _resources(workers.resources, _DEFAULT_WORKER_RESOURCES)
-    if workers.gpus_per_worker:
+def worker_template(training: Training, group: Group, installation: Installation) -> Manifest:
+    """Return the pod template of a group of workers: one Ray Train worker each."""
+    resources = _resources(group.resources, _DEFAULT_WORKER_RESOURCES)
+    if gpus := training.spec.workers.gpus_per_worker:
         for part in ("requests", "limits"):
-            resources[part] = {**resources.get(part, {}), GPU_RESOURCE: workers.gpus_per_worker}
-    container = _container(training, installation, WORKER_CONTAINER, resources, {**_COMMON_ENV, **_WORKER_ENV})
+            resources[part] = {**resources.get(part, {}), GPU_RESOURCE: gpus}
+    env = {**_COMMON_ENV, **_WORKER_ENV, **_threads(resources)}
+    container = _container(training, installation, WORKER_CONTAINER, resources, env)
     container["envFrom"] = [{"secretRef": {"name": storage_secret_name(training)}}]
-    return _template(training, "worker", container, workers.template, mounts_token=False)
+    return _template(training, "worker", container, group.template, mounts_token=False)
 
 
 def submitter_template(training: Training, installation: Installation) -> Manifest:
@@ -120,6 +123,13 @@ def _template(
     ours = labels(training, component)
     template["metadata"]["labels"] = {**template["metadata"].get("labels", {}), **ours}
     return template
+
+
+def _threads(resources: Manifest) -> dict[str, str]:
+    """Ray sees one CPU in each worker's pod; the worker computes on all that it has."""
+    cpus = resources.get("limits", {}).get("cpu", resources.get("requests", {}).get("cpu", 1))
+    threads = int(parse_quantity(cpus))
+    return {"OMP_NUM_THREADS": str(threads)} if threads > 1 else {}
 
 
 def _resources(wish: ResourceRequirements | None, default: Manifest) -> Manifest:

@@ -6,7 +6,15 @@ import shlex
 
 from mnist_operator.api.spec import SubmissionMode
 from mnist_operator.builders.context import Installation, Manifest, Training
-from mnist_operator.builders.metadata import LABEL_ATTEMPT, child, job_name, sealed, storage_secret_name
+from mnist_operator.builders.metadata import (
+    ANNOTATION_CREDENTIALS,
+    ANNOTATION_WORKERS,
+    LABEL_ATTEMPT,
+    child,
+    job_name,
+    sealed,
+    storage_secret_name,
+)
 from mnist_operator.builders.pods import submitter_template
 
 API_VERSION = "ray.io/v1"
@@ -18,6 +26,7 @@ _SUBMISSION_MODES = {SubmissionMode.K8S_JOB: "K8sJobMode", SubmissionMode.HTTP: 
 def entrypoint(training: Training, attempt: int) -> list[str]:
     """Return the trainer's command line. It carries no credentials: those are in the pods' environment."""
     spec = training.spec
+    workers = spec.workers
     flags: dict[str, object] = {
         "--name": training.name,
         "--model": spec.training.model.value,
@@ -27,9 +36,9 @@ def entrypoint(training: Training, attempt: int) -> list[str]:
         "--seed": spec.training.seed,
         "--precision": spec.training.precision.value,
         "--target-accuracy": spec.training.target_accuracy,
-        "--workers": spec.workers.replicas,
-        "--min-workers": spec.workers.min_replicas,
-        "--max-workers": spec.workers.max_replicas,
+        "--workers": workers.total,
+        "--min-workers": workers.least if workers.least < workers.total else None,
+        "--max-workers": workers.most if workers.most > workers.total else None,
         "--gpus-per-worker": spec.workers.gpus_per_worker,
         "--dataset": spec.storage.dataset,
         "--output": training.run_prefix,
@@ -46,10 +55,14 @@ def entrypoint(training: Training, attempt: int) -> list[str]:
     return words
 
 
-def ray_job(training: Training, attempt: int, cluster: str, installation: Installation) -> Manifest:
+def ray_job(
+    training: Training, attempt: int, cluster: str, installation: Installation, credentials: str = ""
+) -> Manifest:
     """Return the RayJob of `attempt` on the RayCluster `cluster`.
 
-    Deadlines, retries and cleaning up are the operator's: KubeRay refuses most of them beside a clusterSelector.
+    Deadlines, retries and cleaning up are the operator's: KubeRay refuses most of them beside a clusterSelector. Its
+    annotations keep what the trainer was started with and what may change under it: the range of its number of workers,
+    and `credentials`, the version of the Secret that the user named.
     """
     mode = training.spec.submission.mode
     spec: Manifest = {
@@ -69,4 +82,10 @@ def ray_job(training: Training, attempt: int, cluster: str, installation: Instal
         spec=spec,
     )
     job["metadata"]["labels"][LABEL_ATTEMPT] = str(attempt)
-    return sealed(job)
+    job = sealed(job)
+    workers = training.spec.workers
+    job["metadata"]["annotations"] |= {
+        ANNOTATION_WORKERS: f"{workers.least}-{workers.most}",
+        ANNOTATION_CREDENTIALS: credentials,
+    }
+    return job

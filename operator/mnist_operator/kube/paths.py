@@ -10,6 +10,7 @@ from mnist_operator.api import names
 
 PLURALS: dict[tuple[str, str], str] = {
     ("v1", "Secret"): "secrets",
+    ("v1", "Service"): "services",
     ("v1", "ServiceAccount"): "serviceaccounts",
     ("rbac.authorization.k8s.io/v1", "Role"): "roles",
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): "rolebindings",

@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mnist_operator.builders.metadata import LABEL_ATTEMPT, LABEL_QUEUE
+from mnist_operator.builders.metadata import (
+    ANNOTATION_CREDENTIALS,
+    ANNOTATION_HASH,
+    ANNOTATION_WORKERS,
+    LABEL_ATTEMPT,
+    LABEL_QUEUE,
+)
+from mnist_operator.builders.quantity import parse_quantity
 
 _GENERATED = re.compile(r"(-(?:head|worker)-)[a-z0-9]{5}\b")
 # Reasons of HeadPodReady while all is well so far; others name what keeps the head from starting.
@@ -47,6 +54,14 @@ class ClusterView:
     ray_version: str = ""
     queue: str | None = None
     """Kueue's queue that admits it, if any."""
+    wish: str = ""
+    """Hash of what it was made from, all but the numbers of workers."""
+    dashboard_port: str | None = None
+    """Port of the dashboard as KubeRay gives it: a node's port where the head's Service has one."""
+    cpus: float | None = None
+    gpus: float | None = None
+    """What all its pods offer to Ray, where KubeRay says so."""
+    autoscaled: bool = False
 
     @property
     def usable(self) -> bool:
@@ -83,6 +98,11 @@ class ClusterView:
             created=metadata.get("creationTimestamp"),
             ray_version=(obj.get("spec") or {}).get("rayVersion") or "",
             queue=(metadata.get("labels") or {}).get(LABEL_QUEUE),
+            wish=(metadata.get("annotations") or {}).get(ANNOTATION_HASH, ""),
+            dashboard_port=(status.get("endpoints") or {}).get("dashboard"),
+            cpus=_amount(status.get("desiredCPU")),
+            gpus=_amount(status.get("desiredGPU")),
+            autoscaled=bool((obj.get("spec") or {}).get("enableInTreeAutoscaling")),
         )
 
 
@@ -104,6 +124,10 @@ class JobView:
     dashboard: str | None
     created: str | None
     ended: str | None
+    workers: tuple[int, int] | None = None
+    """Fewest and most workers that its trainer was told to train with."""
+    credentials: str = ""
+    """Version of the user's Secret when it was made."""
 
     @property
     def succeeded(self) -> bool:
@@ -120,8 +144,12 @@ class JobView:
 
     @property
     def never_ran(self) -> bool:
-        """Whether KubeRay refused the RayJob itself."""
-        return self.deployment_status == "ValidationFailed" or self.reason == "ValidationFailed"
+        """Whether KubeRay refused the RayJob itself, before it gave the job an id.
+
+        One that was changed into something invalid while it ran is called ValidationFailed, too; its job trains on.
+        """
+        refused = self.deployment_status == "ValidationFailed" or self.reason == "ValidationFailed"
+        return refused and not self.job_id
 
     @property
     def finished(self) -> bool:
@@ -158,6 +186,8 @@ class JobView:
             dashboard=status.get("dashboardURL"),
             created=metadata.get("creationTimestamp"),
             ended=status.get("endTime"),
+            workers=_range((metadata.get("annotations") or {}).get(ANNOTATION_WORKERS, "")),
+            credentials=(metadata.get("annotations") or {}).get(ANNOTATION_CREDENTIALS, ""),
         )
 
 
@@ -167,6 +197,18 @@ def controller_uid(metadata: Mapping[str, Any]) -> str | None:
         if reference.get("controller"):
             return str(reference.get("uid"))
     return None
+
+
+def _amount(quantity: Any) -> float | None:
+    try:
+        return None if quantity is None else float(parse_quantity(quantity))
+    except ValueError:
+        return None
+
+
+def _range(text: str) -> tuple[int, int] | None:
+    least, _, most = text.partition("-")
+    return (int(least), int(most)) if least.isdigit() and most.isdigit() else None
 
 
 def _sentence(condition: Mapping[str, Any]) -> str:

@@ -12,6 +12,9 @@ from mnist_operator.api.status import MnistTrainingStatus
 class EnsureSupport:
     """Secret, ServiceAccounts, Role and RoleBinding are as they should be."""
 
+    afresh: bool = False
+    """Look at each of them anew, whatever is remembered: something is wrong, and one of them may be why."""
+
 
 @dataclass(frozen=True)
 class CreateCluster:
@@ -22,9 +25,31 @@ class CreateCluster:
 
 @dataclass(frozen=True)
 class ScaleCluster:
-    """Bring the worker group of the RayCluster `name` to the wished-for size."""
+    """Bring the worker groups of the RayCluster `name` to the wished-for size."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class RestoreCluster:
+    """Put back what somebody else changed in the spec of the RayCluster `name`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class RestoreJob:
+    """Put back what somebody else changed in the spec of the RayJob of `attempt` on the RayCluster `cluster`."""
+
+    attempt: int
+    cluster: str
+
+
+@dataclass(frozen=True)
+class FindAddress:
+    """Ask for the address that a load balancer gave to the head's Service."""
+
+    service: str
 
 
 @dataclass(frozen=True)
@@ -57,7 +82,18 @@ class Explain:
     name: str
 
 
-Action = EnsureSupport | CreateCluster | ScaleCluster | CreateJob | Delete | DeleteTraining | Explain
+Action = (
+    EnsureSupport
+    | CreateCluster
+    | ScaleCluster
+    | RestoreCluster
+    | RestoreJob
+    | FindAddress
+    | CreateJob
+    | Delete
+    | DeleteTraining
+    | Explain
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +115,8 @@ class Decision:
     events: tuple[Event, ...] = ()
     look_again: float | None = None
     """Seconds after which time alone may change the outcome."""
+    verify: bool = False
+    """Decided from silence: to be decided again from the API's own answer before anything is done."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +131,12 @@ class Policy:
     retry_base: float = 10.0
     retry_cap: float = 360.0
     missing_secret_poll: float = 5.0
+    credentials_refresh: float = 120.0
+    """How often the user's Secret is read again while a training runs."""
+    silent_after: float = 300.0
+    """A trainer without a report for this long is called silent; after as long again it counts as lost."""
+    address_poll: float = 10.0
+    """How often a head's Service is asked for the address of its load balancer."""
 
 
 DEFAULT_POLICY = Policy()
@@ -107,6 +151,9 @@ __all__ = [
     "EnsureSupport",
     "Event",
     "Explain",
+    "FindAddress",
     "Policy",
+    "RestoreCluster",
+    "RestoreJob",
     "ScaleCluster",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -11,9 +12,13 @@ from mnist_operator.api.status import LastFailure, MnistTrainingStatus, Phase, R
 from mnist_operator.builders.context import Training
 from mnist_operator.lifecycle.children import ClusterView, JobView
 from mnist_operator.lifecycle.clock import parse_time, seconds
+from mnist_operator.lifecycle.conditions import ConditionType
 from mnist_operator.lifecycle.decision import DEFAULT_POLICY, Policy
 
 SUSPENDING = "Suspending"
+TRAINER_SILENT = "TrainerSilent"
+JOB_RUNNING = ConditionType.JOB_RUNNING.value
+_BEFORE_WORKERS = frozenset({"Starting", "LoadingData"})
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,14 @@ class Observed:
     obstacle: Obstacle | None = None
     explanation: str | None = None
     """What a child's events say about why it does not come up."""
+    credentials_version: str = ""
+    """Version of the Secret that the user named."""
+    wished_cluster: Callable[[], str] = lambda: ""
+    """Hash of the cluster that the spec asks for now; worked out only where it is needed."""
+    balancer: str | None = None
+    """Address that a load balancer gave to the head's Service."""
+    node_address: str = "<node>"
+    """What stands for a node in the address of a node port."""
     policy: Policy = DEFAULT_POLICY
 
 
@@ -119,6 +132,50 @@ class Facts:
         return self.report is not None and self.report.state == "Succeeded" and self.report.result is not None
 
     @property
+    def credentials_rotated(self) -> bool:
+        """Whether the user's Secret has changed since the job of this attempt was made."""
+        before = self.job.credentials if self.job is not None else ""
+        return bool(before and self.observed.credentials_version) and before != self.observed.credentials_version
+
+    @property
+    def last_sign(self) -> str | None:
+        """When a trainer that is said to run was last heard of: its report, or the start of its job."""
+        job = self.job
+        if job is None or job.finished or job.closing or not (job.running or self.status.phase is Phase.RUNNING):
+            return None
+        signs = [self.report.updated_at if self.report else None, job.ray_start_time]
+        known = [(moment, sign) for sign in signs if (moment := parse_time(sign)) is not None]
+        return max(known)[1] if known else self._since(JOB_RUNNING)
+
+    @property
+    def silence(self) -> float:
+        """Seconds since a trainer that is said to run was last heard of."""
+        return self.age(self.last_sign)
+
+    @property
+    def silent(self) -> bool:
+        """Whether a trainer that is said to run has not been heard of for long."""
+        return self.silence >= self.policy.silent_after
+
+    @property
+    def trainer_lost(self) -> bool:
+        """Whether it stayed silent for as long again after we had said so: a jump of the clock alone is no loss."""
+        told = next((item for item in self.status.conditions if item.type == JOB_RUNNING), None)
+        if told is None or told.reason != TRAINER_SILENT or self.shared:
+            return False
+        return self.silent and self.age(told.last_transition_time) >= self.policy.silent_after
+
+    def _since(self, condition: str) -> str | None:
+        return next((item.last_transition_time for item in self.status.conditions if item.type == condition), None)
+
+    @property
+    def waits_for_workers(self) -> bool:
+        """Whether the trainer runs and has no workers: the first ones are long in coming, or all were lost."""
+        if self.job is None or self.age(self.job.ray_start_time) < self.policy.explain_after:
+            return False
+        return self.report is not None and (self.report.workers == 0 or self.report.state in _BEFORE_WORKERS)
+
+    @property
     def next_attempt_at(self) -> datetime | None:
         """When the next attempt may start."""
         return parse_time(self.status.next_attempt_time)
@@ -156,12 +213,29 @@ class Facts:
         """Why the cluster that the user named cannot serve this training."""
         cluster = self.cluster
         wanted = self.spec.ray.version
-        if not self.shared or cluster is None or cluster.ray_version in {"", wanted}:
+        if not self.shared or cluster is None:
             return None
-        return (
-            f"RayCluster {cluster.name} runs Ray {cluster.ray_version}, and spec.ray.version is {wanted}: "
-            "use a cluster of that version, or set spec.ray.version and spec.ray.image to match"
-        )
+        if cluster.ray_version not in {"", wanted}:
+            return (
+                f"RayCluster {cluster.name} runs Ray {cluster.ray_version}, and spec.ray.version is {wanted}: "
+                "use a cluster of that version, or set spec.ray.version and spec.ray.image to match"
+            )
+        workers = self.spec.workers
+        for what, each, offered in (("CPUs", 1, cluster.cpus), ("GPUs", workers.gpus_per_worker, cluster.gpus or 0.0)):
+            if offered is not None and offered < each * workers.least and not cluster.autoscaled:
+                return (
+                    f"RayCluster {cluster.name} has {offered:g} {what} in all, and {workers.least} workers need "
+                    f"{each * workers.least}: make it larger, or ask for fewer workers"
+                )
+        return None
+
+    @property
+    def cluster_outdated(self) -> bool:
+        """Whether the own cluster was made from a spec that has changed since, in more than numbers of workers."""
+        cluster = self.cluster
+        if self.shared or cluster is None or not cluster.wish:
+            return False
+        return cluster.wish != self.observed.wished_cluster()
 
     @property
     def cluster_was_seen(self) -> bool:
@@ -173,7 +247,11 @@ class Facts:
         """Whether the cluster that this attempt needs is gone, going or suspended by somebody else."""
         if self.cluster is None:
             return self.cluster_was_seen
-        return self.cluster.deleting or (self.job is not None and self.cluster.suspended)
+        if self.cluster.deleting:
+            return True
+        # Kueue suspends what it holds back, and others may suspend what is theirs.
+        may_wait = self.job is None and (self.shared or self.cluster.queue is not None)
+        return self.cluster.suspended and not may_wait
 
     # --- the job -----------------------------------------------------------------------------------------------
 
@@ -193,6 +271,15 @@ class Facts:
         if self.job is not None:
             return self.job.deleting
         return self.status.ray_job is not None and self.status.ray_job.name is not None
+
+    @property
+    def rescaled(self) -> bool:
+        """Whether the wished-for number of workers is outside of what the trainer was told."""
+        job = self.job
+        if job is None or job.workers is None or job.closing:
+            return False
+        least, most = job.workers
+        return not least <= self.spec.workers.total <= most
 
     @property
     def unended_jobs(self) -> tuple[JobView, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from mnist_operator.api.groups import ServiceType
 from mnist_operator.api.status import (
     Condition,
     LastFailure,
@@ -13,6 +14,8 @@ from mnist_operator.api.status import (
     RayJobStatus,
 )
 from mnist_operator.builders.metadata import cluster_name
+from mnist_operator.builders.pods import DASHBOARD_PORT
+from mnist_operator.lifecycle.children import ClusterView
 from mnist_operator.lifecycle.clock import seconds, timestamp
 from mnist_operator.lifecycle.conditions import ConditionType, with_condition
 from mnist_operator.lifecycle.decision import Action, Decision, Event
@@ -32,8 +35,10 @@ _WARNINGS = frozenset(
         "KubeRayMissing",
         "KubeRayTooOld",
         "Retrying",
+        "Preempted",
         "ClusterStuck",
-        "JobStuck",
+        "NamespaceTerminating",
+        "TrainerSilent",
     }
 )
 
@@ -48,6 +53,7 @@ def to(
     conditions: dict[ConditionType, tuple[bool | None, str, str]] | None = None,
     actions: tuple[Action, ...] = (),
     look_again: float | None = None,
+    verify: bool = False,
     events: tuple[Event, ...] = (),
     **fields: Any,
 ) -> Decision:
@@ -71,7 +77,7 @@ def to(
         events = (*events, Event(reason, message, warning=warning))
     deadline = None if phase in {Phase.SUCCEEDED, Phase.FAILED, Phase.SUSPENDED} else facts.until(facts.deadline)
     times = [moment for moment in (look_again, deadline) if moment is not None]
-    return Decision(transition, status_after, actions, events, min(times) if times else None)
+    return Decision(transition, status_after, actions, events, min(times) if times else None, verify)
 
 
 def unchanged(facts: Facts, transition: str, *actions: Action, look_again: float | None = None) -> Decision:
@@ -124,7 +130,6 @@ def fail_attempt(
     *,
     retryable: bool,
     log_tail: str | None = None,
-    counts: bool = True,
 ) -> Decision:
     """Note that the current attempt failed, and either plan the next one or give up.
 
@@ -135,21 +140,14 @@ def fail_attempt(
         message: a sentence.
         retryable: whether another attempt may succeed.
         log_tail: the last lines of the job's log, redacted.
-        counts: whether the failure counts against backoffLimit.
     """
-    failures = (facts.status.failures or 0) + (1 if counts else 0)
+    failures = (facts.status.failures or 0) + 1
     limit = facts.spec.run_policy.backoff_limit
-    failure = LastFailure(
-        attempt=max(1, facts.attempt),
-        reason=reason,
-        message=message[:1024],
-        time=timestamp(facts.now),
-        log_tail=log_tail,
-    )
+    failure = _end_of_attempt(facts, reason, message, log_tail)
     if not retryable or failures > limit:
         given_up = "" if not retryable or limit == 0 else f" (gave up after {failures} failed attempts)"
         return fail(facts, transition, reason, f"{message}{given_up}", failures=failures, last_failure=failure)
-    delay = retry_delay(facts, max(1, failures))
+    delay = retry_delay(facts, failures)
     return to(
         facts,
         transition,
@@ -162,6 +160,32 @@ def fail_attempt(
         failures=failures,
         last_failure=failure,
         next_attempt_time=timestamp(facts.now + seconds(delay)),
+    )
+
+
+def start_over(facts: Facts, transition: str, reason: str, message: str, *, delay: float = 0.0) -> Decision:
+    """End the current attempt for a cause outside of it; the next one does not count against backoffLimit."""
+    message = f"{message} The training goes on from its last checkpoint in attempt {facts.attempt + 1}."
+    return to(
+        facts,
+        transition,
+        Phase.PENDING,
+        reason,
+        message,
+        conditions={ConditionType.JOB_RUNNING: (False, reason, message)},
+        look_again=max(0.1, delay),
+        last_failure=_end_of_attempt(facts, reason, message, None),
+        next_attempt_time=timestamp(facts.now + seconds(delay)),
+    )
+
+
+def _end_of_attempt(facts: Facts, reason: str, message: str, log_tail: str | None) -> LastFailure:
+    return LastFailure(
+        attempt=max(1, facts.attempt),
+        reason=reason,
+        message=message[:1024],
+        time=timestamp(facts.now),
+        log_tail=log_tail,
     )
 
 
@@ -226,21 +250,30 @@ def cluster_fields(facts: Facts) -> dict[str, Any]:
     cluster = facts.cluster
     if cluster is None:
         return {}
-    wanted = cluster.wanted_workers or facts.spec.workers.replicas
-    dashboard = facts.cluster_status.dashboard
-    if facts.job is not None and facts.job.dashboard:
-        dashboard = f"http://{facts.job.dashboard}"
-    elif cluster.head_service and dashboard is None:
-        dashboard = f"http://{cluster.head_service}.{facts.training.namespace}.svc:8265"
+    wanted = cluster.wanted_workers or facts.spec.workers.total
     return {
         "ray_cluster": RayClusterStatus(
             name=cluster.name,
             state=cluster.state or None,
             workers=f"{cluster.ready_workers}/{wanted}",
             head_pod=cluster.head_pod or facts.cluster_status.head_pod,
-            dashboard=dashboard,
+            dashboard=_dashboard(facts, cluster),
         )
     }
+
+
+def _dashboard(facts: Facts, cluster: ClusterView) -> str | None:
+    """Where people find the dashboard: outside of the cluster where the head's Service leads there."""
+    port, outside = cluster.dashboard_port, None if facts.shared else facts.spec.head.service_type
+    if outside is ServiceType.LOAD_BALANCER and facts.observed.balancer:
+        return f"http://{facts.observed.balancer}:{DASHBOARD_PORT}"
+    if outside is ServiceType.NODE_PORT and port and port != str(DASHBOARD_PORT):
+        return f"http://{facts.observed.node_address}:{port}"
+    if facts.job is not None and facts.job.dashboard:
+        return f"http://{facts.job.dashboard}"
+    if cluster.head_service and facts.cluster_status.dashboard is None:
+        return f"http://{cluster.head_service}.{facts.training.namespace}.svc:{DASHBOARD_PORT}"
+    return facts.cluster_status.dashboard
 
 
 def job_fields(facts: Facts) -> dict[str, Any]:

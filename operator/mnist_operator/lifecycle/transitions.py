@@ -67,8 +67,9 @@ TRANSITIONS: tuple[Transition, ...] = (
     # Between attempts
     Transition(
         "AttemptEnding",
-        "the attempt failed, and its job is followed yet or its process is not proven dead",
-        lambda f: f.failure is not None and (bool(f.unended_jobs) or not f.proven_dead),
+        "the attempt failed, and its job is followed yet, its process is not proven dead, "
+        "or its cluster is not what the spec asks for now",
+        lambda f: f.failure is not None and (bool(f.unended_jobs) or not f.proven_dead or f.cluster_outdated),
         retry.end_attempt,
     ),
     Transition(
@@ -113,6 +114,24 @@ TRANSITIONS: tuple[Transition, ...] = (
         "the RayCluster of this attempt is gone, going or suspended by somebody else",
         lambda f: f.cluster_lost,
         job.lose_cluster,
+    ),
+    Transition(
+        "Rescaled",
+        "spec.workers asks for a number of workers outside of what the job's trainer was told",
+        lambda f: f.rescaled,
+        job.rescale,
+    ),
+    Transition(
+        "TrainerLost",
+        "the job is said to run on an own cluster, and its trainer stayed silent after we had said so",
+        lambda f: f.trainer_lost,
+        job.lose_trainer,
+    ),
+    Transition(
+        "TrainerSilent",
+        "the job is said to run, and its trainer has not reported for long",
+        lambda f: f.silent,
+        job.say_silent,
     ),
     Transition("Running", "the job runs", lambda f: f.job is not None and f.job.running, job.run),
     Transition(

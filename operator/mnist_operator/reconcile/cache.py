@@ -49,7 +49,8 @@ class ObjectCache:
         if before is not None and same and _version(metadata) <= _version(before["metadata"]):
             return False
         self._forget(key)
-        self._objects[key] = self._projected(obj)
+        unchanged = same and metadata.get("generation") is not None and _generation(before) == metadata["generation"]
+        self._objects[key] = self._projected(obj, before["spec"] if before is not None and unchanged else None)
         if (value := self._label_of(self._objects[key])) is not None:
             self._labelled[key[0], value].add(key)
         return True
@@ -95,10 +96,16 @@ class ObjectCache:
             return None
         return (obj["metadata"].get("labels") or {}).get(self._index_label)
 
-    def _projected(self, obj: Mapping[str, Any]) -> Object:
+    def _projected(self, obj: Mapping[str, Any], spec: Object | None = None) -> Object:
+        """Return what is kept of `obj`; `spec` is the projection of the same generation, if there is one."""
         metadata = {field: obj["metadata"][field] for field in _KEPT_METADATA if field in obj["metadata"]}
         metadata.setdefault("uid", "")
-        return {"metadata": metadata, "spec": self._project(obj.get("spec") or {}), "status": obj.get("status") or {}}
+        spec = self._project(obj.get("spec") or {}) if spec is None else spec
+        return {"metadata": metadata, "spec": spec, "status": obj.get("status") or {}}
+
+
+def _generation(obj: Object | None) -> Any:
+    return obj["metadata"].get("generation") if obj is not None else None
 
 
 def _version(metadata: Mapping[str, Any]) -> int:

@@ -11,6 +11,7 @@ from mnist_operator.kube.client import ApiError, KubeApi
 from mnist_operator.kube.paths import path_of
 from mnist_operator.lifecycle.children import controller_uid
 from mnist_operator.lifecycle.facts import Obstacle
+from mnist_operator.reconcile.drift import lacks
 
 Object = dict[str, Any]
 _RAY_GROUP = "ray.io/"
@@ -29,11 +30,12 @@ class Children:
 
     def __init__(self, api: KubeApi) -> None:
         self._api = api
-        self._ensured: dict[str, dict[tuple[str, str], str]] = {}
+        self._ensured: dict[str, dict[tuple[str, str], str | None]] = {}
 
     def forget(self, uid: str) -> None:
-        """Drop what is known about a training's children, so that they are looked at anew."""
-        self._ensured.pop(uid, None)
+        """Look at a training's children anew; those that were there are asked for before they are made."""
+        if uid in self._ensured:
+            self._ensured[uid] = dict.fromkeys(self._ensured[uid])
 
     async def ensure(self, training: Training, manifest: Object) -> None:
         """Create a child, or bring ours to the wished-for content when its hash differs.
@@ -47,9 +49,11 @@ class Children:
         wished = manifest["metadata"]["annotations"][ANNOTATION_HASH]
         if known.get(key) == wished:
             return
-        live = await self.create(training, manifest)
-        if (live["metadata"].get("annotations") or {}).get(ANNOTATION_HASH) != wished:
-            await self._update(manifest)
+        live = await self._find(training, manifest) if key in known else None
+        if live is None:
+            live = await self.create(training, manifest)
+        if (live["metadata"].get("annotations") or {}).get(ANNOTATION_HASH) != wished or _changed(manifest, live):
+            await self._update(manifest, live)
         known[key] = wished
 
     async def create(self, training: Training, manifest: Object) -> Object:
@@ -66,20 +70,43 @@ class Children:
         except ApiError as error:
             if not error.already_exists:
                 raise_obstacle(error, manifest)
-        live = await self._api.get(path_of(manifest))
+        live = await self._find(training, manifest)
+        if live is None:  # deleted in this moment
+            raise ObstructedError(Obstacle("WaitingForDeletion", f"{manifest['kind']} is being deleted"))
+        return live
+
+    async def _find(self, training: Training, manifest: Object) -> Object | None:
+        """Return our child, or None when there is no object of that name."""
+        try:
+            live = await self._api.get(path_of(manifest))
+        except ApiError as error:
+            if error.not_found:
+                return None
+            raise
         if controller_uid(live["metadata"]) == training.uid:
             return live
         raise ObstructedError(_foreign(training, manifest, live))
 
-    async def _update(self, manifest: Object) -> None:
+    async def _update(self, manifest: Object, live: Object) -> None:
         """Replace what we wish for; a merge patch leaves what others added to metadata alone."""
-        content = {key: value for key, value in manifest.items() if key not in {"apiVersion", "kind", "metadata"}}
+        content = _content(manifest)
+        if "data" in content:
+            content["data"] = {**dict.fromkeys(live.get("data") or {}), **content["data"]}
         metadata = {key: manifest["metadata"][key] for key in ("labels", "annotations")}
         content.pop("roleRef", None)  # immutable, and a function of the name
         try:
             await self._api.patch(path_of(manifest), {"metadata": metadata, **content})
         except ApiError as error:
             raise_obstacle(error, manifest)
+
+
+def _content(manifest: Object) -> Object:
+    return {key: value for key, value in manifest.items() if key not in {"apiVersion", "kind", "metadata"}}
+
+
+def _changed(manifest: Object, live: Object) -> bool:
+    """Whether somebody changed what the hash in the annotations still promises."""
+    return lacks(_content(manifest), live) or set(live.get("data") or {}) != set(manifest.get("data") or {})
 
 
 def _foreign(training: Training, manifest: Object, live: Object) -> Obstacle:
@@ -103,7 +130,8 @@ def raise_obstacle(error: ApiError, manifest: Object) -> None:
     what = f"{manifest['kind']} {manifest['metadata']['name']}"
     if error.status == 403:
         if "exceeded quota" in error.message:
-            raise ObstructedError(Obstacle("QuotaExceeded", error.message)) from error
+            message = f"The namespace's quota has no room: {error.message}. It is tried again"
+            raise ObstructedError(Obstacle("QuotaExceeded", message)) from error
         if "being terminated" in error.message:
             raise ObstructedError(Obstacle("NamespaceTerminating", error.message)) from error
         raise ObstructedError(Obstacle("Forbidden", f"{what}: {error.message}")) from error

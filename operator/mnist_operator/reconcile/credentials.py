@@ -20,6 +20,8 @@ class SourceSecret:
     data: dict[str, str] | None
     problem: Obstacle | None
     read_at: float
+    version: str = ""
+    """Changes with the Secret's content; tells nothing of it."""
 
     def __repr__(self) -> str:
         return f"SourceSecret(problem={self.problem!r})"
@@ -34,14 +36,19 @@ class SourceSecrets:
         self._clock = clock
         self._found: dict[str, SourceSecret] = {}
 
-    async def read(self, training: Training) -> SourceSecret:
+    async def read(self, training: Training, *, doubted: bool = False) -> SourceSecret:
         """Return the Secret that `training` names, from memory while it is fresh and all right.
+
+        Args:
+            training: the training.
+            doubted: the store has refused these credentials, so they are read anew if they are more than a second old.
 
         Raises:
             ApiError: when the API server cannot be asked.
         """
         known = self._found.get(training.uid)
-        if known is not None and known.problem is None and self._clock() - known.read_at < self._fresh_for:
+        fresh_for = min(1.0, self._fresh_for) if doubted else self._fresh_for
+        if known is not None and known.problem is None and self._clock() - known.read_at < fresh_for:
             return known
         found = await self._read(training)
         self._found[training.uid] = found
@@ -72,4 +79,6 @@ class SourceSecrets:
         if problems := credential_problems(data):
             problem = Obstacle("SecretInvalid", f"Secret {training.namespace}/{name}: {', '.join(problems)}")
             return SourceSecret(None, problem, self._clock())
-        return SourceSecret(data, None, self._clock())
+        metadata = secret["metadata"]
+        version = f"{metadata.get('uid', '')}/{metadata.get('resourceVersion', '')}"
+        return SourceSecret(data, None, self._clock(), version)

@@ -11,6 +11,7 @@ from typing import Any
 from mnist_operator.api import names
 from mnist_operator.builders import identity, raycluster, rayjob
 from mnist_operator.builders.context import Installation, Training
+from mnist_operator.builders.metadata import job_name
 from mnist_operator.builders.storage import storage_secret
 from mnist_operator.kube.client import JSON_PATCH, ApiError, KubeApi
 from mnist_operator.kube.paths import collection_path, object_path
@@ -23,10 +24,16 @@ from mnist_operator.lifecycle.decision import (
     DeleteTraining,
     EnsureSupport,
     Explain,
+    FindAddress,
+    RestoreCluster,
+    RestoreJob,
     ScaleCluster,
 )
+from mnist_operator.reconcile.addresses import BalancerAddresses
 from mnist_operator.reconcile.children import Children
 from mnist_operator.reconcile.credentials import SourceSecret
+from mnist_operator.reconcile.recorder import EventRecorder
+from mnist_operator.reconcile.restorer import Restorer
 from mnist_operator.reconcile.state import HEAD_ACCOUNT, ClusterState
 
 Object = dict[str, Any]
@@ -47,6 +54,7 @@ class Executor:
         api: KubeApi,
         state: ClusterState,
         installation: Installation,
+        recorder: EventRecorder,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api = api
@@ -54,6 +62,8 @@ class Executor:
         self._installation = installation
         self._clock = clock
         self._children = Children(api)
+        self._restorer = Restorer(api, state, recorder, clock)
+        self.addresses = BalancerAddresses(api, clock)
         self._explanations: dict[tuple[str, str, str], _Explanation] = {}
 
     def forget(self, uid: str) -> None:
@@ -79,13 +89,30 @@ class Executor:
 
     async def _one(self, training: Training, action: Action, source: SourceSecret | None) -> bool:
         match action:
-            case EnsureSupport():
+            case EnsureSupport(afresh):
+                if afresh:
+                    self._children.forget(training.uid)
                 await self._ensure_support(training, source)
                 return False
             case CreateCluster(name):
                 return await self._create(training, raycluster.ray_cluster(training, name, self._installation))
             case CreateJob(attempt, cluster):
-                return await self._create(training, rayjob.ray_job(training, attempt, cluster, self._installation))
+                version = source.version if source is not None else ""
+                job = rayjob.ray_job(training, attempt, cluster, self._installation, version)
+                return await self._create(training, job)
+            case RestoreCluster(name):
+                return await self._restorer.restore(
+                    training, "RayCluster", name, lambda: raycluster.ray_cluster(training, name, self._installation)
+                )
+            case RestoreJob(attempt, cluster):
+                return await self._restorer.restore(
+                    training,
+                    "RayJob",
+                    job_name(training.name, attempt),
+                    lambda: rayjob.ray_job(training, attempt, cluster, self._installation),
+                )
+            case FindAddress(service):
+                return await self.addresses.find(training.namespace, service)
             case ScaleCluster(name):
                 return await self._scale(training, name)
             case Delete(kind, name, uid):
@@ -120,7 +147,9 @@ class Executor:
 
     async def _create(self, training: Training, manifest: Object) -> bool:
         live = await self._children.create(training, manifest)
-        return self._state.cache(manifest["kind"]).put(live)
+        changed = self._state.cache(manifest["kind"]).put(live)
+        self._restorer.made(live)
+        return changed
 
     async def _scale(self, training: Training, name: str) -> bool:
         live = self._state.clusters.get(training.namespace, name)

@@ -9,11 +9,13 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from mnist_operator.api import names
+from mnist_operator.api.groups import ServiceType
 from mnist_operator.api.status import MnistTrainingStatus, Phase
 from mnist_operator.builders.context import Installation, Training
 from mnist_operator.kube.client import ApiError, KubeApi
 from mnist_operator.kube.paths import object_path
 from mnist_operator.lifecycle import Decision, decide
+from mnist_operator.lifecycle.decision import DEFAULT_POLICY, Policy
 from mnist_operator.lifecycle.facts import Obstacle
 from mnist_operator.reconcile.cache import Key
 from mnist_operator.reconcile.children import ObstructedError
@@ -44,15 +46,17 @@ class Reconciler:
         installation: Installation,
         clock: Clock = utc_now,
         on_status: StatusObserver = lambda before, after, now: None,
+        policy: Policy = DEFAULT_POLICY,
     ) -> None:
         self._api = api
         self._state = state
         self._installation = installation
         self._clock = clock
         self._on_status = on_status
-        self._secrets = SourceSecrets(api)
-        self._executor = Executor(api, state, installation)
+        self._policy = policy
+        self._secrets = SourceSecrets(api, policy.credentials_refresh)
         self._recorder = EventRecorder(api)
+        self._executor = Executor(api, state, installation, self._recorder)
 
     def recheck(self, uid: str) -> None:
         """Drop what is remembered about a training, so that the next reconcile looks at everything anew."""
@@ -67,6 +71,7 @@ class Reconciler:
             ApiError: when the API server cannot be asked.
         """
         obstacle: Obstacle | None = None
+        verified = False
         for _ in range(_MAX_STEPS):
             obj = self._state.trainings.get(*key)
             if obj is None:
@@ -79,6 +84,10 @@ class Reconciler:
             source = await self._credentials(training, obj)
             await self._confirm_absences(training, obj)
             decision = self._decide(obj, training, source, obstacle)
+            if decision.verify and not verified:
+                verified = True
+                await self._refresh(key, object_path(names.API_VERSION, names.KIND, *key), training.uid)
+                continue
             progress = False
             if obstacle is None:
                 try:
@@ -110,6 +119,9 @@ class Reconciler:
             credentials=source.problem if source is not None else None,
             obstacle=obstacle,
             explanation=self._executor.explanation(training.namespace, *child),
+            credentials_version=source.version if source is not None else "",
+            balancer=self._executor.addresses.known(training.namespace, _head_service(training, obj, self._state)),
+            policy=self._policy,
         )
         decision = decide(observed)
         logger.debug("%s/%s: %s", training.namespace, training.name, decision.transition)
@@ -122,7 +134,8 @@ class Reconciler:
             return None
         if training.spec.run_policy.suspend:
             return None
-        return await self._secrets.read(training)
+        failure = ((obj.get("status") or {}).get("training") or {}).get("failure") or {}
+        return await self._secrets.read(training, doubted=failure.get("reason") == "StoreAccessDenied")
 
     async def _confirm_absences(self, training: Training, obj: Object) -> None:
         """Ask the API itself before a child counts as lost: a cache may lag behind, or still be filling."""
@@ -183,6 +196,14 @@ class Reconciler:
             if not error.not_found:
                 raise
             self._state.trainings.remove(*key, uid)
+
+
+def _head_service(training: Training, obj: Object, state: ClusterState) -> str | None:
+    if training.spec.head.service_type is not ServiceType.LOAD_BALANCER:
+        return None
+    name = ((obj.get("status") or {}).get("rayCluster") or {}).get("name")
+    cluster = state.clusters.get(training.namespace, name) if name else None
+    return ((cluster or {}).get("status", {}).get("head") or {}).get("serviceName")
 
 
 def _only_acts(obj: Object, decision: Decision) -> bool:

@@ -11,10 +11,13 @@ from mnist_operator.api.spec import MnistTrainingSpec
 from mnist_operator.api.status import MnistTrainingStatus
 from mnist_operator.builders.checks import spec_problems
 from mnist_operator.builders.context import Installation, Training
-from mnist_operator.builders.metadata import LABEL_TRAINING
+from mnist_operator.builders.metadata import ANNOTATION_HASH, LABEL_TRAINING
+from mnist_operator.builders.raycluster import ray_cluster
 from mnist_operator.lifecycle.children import ClusterView, JobView
+from mnist_operator.lifecycle.decision import DEFAULT_POLICY, Policy
 from mnist_operator.lifecycle.facts import Observed, Obstacle
 from mnist_operator.reconcile.cache import ObjectCache
+from mnist_operator.reconcile.drift import spec_digest
 from mnist_operator.reconcile.requested import REQUESTED, requested
 
 Object = dict[str, Any]
@@ -28,6 +31,8 @@ def utc_now() -> datetime:
 
 HEAD_ACCOUNT = "headServiceAccount"
 """In a cached RayCluster's spec: the ServiceAccount of its head."""
+DIGEST = "digest"
+"""In a cached RayCluster's or RayJob's spec: what shows that somebody changed it."""
 
 
 def _without_templates(spec: Object) -> Object:
@@ -40,10 +45,16 @@ def _without_templates(spec: Object) -> Object:
     return {
         "suspend": spec.get("suspend", False),
         "rayVersion": spec.get("rayVersion"),
+        "enableInTreeAutoscaling": spec.get("enableInTreeAutoscaling", False),
         HEAD_ACCOUNT: head.get("serviceAccountName") or "default",
+        DIGEST: spec_digest(spec),
         REQUESTED: requested(spec),
         "workerGroupSpecs": groups,
     }
+
+
+def _digest_alone(spec: Object) -> Object:
+    return {DIGEST: spec_digest(spec)}
 
 
 @dataclass
@@ -52,7 +63,7 @@ class ClusterState:
 
     trainings: ObjectCache = field(default_factory=ObjectCache)
     clusters: ObjectCache = field(default_factory=lambda: ObjectCache(_without_templates, LABEL_TRAINING))
-    jobs: ObjectCache = field(default_factory=lambda: ObjectCache(lambda spec: {}, LABEL_TRAINING))
+    jobs: ObjectCache = field(default_factory=lambda: ObjectCache(_digest_alone, LABEL_TRAINING))
 
     def cache(self, kind: str) -> ObjectCache:
         """Return the cache of a kind."""
@@ -86,6 +97,9 @@ def observe(
     credentials: Obstacle | None = None,
     obstacle: Obstacle | None = None,
     explanation: str | None = None,
+    credentials_version: str = "",
+    balancer: str | None = None,
+    policy: Policy = DEFAULT_POLICY,
 ) -> Observed:
     """Put together one look at a training."""
     clusters = state.clusters.labelled(training.namespace, training.name)
@@ -103,4 +117,9 @@ def observe(
         jobs=tuple(JobView.of(item) for item in state.jobs.labelled(training.namespace, training.name)),
         obstacle=obstacle,
         explanation=explanation,
+        credentials_version=credentials_version,
+        wished_cluster=lambda: ray_cluster(training, "", installation)["metadata"]["annotations"][ANNOTATION_HASH],
+        balancer=balancer,
+        node_address=installation.node_address,
+        policy=policy,
     )

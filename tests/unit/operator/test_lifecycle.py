@@ -412,7 +412,7 @@ def test_preemption_by_kueue_costs_no_attempt_of_the_limit() -> None:
     world.run_until_training()
     world.clusters[0].queue, world.clusters[0].suspended = "team", True
     world.reconcile()
-    assert world.status.reason == "Retrying"
+    assert world.status.reason == "Preempted"
     assert world.status.failures == 0
     for _ in range(3):
         world.deletions_complete()

@@ -26,7 +26,11 @@ class Life(RuleBasedStateMachine):
     @initialize(limit=st.integers(0, 3), cleanup=st.sampled_from(["OnFinish", "OnSuccess"]))
     def begin(self, limit: int, cleanup: str) -> None:
         self.policy: dict[str, Any] = {"backoffLimit": limit, "clusterCleanup": cleanup}
-        self.world.spec = {"runPolicy": self.policy}
+        self.workers: dict[str, Any] = {}
+        self.ask(suspend=False)
+
+    def ask(self, *, suspend: bool) -> None:
+        self.world.spec = {"runPolicy": {**self.policy, "suspend": suspend}, "workers": self.workers}
 
     def happened(self) -> None:
         self.happenings += 1
@@ -59,7 +63,22 @@ class Life(RuleBasedStateMachine):
     @rule(suspend=st.booleans())
     def user_suspends(self, suspend: bool) -> None:
         self.happened()
-        self.world.spec = {"runPolicy": {**self.policy, "suspend": suspend}}
+        self.ask(suspend=suspend)
+
+    @rule(replicas=st.integers(1, 3), label=st.sampled_from(["a", "b"]))
+    def user_changes_the_workers(self, replicas: int, label: str) -> None:
+        self.happened()
+        self.workers = {"replicas": replicas, "template": {"metadata": {"labels": {"x": label}}}}
+        self.ask(suspend=self.world.spec["runPolicy"]["suspend"])
+
+    @rule()
+    @precondition(lambda self: self.world.job is not None and self.world.job.process_alive)
+    def trainer_vanishes(self) -> None:
+        """KubeRay goes on to call the job RUNNING."""
+        self.happened()
+        job = self.world.job
+        assert job is not None
+        job.process_alive, job.vanished = False, True
 
     @rule()
     @precondition(lambda self: self.world.job is not None and self.world.job.process_alive)
@@ -135,7 +154,7 @@ class Life(RuleBasedStateMachine):
     def teardown(self) -> None:
         """From wherever it stands, a world without further trouble ends well, and nothing is left behind."""
         world = self.world
-        world.spec = {"runPolicy": {**self.policy, "suspend": False}}
+        self.ask(suspend=False)
         for _ in range(60):
             world.reconcile()
             if world.status.phase in FINISHED and not any(cluster.deleting for cluster in world.clusters):
@@ -151,8 +170,9 @@ class Life(RuleBasedStateMachine):
                 world.job_ends(well=True)
             world.pass_time(400)
         assert world.status.phase in FINISHED, world.decisions[-20:]
-        world.deletions_complete()
-        world.reconcile()
+        for _ in range(3):
+            world.deletions_complete()
+            world.reconcile()
         keeps = self.policy["clusterCleanup"] == "OnSuccess" and world.status.phase is Phase.FAILED
         assert keeps or world.clusters == []
 

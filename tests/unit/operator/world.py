@@ -9,7 +9,12 @@ from typing import Any
 from mnist_operator.api.spec import MnistTrainingSpec
 from mnist_operator.api.status import Condition, MnistTrainingStatus, TrainerReport, TrainingFailure, TrainingResult
 from mnist_operator.builders.context import Training
-from mnist_operator.builders.metadata import cluster_name
+from mnist_operator.builders.metadata import (
+    ANNOTATION_CREDENTIALS,
+    ANNOTATION_HASH,
+    ANNOTATION_WORKERS,
+    cluster_name,
+)
 from mnist_operator.lifecycle import Decision, Observed, decide
 from mnist_operator.lifecycle.children import ClusterView, JobView
 from mnist_operator.lifecycle.clock import timestamp
@@ -32,22 +37,38 @@ class Cluster:
     ray_version: str = "2.60.0"
     queue: str | None = None
     suspended: bool = False
+    wish: str = ""
+    port: str | None = None
+    cpus: str | None = None
+    gpus: str | None = None
+    autoscaled: bool = False
+    failure: str = ""
 
     def view(self) -> ClusterView:
-        condition = {"type": "HeadPodReady", "status": "True" if self.ready else "False", "message": ""}
+        conditions = [{"type": "HeadPodReady", "status": "True" if self.ready else "False", "message": ""}]
+        if self.failure:
+            conditions.append({"type": "ReplicaFailure", "status": "True", "message": self.failure})
         return ClusterView.of(
             {
                 "metadata": {
                     **metadata(self.name, self.uid, self.created, self.deleting, self.owner),
                     "labels": {"kueue.x-k8s.io/queue-name": self.queue} if self.queue else {},
+                    "annotations": {ANNOTATION_HASH: self.wish},
                 },
-                "spec": {"rayVersion": self.ray_version, "suspend": self.suspended},
+                "spec": {
+                    "rayVersion": self.ray_version,
+                    "suspend": self.suspended,
+                    "enableInTreeAutoscaling": self.autoscaled,
+                },
                 "status": {
-                    "conditions": [condition],
+                    "conditions": conditions,
                     "state": "ready" if self.ready else "",
                     "head": {"podName": f"{self.name}-head-{self.head}", "serviceName": f"{self.name}-head-svc"},
                     "readyWorkerReplicas": 2 if self.ready else 0,
                     "desiredWorkerReplicas": 2,
+                    "desiredCPU": self.cpus,
+                    "desiredGPU": self.gpus,
+                    "endpoints": {"dashboard": self.port} if self.port else {},
                 },
             }
         )
@@ -67,10 +88,14 @@ class Job:
     started: datetime | None = None
     deleting: bool = False
     process_alive: bool = False
+    workers: str = ""
+    credentials: str = ""
+    vanished: bool = False
 
     def view(self) -> JobView:
         meta = metadata(self.name, self.uid, self.created, self.deleting, UID)
         meta["labels"] = {"mnist.training/attempt": str(self.attempt)}
+        meta["annotations"] = {ANNOTATION_WORKERS: self.workers, ANNOTATION_CREDENTIALS: self.credentials}
         return JobView.of(
             {
                 "metadata": meta,
@@ -117,6 +142,8 @@ class World:
     problems: tuple[str, ...] = ()
     obstacle: Obstacle | None = None
     explanation: str | None = None
+    secret_version: str = "1"
+    balancer: str | None = None
     deleted: bool = False
     deleting: bool = False
     writes: int = 0
@@ -138,7 +165,22 @@ class World:
             jobs=tuple(job.view() for job in self.jobs),
             obstacle=self.obstacle,
             explanation=self.explanation,
+            credentials_version=self.secret_version,
+            wished_cluster=lambda: self.wish,
+            balancer=self.balancer,
         )
+
+    @property
+    def wish(self) -> str:
+        """All of the spec but the numbers of workers."""
+        workers = {key: value for key, value in self.spec.get("workers", {}).items() if "eplicas" not in key}
+        return f"{workers} {self.spec.get('ray')}"
+
+    @property
+    def told(self) -> str:
+        """What the trainer is told of the number of its workers."""
+        workers = self.observed().training.spec.workers
+        return f"{workers.least}-{workers.most}"
 
     def reconcile(self, limit: int = 30) -> Decision:
         """Decide and act until nothing changes, as the reconciler does; fail when it never comes to rest."""
@@ -165,11 +207,14 @@ class World:
         match action:
             case CreateCluster(name):
                 assert all(cluster.name != name for cluster in self.clusters), "a cluster's name is used twice at once"
-                self.clusters.append(Cluster(name, self.uid(), self.now))
+                self.clusters.append(Cluster(name, self.uid(), self.now, wish=self.wish))
             case CreateJob(attempt, cluster):
-                alive = [job.name for job in self.jobs if job.process_alive and job.attempt != attempt]
+                others = [job for job in [*self.jobs, *self.orphans] if job.attempt != attempt]
+                alive = [job.name for job in others if job.process_alive]
                 assert not alive, f"attempt {attempt} starts while {alive} may still run"
-                self.jobs.append(Job(f"mnist-{attempt}", self.uid(), attempt, cluster, self.now))
+                job = Job(f"mnist-{attempt}", self.uid(), attempt, cluster, self.now)
+                job.workers, job.credentials = self.told, self.secret_version
+                self.jobs.append(job)
             case Delete(kind, name, uid):
                 for item in [*self.clusters, *self.jobs]:
                     if (item.name, item.uid) == (name, uid) and (kind == "RayJob") == isinstance(item, Job):
@@ -217,7 +262,12 @@ class World:
 
     def job_runs(self) -> None:
         job = self.job
-        if job is not None and not job.deleting and job.deployment in {"", "Initializing", "Running"}:
+        if (
+            job is not None
+            and not job.deleting
+            and not job.vanished
+            and job.deployment in {"", "Initializing", "Running"}
+        ):
             job.deployment, job.status = "Running", "RUNNING"
             job.started = job.started or self.now
             job.process_alive = True

@@ -13,7 +13,7 @@ from mnist_operator.lifecycle.decision import (
     Explain,
 )
 from mnist_operator.lifecycle.facts import Facts
-from mnist_operator.lifecycle.steps.common import SHARED_POLL, explain_in, scaling
+from mnist_operator.lifecycle.steps.common import SHARED_POLL, explain_in, upkeep
 
 
 def say_obstacle(facts: Facts, name: str) -> Decision:
@@ -92,19 +92,21 @@ def wait_for_cluster(facts: Facts, name: str) -> Decision:
     assert cluster is not None
     stuck = facts.age(cluster.created) >= facts.policy.explain_after
     problem = cluster.replica_failure or (stuck and (facts.observed.explanation or cluster.head_problem)) or None
-    wanted = cluster.wanted_workers or facts.spec.workers.replicas
+    wanted = cluster.wanted_workers or facts.spec.workers.total
     progress = "head ready" if cluster.head_ready else "head starting"
     message = f"Starting Ray: {progress}, {cluster.ready_workers} of {wanted} workers ready"
+    reason = "ClusterStarting"
     if problem:
         message = f"{message}. {problem}"
+        reason = "QuotaExceeded" if "exceeded quota" in problem else "ClusterStuck"
     return outcome.to(
         facts,
         name,
         Phase.PROVISIONING,
-        "ClusterStuck" if problem else "ClusterStarting",
+        reason,
         message,
-        conditions={ConditionType.CLUSTER_READY: (False, "ClusterStuck" if problem else "ClusterStarting", message)},
-        actions=(EnsureSupport(), *scaling(facts), *((Explain("RayCluster", cluster.name),) if stuck else ())),
+        conditions={ConditionType.CLUSTER_READY: (False, reason, message)},
+        actions=(*upkeep(facts, afresh=bool(problem)), *((Explain("RayCluster", cluster.name),) if stuck else ())),
         look_again=SHARED_POLL if facts.shared else explain_in(facts, cluster.created),
         **outcome.cluster_fields(facts),
     )

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
+from mnist_operator.api.groups import ServiceType
 from mnist_operator.lifecycle.children import ClusterView, JobView
 from mnist_operator.lifecycle.decision import (
     Action,
     Delete,
+    EnsureSupport,
+    FindAddress,
+    RestoreCluster,
+    RestoreJob,
     ScaleCluster,
 )
 from mnist_operator.lifecycle.facts import Facts
@@ -34,10 +39,25 @@ def readiness(facts: Facts) -> tuple[bool | None, str, str]:
     return (False, "NotReady", f"{what} {cluster.name} is not ready")
 
 
-def scaling(facts: Facts) -> tuple[Action, ...]:
-    """Keep an own cluster at the wished-for size."""
-    cluster = facts.cluster
-    return (ScaleCluster(cluster.name),) if cluster is not None and not facts.shared else ()
+def upkeep(facts: Facts, *, afresh: bool = False) -> tuple[Action, ...]:
+    """Keep the children as they should be: an own cluster's size, and what somebody else changed by hand."""
+    actions: list[Action] = [EnsureSupport(afresh)]
+    cluster, job = facts.cluster, facts.job
+    if cluster is not None and not facts.shared:
+        actions.append(ScaleCluster(cluster.name))
+        if cluster.queue is None:  # Kueue writes node selectors and tolerations of its own into what it admits
+            actions.append(RestoreCluster(cluster.name))
+        if wants_address(facts) and cluster.head_service:
+            actions.append(FindAddress(cluster.head_service))
+    if job is not None and facts.cluster_name is not None:
+        actions.append(RestoreJob(job.attempt, facts.cluster_name))
+    return tuple(actions)
+
+
+def wants_address(facts: Facts) -> bool:
+    """Whether the address of a load balancer is asked for and not known yet."""
+    balanced = facts.spec.head.service_type is ServiceType.LOAD_BALANCER
+    return balanced and not facts.shared and facts.observed.balancer is None
 
 
 def explain_in(facts: Facts, created: str | None) -> float:

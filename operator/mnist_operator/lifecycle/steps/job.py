@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mnist_operator.api.status import Phase
 from mnist_operator.lifecycle import logtail, outcome, restarts
 from mnist_operator.lifecycle.conditions import ConditionType
 from mnist_operator.lifecycle.decision import (
     Decision,
-    EnsureSupport,
     Explain,
 )
-from mnist_operator.lifecycle.facts import Facts
-from mnist_operator.lifecycle.steps.common import explain_in, readiness, scaling
+from mnist_operator.lifecycle.facts import TRAINER_SILENT, Facts
+from mnist_operator.lifecycle.steps.common import explain_in, readiness, upkeep, wants_address
 
+_ACCESS_DENIED = "StoreAccessDenied"
 _JOB_FAILURES = {
     "SubmissionFailed": "KubeRay could not submit the job to Ray.",
     "JobStatusCheckTimeoutExceeded": "KubeRay could not reach the Ray dashboard for too long.",
@@ -39,6 +41,9 @@ def judge_finished_job(facts: Facts, name: str) -> Decision:
     tail = logtail.redacted_tail(job.message)
     if report is not None and report.failure is not None:
         failure = report.failure
+        if failure.reason == _ACCESS_DENIED and facts.credentials_rotated:
+            message = f"{failure.message} The Secret has changed since the attempt began; the next one takes it anew."
+            return outcome.fail_attempt(facts, name, failure.reason, message, retryable=True, log_tail=tail)
         return outcome.fail_attempt(
             facts, name, failure.reason, failure.message, retryable=failure.retryable, log_tail=tail
         )
@@ -58,28 +63,70 @@ def lose_cluster(facts: Facts, name: str) -> Decision:
     """The cluster is gone, and with it every process of the attempt."""
     if facts.cluster is not None and facts.cluster.suspended and facts.cluster.queue is not None:
         message = f"Kueue took back the quota of queue {facts.cluster.queue}."
-        return outcome.fail_attempt(facts, name, "Preempted", message, retryable=True, counts=False)
+        return outcome.start_over(facts, name, "Preempted", message, delay=outcome.retry_delay(facts, 1))
     message = f"The RayCluster {facts.cluster_name} was deleted or suspended while the training needed it."
     return outcome.fail_attempt(facts, name, "RayClusterLost", message, retryable=True)
 
 
+def rescale(facts: Facts, name: str) -> Decision:
+    """Another number of workers than the trainer was told: start over from the last checkpoint with that many."""
+    workers = facts.spec.workers.total
+    message = f"The number of workers was changed to {workers}."
+    return outcome.start_over(facts, name, "Rescaled", message)
+
+
+def lose_trainer(facts: Facts, name: str) -> Decision:
+    """Nothing was heard of the trainer for too long: take it as lost; the cluster goes before the next attempt."""
+    message = f"The job was said to run, but its trainer has not reported since {facts.last_sign}."
+    decision = outcome.fail_attempt(facts, name, TRAINER_SILENT, message, retryable=True)
+    return replace(decision, verify=True)
+
+
+def say_silent(facts: Facts, name: str) -> Decision:
+    """The job is said to run, but its trainer has not reported for long: say so, and keep looking."""
+    message = f"KubeRay says that the job runs, but its trainer has not reported since {facts.last_sign}"
+    if facts.shared:
+        message += f". RayCluster {facts.cluster_name} is not the training's own: delete the RayJob to start over"
+    return _running(facts, name, TRAINER_SILENT, message, sure=None, look_again=facts.policy.silent_after)
+
+
 def run(facts: Facts, name: str) -> Decision:
     """The job runs; the trainer itself reports how far it is."""
+    count = facts.spec.workers.total
+    if facts.waits_for_workers:
+        others = ", which other trainings may be using" if facts.shared else ""
+        message = f"Waiting for {count} worker{'s' if count > 1 else ''} on RayCluster {facts.cluster_name}{others}"
+        return _running(facts, name, "WaitingForWorkers", message, sure=True)
+    if facts.report is not None and facts.report.workers:
+        count = facts.report.workers
+    return _running(facts, name, "Running", f"Training on {count} worker{'s' if count > 1 else ''}", sure=True)
+
+
+def _running(
+    facts: Facts, name: str, reason: str, message: str, *, sure: bool | None, look_again: float | None = None
+) -> Decision:
     count, events = restarts.count_restarts(facts)
-    workers = facts.spec.workers.replicas
-    message = f"Training on {workers} worker{'s' if workers > 1 else ''}"
+    times = [facts.policy.credentials_refresh, look_again or facts.policy.silent_after - facts.silence + 0.1]
+    if wants_address(facts):
+        times.append(facts.policy.address_poll)
     return outcome.to(
         facts,
         name,
         Phase.RUNNING,
-        "Running",
+        reason,
         message,
         conditions={
             ConditionType.CLUSTER_READY: readiness(facts),
-            ConditionType.JOB_RUNNING: (True, "Running", "The Ray job runs"),
+            ConditionType.JOB_RUNNING: (
+                sure,
+                "Running" if sure else reason,
+                "The Ray job runs" if sure else message,
+            ),
         },
-        actions=(EnsureSupport(), *scaling(facts)),
+        actions=upkeep(facts),
         events=events,
+        look_again=min(times),
+        verify=sure is None,
         restarts=count,
         **outcome.cluster_fields(facts),
         **outcome.job_fields(facts),
@@ -123,9 +170,9 @@ def wait_for_job(facts: Facts, name: str) -> Decision:
                 f"The Ray job is {job.job_status or 'not submitted yet'}",
             ),
         },
-        actions=(EnsureSupport(), *((Explain("RayJob", job.name),) if stuck else ())),
+        actions=(*upkeep(facts), *((Explain("RayJob", job.name),) if stuck else ())),
         events=events,
-        look_again=None if was_running else explain_in(facts, job.created),
+        look_again=facts.policy.silent_after if was_running else explain_in(facts, job.created),
         restarts=count,
         **outcome.cluster_fields(facts),
         **outcome.job_fields(facts),
