@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from tests.unit.operator.world import Cluster, World
 
 from mnist_operator.api.status import Phase
 from mnist_operator.lifecycle import decide
-from mnist_operator.lifecycle.decision import FindAddress
+from mnist_operator.lifecycle.decision import DEFAULT_POLICY, FindAddress
 
 
 def silent_world(spec: dict[str, Any] | None = None) -> World:
@@ -219,3 +221,8 @@ def test_a_quota_that_stops_pods_is_called_so() -> None:
     world.reconcile()
     assert (world.status.phase, world.status.reason) == (Phase.PROVISIONING, "QuotaExceeded")
     assert "exceeded quota: small" in (world.status.message or "")
+
+
+def test_a_trainer_may_miss_some_heartbeats_before_it_is_called_silent() -> None:
+    contract = json.loads((Path(__file__).parents[3] / "contracts" / "trainer.json").read_text())
+    assert DEFAULT_POLICY.silent_after >= 4 * contract["heartbeatSeconds"]

@@ -16,7 +16,7 @@ from mnist_trainer.config import TrainingIdentity
 from mnist_trainer.errors import FailureReason, TrainerError
 from mnist_trainer.kube.claim import Claim, ReplacedError
 from mnist_trainer.kube.client import KubeError
-from mnist_trainer.kube.reporter import StatusReporter
+from mnist_trainer.kube.reporter import HEARTBEAT, StatusReporter
 from mnist_trainer.kube.status import TrainingState, compose, failure
 
 CONTRACT = json.loads((Path(__file__).parents[3] / "contracts/trainer.json").read_text())
@@ -134,6 +134,18 @@ def test_states_and_epochs_are_sent_at_once_and_progress_is_thinned_out():
     mine.update(epoch=1, accuracy=0.9)
     mine.confirm(10)
     assert (api.reported["state"], api.reported["epoch"], api.reported["progressPercent"]) == ("Training", 1, 99)
+
+
+def test_a_process_with_nothing_new_to_say_says_that_it_is_alive():
+    assert CONTRACT["heartbeatSeconds"] == HEARTBEAT
+    api = FakeApi()
+    mine = StatusReporter(claim(api, "a"), 1, "a", interval=0.0, heartbeat=0.01)
+    mine.confirm(10)
+    first = api.reported["updatedAt"]
+    api.wait(lambda: api.reported["updatedAt"] > first)
+    assert api.reported["state"] == "Starting"
+    claim(api, "b").send(compose(1, "b", {"state": "Starting"}))
+    api.wait(lambda: mine._replaced is not None)  # the thread ends
 
 
 def test_training_goes_on_while_the_api_is_away():

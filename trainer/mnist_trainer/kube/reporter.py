@@ -1,4 +1,7 @@
-"""Reports that never hold up the training: the latest status is sent by a thread, at most about once a second."""
+"""Reports that never hold up the training: the latest status is sent by a thread, at most about once a second.
+
+It is sent again once a minute when nothing has changed: long epochs and waits for workers are no silence.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from mnist_trainer.kube.client import KubeError
 from mnist_trainer.kube.status import TrainingState, compose
 
 _INTERVAL = 1.0
+HEARTBEAT = 60.0  # contracts/trainer.json, heartbeatSeconds: whoever is silent for several of these counts as lost
 _RETRY_FIRST, _RETRY_MOST = 0.5, 10.0
 
 logger = logging.getLogger(__name__)
@@ -50,10 +54,13 @@ class NoReporter:
 class StatusReporter:
     """Reports to ``status.training``; failures to reach the API are retried until `confirm` needs an answer."""
 
-    def __init__(self, claim: Claim, attempt: int, run_id: str, interval: float = _INTERVAL) -> None:
+    def __init__(
+        self, claim: Claim, attempt: int, run_id: str, interval: float = _INTERVAL, heartbeat: float = HEARTBEAT
+    ) -> None:
         self._claim = claim
         self._attempt, self._run_id = attempt, run_id
         self._interval = interval
+        self._heartbeat = heartbeat
         self._condition = threading.Condition()
         self._fields: dict[str, Any] = {"state": TrainingState.STARTING.value}
         self._changes = 1  # number of the latest change; the claim itself is the first
@@ -101,7 +108,7 @@ class StatusReporter:
         wait = _RETRY_FIRST
         while self._replaced is None:
             with self._condition:
-                self._condition.wait_for(lambda: self._changes > self._accepted)
+                self._condition.wait_for(lambda: self._changes > self._accepted, self._heartbeat)
                 number, self._urgent = self._changes, False
                 status = compose(self._attempt, self._run_id, self._fields)
             sent = self._send(status)
