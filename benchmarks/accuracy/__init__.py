@@ -1,0 +1,1 @@
+"""Time to accuracy: what `benchmarks/time_to_accuracy.py` is made of."""
