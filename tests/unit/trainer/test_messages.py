@@ -26,10 +26,10 @@ pickle.dump([finished, EpochFinished({{"accuracy": 0.5}}, state)], open({str(tmp
 
 def test_plans_travel_without_torch():
     from mnist_trainer.plan import ModelSpec, Normalisation, TrainingPlan
-    from mnist_trainer.raytrain.coordinator import WorkerInputs
+    from mnist_trainer.raytrain.actor import WorkerInputs
     from mnist_trainer.recipe.recipe import make_recipe
 
     plan = TrainingPlan(ModelSpec("cnn", 10), make_recipe("cnn", 100, 1, 8, 1, None), Normalisation(0.1, 0.2))
-    data = pickle.dumps(WorkerInputs([None], plan, None))
+    data = pickle.dumps(WorkerInputs([None], plan))
     code = "import pickle, sys; pickle.load(sys.stdin.buffer); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], input=data, check=False).returncode == 0

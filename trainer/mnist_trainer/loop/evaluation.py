@@ -47,7 +47,7 @@ def evaluate(network: nn.Module, data: ImageSet, normalisation: Normalisation, c
     for first in range(start, end, _BATCH):
         last = min(end, first + _BATCH)
         labels = data.labels[first:last].long()
-        logits = network(_contiguous(normalised(data.images[first:last], normalisation))).float()
+        logits = network(_contiguous(normalised(data.images[first:last].to(device), normalisation))).float()
         probabilities = logits.softmax(1)
         confidence, prediction = probabilities.max(1)
         table[0, first:last] = functional.cross_entropy(logits, labels, reduction="none").double()

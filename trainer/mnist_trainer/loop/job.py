@@ -15,7 +15,10 @@ from mnist_trainer.plan import TrainingPlan
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images uint8 ``[N, C, H, W]`` and labels uint8 ``[N]``. They may lie in shared memory and are only read."""
+    """Images uint8 ``[N, C, H, W]`` and labels uint8 ``[N]``. They may lie in shared memory and are only read.
+
+    Labels lie where it is computed; images may lie elsewhere (in a file, where they are too many): `take` brings some.
+    """
 
     images: Tensor
     labels: Tensor
@@ -23,14 +26,18 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def take(self, indices: Tensor) -> Tensor:
+        """The images at `indices`, where it is computed."""
+        return self.images[indices.to(self.images.device)].to(self.labels.device)
+
     @classmethod
     def from_arrays(
-        cls, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], device: torch.device
+        cls, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], device: torch.device, in_file: bool = False
     ) -> ImageSet:
-        """Wrap ``[N, H, W]`` or ``[N, H, W, C]`` arrays; on a CPU without a copy of grey images."""
+        """Wrap ``[N, H, W]`` or ``[N, H, W, C]`` arrays; on a CPU without a copy. Images `in_file` stay there."""
         pixels = torch.from_numpy(images)
         pixels = pixels.unsqueeze(1) if pixels.dim() == 3 else pixels.permute(0, 3, 1, 2)
-        return cls(pixels.to(device), torch.from_numpy(labels).to(device))
+        return cls(pixels if in_file else pixels.to(device), torch.from_numpy(labels).to(device))
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,10 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class StepProgress:
-    """Where training stands within an epoch (`epoch` counts from 1)."""
+    """Where training stands within an epoch (`epoch` counts from 1).
+
+    Means since the last report: a step took `step_seconds`, of which this worker made its batch in `data_seconds`.
+    """
 
     epoch: int
     step: int
@@ -84,6 +94,8 @@ class StepProgress:
     loss: float
     images_per_second: float
     workers: int
+    step_seconds: float
+    data_seconds: float
 
 
 @dataclass

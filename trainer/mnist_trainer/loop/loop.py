@@ -50,6 +50,7 @@ class TrainingLoop:
         self._history: list[EpochRecord] = []
         self._accuracy = -1.0
         self._first_step_done = False
+        self._data_seconds = 0.0
 
     def state(self) -> LoopState:
         """A copy of everything that a later process needs to go on after the last finished epoch."""
@@ -77,6 +78,7 @@ class TrainingLoop:
         plan = EpochPlan(self.job.plan.seed, self._epoch, len(self.job.train), self._steps)
         total_loss = torch.zeros((), device=self.job.device)
         seen, rate = 0, 0.0
+        reported_step, self._data_seconds = 0, 0.0
         for step in range(self._steps):
             batch = plan.batch_size(step)
             rate = self._rate(step)
@@ -93,10 +95,19 @@ class TrainingLoop:
                 self._first_step_done = True
                 self._hooks.started()
             if self._hooks and now - reported >= _PROGRESS_SECONDS:
-                reported = now
-                loss, speed = float(self.replica.flat.loss), seen / (now - began)
-                workers = self._collective.world_size
-                self._hooks.progressed(StepProgress(self._epoch + 1, step + 1, self._steps, loss, speed, workers))
+                steps = step + 1 - reported_step
+                progress = StepProgress(
+                    epoch=self._epoch + 1,
+                    step=step + 1,
+                    steps=self._steps,
+                    loss=float(self.replica.flat.loss),
+                    images_per_second=seen / (now - began),
+                    workers=self._collective.world_size,
+                    step_seconds=(now - reported) / steps,
+                    data_seconds=self._data_seconds / steps,
+                )
+                reported, reported_step, self._data_seconds = now, step + 1, 0.0
+                self._hooks.progressed(progress)
         train_loss = float(total_loss) / max(1, seen)  # waits for the device
         self._check_loss(train_loss, self._steps - 1)
         return self._finish_epoch(train_loss, rate, time.perf_counter() - began)
@@ -107,10 +118,12 @@ class TrainingLoop:
         flat.zero_gradients()
         if not len(indices):
             return
+        began = time.perf_counter()
         height, width = job.train.images.shape[-2:]
         maps = affine_maps(job.plan.recipe.augmentation, (height, width), job.plan.seed, self._epoch, indices.numpy())
         where = indices.to(job.device)
-        images = normalised(warp(job.train.images[where].float(), maps.to(job.device)), job.plan.normalisation)
+        images = normalised(warp(job.train.take(indices).float(), maps.to(job.device)), job.plan.normalisation)
+        self._data_seconds += time.perf_counter() - began
         with torch.autocast(job.device.type, torch.bfloat16, enabled=job.precision is torch.bfloat16):
             logits = self.replica.network(images.contiguous(memory_format=torch.channels_last))
         labels = job.train.labels[where].long()

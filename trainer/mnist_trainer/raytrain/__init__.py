@@ -1,4 +1,4 @@
-"""Training on a Ray cluster: Ray Train starts, watches and replaces the workers; our own loop runs in them.
+"""Training on a Ray cluster: our own loop in actors, supervised by the driver.
 
-Only public interfaces of Ray are used. Nothing here imports torch except `worker`, which runs on the workers.
+Only public interfaces of Ray's core are used. Nothing here imports torch but `worker` and `job`, on the workers.
 """

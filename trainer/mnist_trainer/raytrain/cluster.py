@@ -10,15 +10,6 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
-# How Ray Train behaves, where its variables are not set already. It hands them on to its controller and workers.
-_RAY_TRAIN_DEFAULTS = {
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # how soon a lost worker is noticed; Ray's own default is 2
-    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "30",  # how long a group waits for its places before it is sized anew
-    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-}
-
 _TOKEN = "token"  # noqa: S105  (the name of the file)
 
 
@@ -37,23 +28,20 @@ class RayCluster:
         shutil.rmtree(self.scratch, ignore_errors=True)
 
 
-def prepare(env: MutableMapping[str, str], elastic: bool) -> Path:
+def prepare(env: MutableMapping[str, str]) -> Path:
     """Set what Ray reads when it is imported from `env`, the process's environment, and import it.
 
     Returns the name of a scratch folder; `open_cluster` makes it.
     """
     scratch = Path(_scratch_parent(env)) / f"mt-{secrets.token_hex(4)}"
-    for name, value in _RAY_TRAIN_DEFAULTS.items():
-        env.setdefault(name, value)
-    # One helper process less, where a notice of preemption would change nothing.
-    env.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "1" if elastic else "0")
+    env.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if not env.get("RAY_ADDRESS"):
         env["RAY_TMPDIR"] = str(scratch)
         if "RAY_AUTH_MODE" not in env:
             # Ray listens on all interfaces, so that even a cluster for one run asks for a token; without a path of ours
             # it would keep one in the home folder.
             env.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(scratch / _TOKEN))
-    import ray.train  # noqa: F401  (the better part of a second, well spent while the data loads)
+    import ray  # noqa: F401  (half a second, well spent while the data loads)
 
     return scratch
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from mnist_trainer.checkpoints.uploader import CheckpointUploader, Snapshot
 from mnist_trainer.errors import FailureReason, TrainerError
@@ -32,6 +32,7 @@ class Follower:
         reporter: Reporter,
         uploader: CheckpointUploader,
         timeline: Timeline,
+        observe: Callable[[Message], None] = lambda _: None,
     ) -> None:
         self._epochs = epochs
         self._images = images
@@ -39,6 +40,7 @@ class Follower:
         self._reporter = reporter
         self._uploader = uploader
         self._timeline = timeline
+        self._observe = observe
 
     def follow(self, messages: Iterable[Message | None]) -> Finished:
         """Handle messages until the workers have finished. Raises ReplacedError when this process has been replaced.
@@ -47,6 +49,8 @@ class Follower:
         """
         for message in messages:
             self._reporter.check()
+            if message is not None:
+                self._observe(message)
             if isinstance(message, Finished):
                 self._timeline.mark("trained", message.at)
                 return message

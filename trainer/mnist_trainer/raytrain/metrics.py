@@ -1,0 +1,98 @@
+"""The training's figures on the metrics endpoint of the Ray node where the driver runs.
+
+Names and labels are a contract with whoever draws and alerts (``contracts/trainer.json``, ``metrics``); Ray puts `ray_`
+before each name, and `_total` behind a counter's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mnist_trainer.raytrain.messages import EpochFinished, Finished, Message, Progressed, WorkersLost, WorkersReady
+
+LABELS = ("training_namespace", "training_name")
+GAUGES = {
+    "loss": "Mean training loss of the last step reported; of the whole epoch when it has ended.",
+    "test_loss": "Mean loss on the test images after the last finished epoch.",
+    "accuracy": "Share of test images classified correctly after the last finished epoch, 0 to 1.",
+    "epoch": "Finished epochs.",
+    "epochs": "Epochs of the whole training.",
+    "progress_ratio": "Share of the training that is done, 0 to 1.",
+    "workers": "Workers that train; 0 while lost ones are being replaced.",
+    "images_per_second": "Training images per second of all workers together, over the running epoch.",
+    "step_seconds": "Mean duration of a training step since the last report.",
+    "data_wait_seconds": "Mean part of a step that worker 0 spends until its batch is ready, since the last report.",
+    "evaluation_seconds": "Duration of the evaluation after the last finished epoch.",
+    "checkpoint_seconds": "Duration of the last checkpoint's upload, beside the training.",
+}
+COUNTERS = {
+    "images": "Training images computed by all workers, those computed again after a loss included.",
+    "worker_losses": "Times that workers were lost and replaced.",
+}
+PREFIX = "mnist_trainer_"
+
+
+class TrainingMetrics:
+    """Figures of one training of `epochs` epochs over `images` images. Needs a connected Ray."""
+
+    def __init__(self, namespace: str, name: str, epochs: int, images: int) -> None:
+        from ray.util.metrics import Counter, Gauge
+
+        tags = dict(zip(LABELS, (namespace, name), strict=True))
+
+        def make(kind: Any, names: dict[str, str]) -> dict[str, Any]:
+            return {key: kind(PREFIX + key, text, LABELS).set_default_tags(tags) for key, text in names.items()}
+
+        self._gauges, self._counters = make(Gauge, GAUGES), make(Counter, COUNTERS)
+        self._epochs, self._images = epochs, images
+        self._counted = 0  # images of the running epoch
+        self._set(epochs=epochs, workers=0, epoch=0, progress_ratio=0)
+
+    def observe(self, message: Message) -> None:
+        """Take over what a worker's message says."""
+        if isinstance(message, WorkersReady):
+            self._counted = 0
+            done = message.resumed_epoch
+            self._set(workers=message.workers, epoch=done, progress_ratio=done / self._epochs)
+        elif isinstance(message, Progressed):
+            share = message.step / message.steps
+            self._count(int(self._images * share))
+            self._set(
+                loss=message.loss,
+                images_per_second=message.images_per_second,
+                workers=message.workers,
+                progress_ratio=(message.epoch - 1 + share) / self._epochs,
+                step_seconds=message.step_seconds,
+                data_wait_seconds=message.data_seconds,
+            )
+        elif isinstance(message, EpochFinished):
+            record = message.record
+            self._count(self._images)
+            self._counted = 0
+            self._set(
+                loss=record["train_loss"],
+                test_loss=record["test_loss"],
+                accuracy=record["accuracy"],
+                epoch=record["epoch"],
+                images_per_second=record["images_per_second"],
+                evaluation_seconds=record["evaluation_seconds"],
+                progress_ratio=record["epoch"] / self._epochs,
+            )
+        elif isinstance(message, Finished):
+            self._set(progress_ratio=1)
+        elif isinstance(message, WorkersLost):
+            self._counters["worker_losses"].inc()
+            self._set(workers=0)
+
+    def checkpoint_saved(self, seconds: float) -> None:
+        """A checkpoint's upload took this long."""
+        self._set(checkpoint_seconds=seconds)
+
+    def _count(self, images: int) -> None:
+        if images > self._counted:
+            self._counters["images"].inc(images - self._counted)
+            self._counted = images
+
+    def _set(self, **values: float) -> None:
+        for name, value in values.items():
+            self._gauges[name].set(float(value))

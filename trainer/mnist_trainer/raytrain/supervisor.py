@@ -1,0 +1,201 @@
+"""Brings a training to its end: makes groups of workers, follows them, makes new ones after losses and arrivals."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import ray
+
+from mnist_trainer.raytrain.actor import End, Ending, Place, WorkerInputs
+from mnist_trainer.raytrain.messages import EpochFinished, Finished, Message, WorkerFailed, WorkersLost
+from mnist_trainer.raytrain.pool import Slot, WorkerPool, summary
+
+_POLL_SECONDS = 0.5
+_MESSAGES_SECONDS = 2.0
+_ANSWER_SECONDS = 10.0
+_GRACE_SECONDS = 5.0
+"""How long a group's workers have to notice that one of them is gone, before they are ended."""
+_FIRST_PATIENCE = 20.0
+_PATIENCE = 5.0
+"""How long a group waits for more than the least workers: at the start, and for those that replace lost ones."""
+
+
+class Supervisor:
+    """Trains with as many of the pool's workers as there are, at least `least`; state lives here between groups."""
+
+    def __init__(
+        self,
+        pool: WorkerPool,
+        least: int,
+        deliver: Callable[[Message], None],
+        closing: threading.Event,
+    ) -> None:
+        self._pool = pool
+        self._least = least
+        self._deliver = deliver
+        self._closing = closing
+        self._state: bytes | None = None
+
+    def run(self, inputs: WorkerInputs, state: bytes | None, wanted: int) -> None:
+        """Train from `state`, if possible with `wanted` workers at once. Returns at the end, or when closing.
+
+        What the workers say is delivered in order; the last is `Finished`, or `WorkerFailed` if another try would
+        not help. Losses are delivered and made good without end: whoever listens decides when there were too many.
+        """
+        self._state = state
+        patience = _FIRST_PATIENCE
+        while not self._closing.is_set():
+            members = self.assemble(wanted, patience)
+            if members is None:
+                return
+            group = Group(self._pool, members, self._told, self._closing)
+            if group.train(inputs, self._state):
+                return
+            # After a pause everyone is here; after a loss the others wait a moment for the replacements.
+            wanted, patience = len(members), _PATIENCE
+
+    def assemble(self, wanted: int, patience: float) -> list[Slot] | None:
+        """Wait for `wanted` workers, after `patience` seconds for the least number; None when closing."""
+        began = time.monotonic()
+        while not self._closing.is_set():
+            self._pool.fill()
+            failures = self._pool.refresh(_POLL_SECONDS if len(self._pool.ready()) < wanted else 0)
+            ready = self._pool.ready()
+            if len(ready) >= wanted or (len(ready) >= self._least and time.monotonic() - began > patience):
+                return ready
+            if failures and len(ready) < self._least:
+                self._told(WorkersLost(failures, _out_of_memory(failures)))
+        return None
+
+    def _told(self, message: Message) -> None:
+        if isinstance(message, EpochFinished):
+            self._state = message.state
+        self._deliver(message)
+
+
+class Group:
+    """Workers that train together until they have finished, one is lost, or more could take part."""
+
+    def __init__(
+        self, pool: WorkerPool, members: list[Slot], deliver: Callable[[Message], None], closing: threading.Event
+    ) -> None:
+        self._pool = pool
+        self._members = members
+        self._deliver = deliver
+        self._closing = closing
+        self._running: dict[Any, Slot] = {}
+        self._ends: dict[Slot, End] = {}
+        self._lost: dict[Slot, str] = {}
+        self._messages: Any = None
+        self._deadline: float | None = None
+        self._paused = False
+        self._finished = False
+
+    def train(self, inputs: WorkerInputs, state: bytes | None) -> bool:
+        """Train to an end of whatever kind; whether that ends the training, too."""
+        if self._start(inputs, state):
+            while self._running and not self._closing.is_set():
+                self._look()
+            if self._closing.is_set():
+                return True
+            self._collect_messages()
+        return self._conclude()
+
+    def _start(self, inputs: WorkerInputs, state: bytes | None) -> bool:
+        first = self._members[0]
+        try:
+            address = ray.get(first.actor.meeting_address.remote(), timeout=_ANSWER_SECONDS)
+        except Exception as error:  # noqa: BLE001  (lost, or silent)
+            self._lose(first, summary(error))
+            return False
+        for rank, slot in enumerate(self._members):
+            place = Place(rank, len(self._members), address, None if rank else state)
+            self._running[slot.actor.train.remote(inputs, place)] = slot
+        self._messages = first.actor.messages.remote(_MESSAGES_SECONDS)
+        return True
+
+    def _look(self) -> None:
+        """Wait a little for something to happen, and deal with it."""
+        waiting = [*self._running, *([self._messages] if self._messages is not None else [])]
+        done, _ = ray.wait(waiting, num_returns=1, timeout=_POLL_SECONDS)
+        for reference in done:
+            if reference == self._messages:
+                self._receive()
+            else:
+                self._end(reference)
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            for slot in self._running.values():
+                self._lose(slot, "did not notice in time that another worker was lost")
+            self._running.clear()
+        elif self._deadline is None and not self._paused:
+            self._take_in()
+
+    def _receive(self, again: bool = True) -> None:
+        try:
+            messages = ray.get(self._messages, timeout=_ANSWER_SECONDS)
+        except Exception:  # noqa: BLE001  (worker 0 is gone: its `train` tells why)
+            self._messages = None
+            return
+        self._messages = self._members[0].actor.messages.remote(_MESSAGES_SECONDS) if again else None
+        for message in messages:
+            self._finished = self._finished or isinstance(message, Finished)
+            self._deliver(message)
+
+    def _end(self, reference: Any) -> None:
+        slot = self._running.pop(reference)
+        try:
+            end: End = ray.get(reference)
+        except Exception as error:  # noqa: BLE001  (its process or its node is gone)
+            self._lose(slot, summary(error))
+        else:
+            self._ends[slot] = end
+            if end.ending is Ending.FINISHED:
+                return
+        if self._deadline is None:
+            self._deadline = time.monotonic() + _GRACE_SECONDS
+
+    def _take_in(self) -> None:
+        """Ask for a pause after the running epoch if there are workers that take no part yet."""
+        self._pool.fill()
+        self._pool.refresh(0)
+        if len(self._pool.ready()) > len(self._members):
+            self._paused = True
+            self._members[0].actor.pause.remote()
+
+    def _collect_messages(self) -> None:
+        """Deliver what worker 0 has said until its end: an answer may be on its way, and another one be needed."""
+        if self._members[0] in self._lost:
+            return
+        if self._messages is not None:
+            self._receive()
+        if self._messages is not None:
+            self._receive(again=False)
+
+    def _lose(self, slot: Slot, reason: str) -> None:
+        self._lost[slot] = reason
+        self._pool.discard(slot)
+
+    def _conclude(self) -> bool:
+        ends = list(self._ends.values())
+        for end in ends:
+            if end.ending is Ending.FAILED:
+                self._deliver(WorkerFailed(end.reason, end.message))
+                return True
+        if self._finished:
+            return True
+        paused = any(end.ending is Ending.PAUSED for end in ends)
+        if self._lost or not paused:
+            ranks = {slot: rank for rank, slot in enumerate(self._members)}
+            reasons = {ranks[slot]: reason for slot, reason in self._lost.items()}
+            if not reasons:  # all live: the first to end has had an error of its own, the others missed it
+                slot, end = next(iter(self._ends.items()))
+                reasons = {ranks[slot]: end.message or "its result did not arrive"}
+            self._deliver(WorkersLost(reasons, _out_of_memory(reasons)))
+        return False
+
+
+def _out_of_memory(reasons: dict[int, str]) -> bool:
+    return any("OutOfMemory" in reason or "low on memory" in reason for reason in reasons.values())
