@@ -63,16 +63,14 @@ def test_a_refusal_names_policy_binding_and_sentence(cluster: Cluster, namespace
     assert refused.status == 422
     assert refused.body["reason"] == "Invalid"
     assert refused.body["message"] == f'configmaps "b" is forbidden: {why}'
-    assert refused.body["details"] == {"name": "b", "kind": "configmaps", "causes": [{"message": "only small ones"}]}
+    assert refused.body["details"] == {"name": "b", "kind": "configmaps", "causes": [{"message": why}]}
     changed = {"data": {"size": "large"}}
     path = cluster.core(namespace, "configmaps", "a")
     assert cluster.request("PATCH", path, changed, content_type=MERGE).status == 422
     assert cluster.request("GET", path).body["data"] == {"size": "small"}
 
 
-@pytest.mark.parametrize(
-    ("reason", "code"), [("Forbidden", 403), ("Unauthorized", 401), ("RequestEntityTooLarge", 413)]
-)
+@pytest.mark.parametrize(("reason", "code"), [("Forbidden", 403), ("Invalid", 422), ("RequestEntityTooLarge", 413)])
 def test_a_reason_chooses_the_code(cluster: Cluster, namespace: str, install: Install, reason: str, code: int) -> None:
     install({"validations": [{"expression": "!has(object.data)", "reason": reason}]})
     refused = create(cluster, namespace, "a", x="y")
@@ -154,6 +152,21 @@ def test_a_policy_that_does_not_compile_is_refused(cluster: Cluster) -> None:
     cause = refused["details"]["causes"][0]
     assert cause["field"] == "spec.validations[0].expression"
     assert "compilation failed" in cause["message"]
+
+
+def test_a_reason_is_one_of_three(cluster: Cluster) -> None:
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}
+    validation = {"expression": "true", "reason": "Unauthorized"}
+    spec = {"matchConstraints": {"resourceRules": [rule]}, "validations": [validation]}
+    refused = cluster.expect(422, "POST", POLICIES, {"metadata": {"name": "broken"}, "spec": spec}).body
+    assert refused["details"]["causes"] == [
+        {
+            "field": "spec.validations[0].reason",
+            "message": 'Unsupported value: "Unauthorized": supported values: "Forbidden", "Invalid", '
+            '"RequestEntityTooLarge"',
+            "reason": "FieldValueNotSupported",
+        }
+    ]
 
 
 def test_a_binding_says_what_to_do(cluster: Cluster) -> None:

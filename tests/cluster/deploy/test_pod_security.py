@@ -12,6 +12,7 @@ from tests.support.manifests import pod_specs, render_chart
 
 from mnist_operator.api.spec import parse_spec
 from mnist_operator.builders.context import Installation, Training
+from mnist_operator.builders.groups import worker_groups
 from mnist_operator.builders.pods import head_template, submitter_template, worker_template
 
 pytestmark = pytest.mark.cluster
@@ -31,8 +32,12 @@ def pods() -> dict[str, dict[str, Any]]:
     for gpus in (0, 1):
         spec = parse_spec({"workers": {"gpusPerWorker": gpus, "maxReplicas": 4}})
         training = Training(name="t", namespace="n", uid="u", spec=spec)
-        for make in (head_template, worker_template, submitter_template):
-            found[f"{make.__name__}, {gpus} GPUs"] = make(training, Installation())["spec"]
+        made = {
+            "head": head_template(training, Installation()),
+            "worker": worker_template(training, worker_groups(training)[0], Installation()),
+            "submitter": submitter_template(training, Installation()),
+        }
+        found |= {f"{part}, {gpus} GPUs": template["spec"] for part, template in made.items()}
     return found
 
 

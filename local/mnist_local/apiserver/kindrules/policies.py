@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mnist_local.apiserver.admission.policies.verdict import REASONS
 from mnist_local.apiserver.errors import Obj
 from mnist_local.apiserver.kinds import Hooks
 from mnist_local.apiserver.schema import errors as field
@@ -43,6 +44,11 @@ def _validate_policy(obj: Obj, _old: Obj | None) -> list[FieldError]:
     if not spec.get("validations") and not spec.get("auditAnnotations"):
         why = "validations or auditAnnotations must contain at least one item"
         causes += [field.required("spec.validations", why), field.required("spec.auditAnnotations", why)]
+    causes += [
+        field.not_supported(f"spec.validations[{index}].reason", validation["reason"], sorted(REASONS))
+        for index, validation in enumerate(spec.get("validations") or ())
+        if validation.get("reason") and validation["reason"] not in REASONS
+    ]
     return causes + [cause for path, text in _expressions(spec) if (cause := _compile(path, text))]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mnist_local.apiserver.admission.policies.matching import matches
-from mnist_local.apiserver.admission.policies.verdict import Failure, failures
+from mnist_local.apiserver.admission.policies.verdict import REASONS, Failure, failures
 from mnist_local.apiserver.context import Context
 from mnist_local.apiserver.errors import ApiError, Obj, forbidden
 from mnist_local.apiserver.rest.admission import Attributes, Plugin
@@ -14,7 +14,6 @@ from mnist_local.apiserver.rest.admission import Attributes, Plugin
 GROUP = "admissionregistration.k8s.io"
 POLICIES = f"validatingadmissionpolicies.{GROUP}"
 BINDINGS = f"validatingadmissionpolicybindings.{GROUP}"
-_CODES = {"Unauthorized": 401, "Forbidden": 403, "RequestEntityTooLarge": 413, "Invalid": 422}
 
 
 def validating_policies(ctx: Context) -> Plugin:
@@ -56,14 +55,14 @@ def _act(attributes: Attributes, policy: str, binding: Obj, failure: Failure) ->
         attributes.warnings.append(f"{who}: {failure.message}")
     if "Deny" in actions:
         why = f"ValidatingAdmissionPolicy '{policy}' with binding '{name}' denied request: {failure.message}"
-        raise _denied(attributes, why, failure)
+        raise _denied(attributes, why, failure.reason)
 
 
-def _denied(attributes: Attributes, why: str, failure: Failure) -> ApiError:
+def _denied(attributes: Attributes, why: str, reason: str) -> ApiError:
     error = forbidden(attributes.resource.group, attributes.resource.plural, attributes.name, why)
-    error.reason, error.code = failure.reason, _CODES.get(failure.reason, 422)
+    error.reason, error.code = reason, REASONS[reason]
     assert error.details is not None
-    error.details["causes"] = [{"message": failure.message}]
+    error.details["causes"] = [{"message": why}]
     return error
 
 

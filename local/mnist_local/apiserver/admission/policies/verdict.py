@@ -10,6 +10,9 @@ from typing import Any
 from mnist_local.apiserver.errors import Obj
 from mnist_local.apiserver.schema.cel.program import CelError, Program
 
+REASONS = {"Forbidden": 403, "Invalid": 422, "RequestEntityTooLarge": 413}
+"""What a validation may give as its reason, and the code that goes with it."""
+
 program = lru_cache(maxsize=2048)(Program.compile)
 """Expressions are few and run at every write."""
 
