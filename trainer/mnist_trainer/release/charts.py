@@ -95,9 +95,10 @@ def _axes(scale: _Scale, ticks: list[float], x: Sequence[int], unit: str) -> lis
 
 def _mark(scale: _Scale, value: float, label: str) -> list[str]:
     y = scale.down(value)
+    label_y = y + 14 if y < _TOP + 16 else y - 4
     return [
         f'<line class="mark" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>',
-        f'<text class="mark" x="{_WIDTH - _RIGHT}" y="{y - 4:.1f}" text-anchor="end">{escape(label)}</text>',
+        f'<text class="mark" x="{_LEFT + 4}" y="{label_y:.1f}">{escape(label)}</text>',
     ]
 
 

@@ -106,9 +106,10 @@ def _charts(metrics: dict[str, Any]) -> list[tuple[Chart, list[int]]]:
     mark = (100 * target, f"target {100 * target:g} %") if target is not None else None
     charts = [
         Chart("Test accuracy", [line("test accuracy", "accuracy", 100)], " %", mark),
-        Chart("Loss", [line("test loss", "test_loss"), line("training loss", "train_loss")]),
+        # Apart: label smoothing and augmentation put them on scales that differ tenfold and more.
+        Chart("Test loss", [line("test loss", "test_loss")]),
+        Chart("Training loss", [line("training loss", "train_loss")]),
         Chart("Images per second", [line("images per second", "images_per_second")], from_zero=True),
-        Chart("Learning rate at the end of the epoch", [line("learning rate", "learning_rate")], from_zero=True),
     ]
     return [(chart, x) for chart in charts]
 
@@ -185,10 +186,11 @@ def _tables(metrics: dict[str, Any], context: ReportContext) -> list[tuple[str, 
 
 
 def _timeline(stages: dict[str, str]) -> list[tuple[str, str]]:
-    """When each stage was reached, and how long after the first."""
+    """When the run began, and how long after that each stage was reached."""
     times = {name: datetime.fromisoformat(at) for name, at in stages.items()}
-    began = min(times.values())
-    return [(name, f"{stages[name]} (+{(at - began).total_seconds():.1f} s)") for name, at in times.items()]
+    first = min(times, key=times.__getitem__)
+    passed = {name: f"+{(at - times[first]).total_seconds():.1f} s" for name, at in times.items()}
+    return list({**passed, first: stages[first]}.items())
 
 
 def _rows(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
