@@ -63,7 +63,7 @@ class Striker:
             return [
                 _of(f"{pod} ({process.pid})", [process])
                 for pod, members in sorted(found.items()) for process in members
-                if "RayTrainWorker" in process.command[0]
+                if "TrainWorker" in process.command[0]
             ]  # fmt: skip
         mark = "-head-" if target is Target.HEAD else "-worker-"
         # A pod without a raylet is only starting, and one that is started again and again proves nothing.

@@ -84,4 +84,4 @@ def test_trainers_are_told_from_what_starts_them() -> None:
     assert trainer_of(script) == Trainer(5, "u", 2)
     assert trainer_of(Process(5, ("/venv/bin/python3.11", "-m", "mnist_trainer", *flags), {})) == Trainer(5, "u", 2)
     assert trainer_of(Process(5, ("/bin/sh", "-c", "mnist-trainer " + " ".join(flags)), {})) is None
-    assert trainer_of(Process(5, ("ray::_RayTrainWorker__execute",), {})) is None
+    assert trainer_of(Process(5, ("ray::TrainWorker.run",), {})) is None
