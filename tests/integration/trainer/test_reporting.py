@@ -3,72 +3,18 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import yaml
-from tests.support.apiserver import ApiServer, start_apiserver
-from tests.support.kube import TRAININGS, Kube
 from tests.support.s3 import start_s3
+from tests.support.training_object import create, reported, set_attempt
 
-from mnist_trainer.config import TrainingIdentity, parse_config
+from mnist_trainer.config import parse_config
 from mnist_trainer.errors import StoreAccessDeniedError
 from mnist_trainer.kube.claim import Claim, ReplacedError
 from mnist_trainer.kube.client import KubeAccess, KubeClient, KubeError
 from mnist_trainer.kube.reporter import StatusReporter
 from mnist_trainer.kube.status import TrainingState
 from mnist_trainer.run.storage import RunStorage
-
-CRD = Path(__file__).parents[3] / "crds/mnisttrainings.mnist.training.yaml"
-SPEC = {"storage": {"credentialsSecret": "s", "dataset": "s3://datasets/mnist", "output": "s3://models"}}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    running = start_apiserver(tmp_path_factory.mktemp("api"))
-    kube = Kube.from_kubeconfig(running.kubeconfig)
-    kube.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", yaml.safe_load(CRD.read_text()))
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def kube(server: ApiServer) -> Kube:
-    return Kube.from_kubeconfig(server.kubeconfig)
-
-
-@pytest.fixture
-def client(server: ApiServer, tmp_path: Path) -> KubeClient:
-    directory = tmp_path / "serviceaccount"
-    directory.mkdir()
-    (directory / "token").write_text(server.token)
-    (directory / "ca.crt").write_bytes(server.ca_file.read_bytes())
-    host, _, port = server.url.removeprefix("https://").partition(":")
-    env = {
-        "KUBERNETES_SERVICE_HOST": host,
-        "KUBERNETES_SERVICE_PORT": port,
-        "MNIST_SERVICEACCOUNT_DIR": str(directory),
-    }
-    access = KubeAccess.from_env(env)
-    assert access is not None
-    return KubeClient(access)
-
-
-def create(kube: Kube, name: str) -> TrainingIdentity:
-    body = {"apiVersion": "mnist.training/v1alpha1", "kind": "MnistTraining", "metadata": {"name": name}, "spec": SPEC}
-    created = kube.create(TRAININGS.format("default"), body)
-    set_attempt(kube, name, 1)
-    return TrainingIdentity(namespace="default", name=name, uid=created["metadata"]["uid"], storage_secret=name)
-
-
-def set_attempt(kube: Kube, name: str, attempt: int) -> None:
-    path = f"{TRAININGS.format('default')}/{name}/status"
-    kube.request("PATCH", path, {"status": {"attempt": attempt}}, content_type="application/merge-patch+json")
-
-
-def reported(kube: Kube, name: str) -> dict:
-    return kube.request("GET", f"{TRAININGS.format('default')}/{name}")["status"]["training"]
 
 
 def test_a_run_from_claim_to_result(kube, client):
