@@ -29,9 +29,12 @@ from mnist_trainer.run.follower import Follower
 from mnist_trainer.run.interrupt import StopRequestedError, raise_on_signals
 from mnist_trainer.run.storage import RunStorage
 from mnist_trainer.run.timeline import Timeline
+from mnist_trainer.tracking.mlflow_client import mlflow_tracker
+from mnist_trainer.tracking.tracker import Outcome, Tracker
 
 _REPORT_PATIENCE = 600.0
 _CHECKPOINT_PATIENCE = 120.0
+_TRACKING_PATIENCE = 15.0
 _END_OF_TRAINING = 3.0
 _LAST_WORDS = 1.2  # a stopped Ray job is killed 3 s after SIGTERM
 
@@ -52,6 +55,7 @@ class Session:
         self._storage = RunStorage(config, env, self._client)
         self._reporter = self._make_reporter()
         self._uploader: CheckpointUploader | None = None
+        self._tracker: Tracker | None = None
         self._training: RayTraining | None = None
         self._interrupted = False
 
@@ -124,7 +128,9 @@ class Session:
             self._timeline,
             metrics.observe,
         )
-        return follower.follow(training.messages())
+        self._tracker = mlflow_tracker(self._env, self._config, plan, self._place)
+        messages = training.messages()
+        return follower.follow(self._tracker.tap(messages) if self._tracker else messages)
 
     def _metrics(self, plan: TrainingPlan, images: int) -> TrainingMetrics:
         identity = self._config.training
@@ -142,7 +148,11 @@ class Session:
         if self._uploader is not None:
             self._uploader.close(_CHECKPOINT_PATIENCE)
         self._console.line(f"accuracy {100 * finished.accuracy:.2f} % after {len(finished.history)} epochs")
-        return releases.as_result(self._place.output, manifest)
+        result = releases.as_result(self._place.output, manifest)
+        if self._tracker is not None:
+            kept = {name: str(result[name]) for name in ("model", "sha256", "report")}
+            self._tracker.end(Outcome.SUCCEEDED, kept, _TRACKING_PATIENCE)
+        return result
 
     def _already_released(self, manifest: ReleaseManifest, plan: TrainingPlan) -> dict[str, Any]:
         if manifest.lineage != plan.lineage:
@@ -161,6 +171,9 @@ class Session:
             return
         state = TrainingState.INTERRUPTED if interrupted else TrainingState.FAILED
         self._reporter.update(state, failure=failure(error))
+        if self._tracker is not None:
+            outcome = Outcome.INTERRUPTED if interrupted else Outcome.FAILED
+            self._tracker.end(outcome, {"failure": error.reason.value}, 0.3 if interrupted else _TRACKING_PATIENCE)
         if self._uploader is not None:
             self._uploader.close(_LAST_WORDS if interrupted else _CHECKPOINT_PATIENCE)
         try:
