@@ -10,6 +10,7 @@ import torch
 from tests.unit.trainer.loop_support import KilledError, Recorder, make_job, replan, run_workers
 
 from mnist_trainer.errors import FailureReason, TrainerError
+from mnist_trainer.loop.batches import EpochBatches
 from mnist_trainer.loop.collective import Alone
 from mnist_trainer.loop.loop import Outcome, TrainingLoop
 
@@ -57,15 +58,12 @@ def test_workers_compute_what_one_computes(model, world_size):
 @pytest.mark.parametrize("model", ["mlp", "lenet5"])
 def test_first_gradient_of_workers_is_the_whole_batchs(model):
     job = make_job(model)
-    from mnist_trainer.loop.partition import EpochPlan
-
-    plan = EpochPlan(job.plan.seed, 0, len(job.train), 5)
     loop = TrainingLoop(job, Alone())
-    loop._compute_gradients(torch.from_numpy(plan.slice(0, 0, 1)), plan.batch_size(0))
+    loop._compute_gradients(next(iter(EpochBatches(job, 0, 5))))
     whole = loop.replica.flat.reduced.clone()
     shares = torch.zeros_like(whole)
     for rank in range(3):
-        loop._compute_gradients(torch.from_numpy(plan.slice(0, rank, 3)), plan.batch_size(0))
+        loop._compute_gradients(next(iter(EpochBatches(job, 0, 5, rank, 3))))
         shares += loop.replica.flat.reduced
     torch.testing.assert_close(shares, whole, rtol=1e-4, atol=1e-5)
 
@@ -166,3 +164,21 @@ def test_training_never_writes_to_its_data():
     images.flags.writeable = False
     train(job)
     assert np.array_equal(images, before)
+
+
+def test_batches_are_the_epochs_images_each_augmented_by_its_own_key():
+    """Whatever worker computes an image in whatever step, it looks the same."""
+    job = make_job("mlp")
+    alone = {}
+    for batch in EpochBatches(job, epoch=1, steps=40):
+        assert len(batch.labels) == batch.total
+        alone.update(
+            {image.numpy().tobytes(): int(label) for image, label in zip(batch.images, batch.labels, strict=True)}
+        )
+    assert len(alone) == len(job.train)
+    shared = {}
+    for rank in range(3):
+        for batch in EpochBatches(job, 1, 40, rank, 3):
+            pairs = zip(batch.images, batch.labels, strict=True)
+            shared.update({image.numpy().tobytes(): int(label) for image, label in pairs})
+    assert shared == alone

@@ -63,6 +63,15 @@ def test_no_augmentation_is_the_identity():
     )
 
 
+def test_warp_is_pytorchs_own_for_any_map():
+    maps = affine_maps(AugmentationSettings(40, 0.5, 0.5, 5), (20, 31), 1, 2, np.arange(9))
+    images = torch.rand(9, 3, 20, 31)
+    grid = torch.nn.functional.affine_grid(maps, [9, 3, 20, 31], align_corners=False)
+    torch.testing.assert_close(
+        warp(images, maps), torch.nn.functional.grid_sample(images, grid, align_corners=False), atol=1e-4, rtol=0
+    )
+
+
 def test_shift_moves_by_pixels():
     images = torch.zeros(1, 1, 28, 28)
     images[0, 0, 14, 14] = 1

@@ -28,7 +28,7 @@ class ImageSet:
 
     def take(self, indices: Tensor) -> Tensor:
         """The images at `indices`, where it is computed."""
-        return self.images[indices.to(self.images.device)].to(self.labels.device)
+        return self.images.index_select(0, indices.to(self.images.device)).to(self.labels.device)
 
     @classmethod
     def from_arrays(
@@ -115,7 +115,7 @@ class TrainingHooks(Protocol):
         """The first step of this process is done."""
 
     def progressed(self, progress: StepProgress) -> None:
-        """About twice a second."""
+        """About twice a second, and at the end of each epoch."""
 
     def epoch_finished(self, record: EpochRecord, state: LoopState) -> None:
         """After the evaluation of each epoch; `state` holds copies."""

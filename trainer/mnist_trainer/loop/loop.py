@@ -11,12 +11,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from mnist_trainer.errors import FailureReason, TrainerError
+from mnist_trainer.loop.batches import Batch, EpochBatches
 from mnist_trainer.loop.collective import Collective
-from mnist_trainer.loop.evaluation import Evaluation, normalised
+from mnist_trainer.loop.evaluation import Evaluation
 from mnist_trainer.loop.job import EpochRecord, LoopState, StepProgress, TrainingHooks, TrainingJob
-from mnist_trainer.loop.partition import EpochPlan
 from mnist_trainer.loop.replica import Replica
-from mnist_trainer.recipe.augment import affine_maps, warp
 from mnist_trainer.recipe.schedule import one_cycle
 
 _PROGRESS_SECONDS = 0.5
@@ -50,7 +49,6 @@ class TrainingLoop:
         self._history: list[EpochRecord] = []
         self._accuracy = -1.0
         self._first_step_done = False
-        self._data_seconds = 0.0
 
     def state(self) -> LoopState:
         """A copy of everything that a later process needs to go on after the last finished epoch."""
@@ -75,26 +73,28 @@ class TrainingLoop:
 
     def _run_epoch(self) -> Evaluation:
         began = reported = time.perf_counter()
-        plan = EpochPlan(self.job.plan.seed, self._epoch, len(self.job.train), self._steps)
+        rank, world_size = self._collective.rank, self._collective.world_size
+        batches = iter(EpochBatches(self.job, self._epoch, self._steps, rank, world_size))
         total_loss = torch.zeros((), device=self.job.device)
         seen, rate = 0, 0.0
-        reported_step, self._data_seconds = 0, 0.0
+        reported_step, data_seconds = 0, 0.0
         for step in range(self._steps):
-            batch = plan.batch_size(step)
+            waiting = time.perf_counter()
+            batch = next(batches)
+            data_seconds += time.perf_counter() - waiting
             rate = self._rate(step)
-            indices = plan.slice(step, self._collective.rank, self._collective.world_size)
-            self._compute_gradients(torch.from_numpy(indices), batch)
+            self._compute_gradients(batch)
             self._collective.sum_(self.replica.flat.reduced)
-            total_loss += self.replica.flat.loss * batch
+            total_loss += self.replica.flat.loss * batch.total
             self.replica.optimizer.step(rate)
-            seen += batch
+            seen += batch.total
             now = time.perf_counter()
             if (step + 1) % _STEPS_BETWEEN_LOSS_CHECKS == 0:
                 self._check_loss(float(total_loss) / seen, step)
             if self._hooks and not self._first_step_done:
                 self._first_step_done = True
                 self._hooks.started()
-            if self._hooks and now - reported >= _PROGRESS_SECONDS:
+            if self._hooks and (now - reported >= _PROGRESS_SECONDS or step + 1 == self._steps):
                 steps = step + 1 - reported_step
                 progress = StepProgress(
                     epoch=self._epoch + 1,
@@ -102,34 +102,27 @@ class TrainingLoop:
                     steps=self._steps,
                     loss=float(self.replica.flat.loss),
                     images_per_second=seen / (now - began),
-                    workers=self._collective.world_size,
+                    workers=world_size,
                     step_seconds=(now - reported) / steps,
-                    data_seconds=self._data_seconds / steps,
+                    data_seconds=data_seconds / steps,
                 )
-                reported, reported_step, self._data_seconds = now, step + 1, 0.0
+                reported, reported_step, data_seconds = now, step + 1, 0.0
                 self._hooks.progressed(progress)
         train_loss = float(total_loss) / max(1, seen)  # waits for the device
         self._check_loss(train_loss, self._steps - 1)
         return self._finish_epoch(train_loss, rate, time.perf_counter() - began)
 
-    def _compute_gradients(self, indices: Tensor, batch: int) -> None:
+    def _compute_gradients(self, batch: Batch) -> None:
         """Leave this worker's share of the batch's mean loss and its gradient in the flat vector."""
         job, flat = self.job, self.replica.flat
         flat.zero_gradients()
-        if not len(indices):
+        if not len(batch.labels):
             return
-        began = time.perf_counter()
-        height, width = job.train.images.shape[-2:]
-        maps = affine_maps(job.plan.recipe.augmentation, (height, width), job.plan.seed, self._epoch, indices.numpy())
-        where = indices.to(job.device)
-        images = normalised(warp(job.train.take(indices).float(), maps.to(job.device)), job.plan.normalisation)
-        self._data_seconds += time.perf_counter() - began
         with torch.autocast(job.device.type, torch.bfloat16, enabled=job.precision is torch.bfloat16):
-            logits = self.replica.network(images.contiguous(memory_format=torch.channels_last))
-        labels = job.train.labels[where].long()
+            logits = self.replica.network(batch.images).float()
         smoothing = job.plan.recipe.label_smoothing
         # Each worker divides by the whole batch: then shares add up to the mean, however the batch was cut.
-        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=smoothing, reduction="sum") / batch
+        loss = functional.cross_entropy(logits, batch.labels, label_smoothing=smoothing, reduction="sum") / batch.total
         loss.backward()  # type: ignore[no-untyped-call]
         flat.loss.copy_(loss.detach())
 
