@@ -12,7 +12,7 @@ from mnist_local.kuberay import start_params
 from mnist_local.kuberay.kubelet import ray_node
 from mnist_local.kuberay.kubelet.network import NodeNetwork
 
-NODE = NodeNetwork("127.70.1.2", 20001, 8265, 20002, 20003, 20004, 20005, 20006, 20007)
+NODE = NodeNetwork("127.70.1.2", 20001, 8265, 20002, 20003, 20004, 20005, 20006, 20007, 20008, 20009)
 GCS = "127.70.1.2:20001"
 CONTAINER = {"name": "ray", "resources": {"limits": {"cpu": "1500m", "memory": "2Gi", "nvidia.com/gpu": "1"}}}
 

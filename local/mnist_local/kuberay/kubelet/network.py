@@ -28,6 +28,8 @@ class NodeNetwork:
     client: int
     raylet: int
     dashboard_agent: int
+    dashboard_agent_grpc: int
+    runtime_env_agent: int
     metrics: int
     autoscaler_metrics: int
     dashboard_metrics: int
@@ -36,7 +38,8 @@ class NodeNetwork:
     def ports(self) -> frozenset[int]:
         """All ports of the node that are unique on the machine."""
         shared = (self.autoscaler_metrics, self.dashboard_metrics)
-        return frozenset((self.gcs, self.client, self.raylet, self.dashboard_agent, self.metrics, *shared))
+        agents = (self.dashboard_agent, self.dashboard_agent_grpc, self.runtime_env_agent)
+        return frozenset((self.gcs, self.client, self.raylet, *agents, self.metrics, *shared))
 
 
 def is_free(address: str, port: int) -> bool:
@@ -80,6 +83,8 @@ class Network:
             client=self._port(),
             raylet=self._port(),
             dashboard_agent=self._port(),
+            dashboard_agent_grpc=self._port(),
+            runtime_env_agent=self._port(),
             metrics=self._port(),
             autoscaler_metrics=self._port(),
             dashboard_metrics=self._port(),
