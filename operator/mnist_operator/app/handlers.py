@@ -5,7 +5,7 @@ kopf's handlers are not retried, and run in parallel for a training and its chil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import kopf
@@ -77,6 +77,9 @@ def kopf_settings(*, clusterwide: bool) -> kopf.OperatorSettings:
     settings.persistence.diffbase_storage = _NoDiffBase()
     settings.persistence.progress_storage = _NoProgress()
     settings.watching.server_timeout = 600
+    settings.watching.chunk_size = 500
+    # An object's own task ends soon after its last event: thousands of them are memory that nothing uses.
+    settings.queueing.idle_timeout = 1.0
     settings.watching.connect_timeout = 10
     settings.process.ultimate_exiting_timeout = 10
     return settings
@@ -84,6 +87,9 @@ def kopf_settings(*, clusterwide: bool) -> kopf.OperatorSettings:
 
 class _NoDiffBase(kopf.DiffBaseStorage):
     """Remembers nothing: what changed is judged by the lifecycle, from the whole state."""
+
+    def build(self, *, body: kopf.Body, extra_fields: Iterable[Any] | None = None) -> kopf.BodyEssence:
+        return kopf.BodyEssence({})  # the default copies the whole object, for each event
 
     def fetch(self, *, body: kopf.Body) -> None:
         return None
