@@ -37,7 +37,7 @@ class RayNode:
 
     def workers(self) -> list[int]:
         """Pids of the processes that train."""
-        return [process.pid for process in self.processes() if _is_train_worker(process)]
+        return [process.pid for process in self.processes() if is_train_worker(process)]
 
     def kill(self) -> None:
         """Take the node away at once, as a machine does that loses its power."""
@@ -150,7 +150,8 @@ class RayNodes:
                 return port
 
 
-def _is_train_worker(process: psutil.Process) -> bool:
+def is_train_worker(process: psutil.Process) -> bool:
+    """Whether a training's worker lives in this process."""
     try:
         return "TrainWorker" in " ".join(process.cmdline())
     except psutil.Error:

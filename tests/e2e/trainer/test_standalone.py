@@ -6,16 +6,14 @@ import hashlib
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
+from tests.support.ray_nodes import is_train_worker
 from tests.support.s3 import S3Handle, start_s3
+from tests.support.trainings import Training
 from tests.support.wait import wait_for
 
 from mnist_trainer.data.sources.digits import write_digits
@@ -33,56 +31,19 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Handle]:
         yield handle
 
 
-@dataclass
-class Training:
-    """A running `mnist-trainer train`; `log` is what it has printed."""
-
-    process: subprocess.Popen[bytes]
-    output: Path
-    log_file: Path
-
-    @property
-    def log(self) -> str:
-        return self.log_file.read_text(errors="replace")
-
-    def wait_for(self, condition: Callable[[], object], seconds: float = 180) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert self.process.poll() is None, self.log
-            assert time.monotonic() < deadline, self.log
-            time.sleep(0.05)
-
-    def finish(self, status: int = 0, seconds: float = 240) -> None:
-        assert self.process.wait(seconds) == status, self.log
-
-    def json(self, name: str) -> dict:
-        return json.loads((self.output / name).read_text())
-
-
 @pytest.fixture
 def start(s3: S3Handle, tmp_path: Path) -> Iterator[Callable[..., Training]]:
     started: list[Training] = []
 
     def run(name: str, *arguments: str, epochs: int = EPOCHS, workers: int = 2) -> Training:
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "RAY_", "KUBERNETES_"))}
-        log = tmp_path / f"{name}-{len(started)}.log"
-        command = [sys.executable, "-m", "mnist_trainer", "train", "--workers", str(workers), "--epochs", str(epochs)]
-        command += ["--dataset", "s3://datasets/digits", "--output", f"s3://models/{name}", *arguments]
-        with log.open("wb") as out:
-            process = subprocess.Popen(
-                command, env={**clean, **s3.env}, stdout=out, stderr=out, cwd=tmp_path, start_new_session=True
-            )
-        started.append(Training(process, s3.root / "models" / name, log))
+        sizes = ("--workers", str(workers), "--epochs", str(epochs))
+        started.append(Training.start(tmp_path, s3, clean, name, *sizes, *arguments))
         return started[-1]
 
     yield run
     for training in started:
-        if training.process.poll() is None:
-            training.process.terminate()
-            try:
-                training.process.wait(30)
-            except subprocess.TimeoutExpired:
-                training.process.kill()
+        training.stop()
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +83,7 @@ def test_a_killed_worker_and_a_stop_change_nothing(start, reference):
     """One worker is killed, then the run is stopped and started again: the model is that of an undisturbed run."""
     training = start("disturbed")
     training.wait_for(lambda: f"epoch 1/{EPOCHS}" in training.log)
-    workers = [p for p in psutil.Process(training.process.pid).children(recursive=True) if _is_train_worker(p)]
+    workers = [p for p in psutil.Process(training.process.pid).children(recursive=True) if is_train_worker(p)]
     assert len(workers) == 2
     workers[1].kill()
     training.wait_for(lambda: training.log.count("2 workers ready") == 2)
@@ -140,15 +101,20 @@ def test_a_killed_worker_and_a_stop_change_nothing(start, reference):
     assert _model_digest(resumed) == reference["sha256"]
 
 
+def test_a_dataset_that_stays_on_disk_gives_the_same_model(start, reference, monkeypatch, tmp_path):
+    """As one does that is larger than the memory: each node maps its own files, and none are left."""
+    monkeypatch.setenv("MNIST_DATASET_MEMORY_BYTES", "100000")
+    monkeypatch.setenv("MNIST_SCRATCH_DIR", str(tmp_path))
+    training = start("on-disk")
+    training.wait_for(lambda: list(tmp_path.glob("mnist-datasets-*/*/*.plain")))
+    training.finish()
+    assert _model_digest(training) == reference["sha256"]
+    wait_for(lambda: not _processes_of(training), "the end of every process of the run", 20)
+    assert list(tmp_path.glob("mnist-datasets-*/*")) == []
+
+
 def _model_digest(training: Training) -> str:
     return hashlib.sha256((training.output / "model.safetensors").read_bytes()).hexdigest()
-
-
-def _is_train_worker(process: psutil.Process) -> bool:
-    try:
-        return "RayTrainWorker" in " ".join(process.cmdline())
-    except psutil.Error:
-        return False
 
 
 def _processes_of(training: Training) -> list[int]:

@@ -33,7 +33,10 @@ PREFIX = "mnist_trainer_"
 
 
 class TrainingMetrics:
-    """Figures of one training of `epochs` epochs over `images` images. Needs a connected Ray."""
+    """Figures of one training of `epochs` epochs over `images` images. Needs a connected Ray.
+
+    Ray forgets a gauge that is not set again within some 20 seconds, so all of them are, with everything observed.
+    """
 
     def __init__(self, namespace: str, name: str, epochs: int, images: int) -> None:
         from ray.util.metrics import Counter, Gauge
@@ -46,10 +49,11 @@ class TrainingMetrics:
         self._gauges, self._counters = make(Gauge, GAUGES), make(Counter, COUNTERS)
         self._epochs, self._images = epochs, images
         self._counted = 0  # images of the running epoch
+        self._values: dict[str, float] = {}
         self._set(epochs=epochs, workers=0, epoch=0, progress_ratio=0)
 
-    def observe(self, message: Message) -> None:
-        """Take over what a worker's message says."""
+    def observe(self, message: Message | None) -> None:
+        """Take over what a worker's message says; None stands for a second of silence."""
         if isinstance(message, WorkersReady):
             self._counted = 0
             done = message.resumed_epoch
@@ -83,9 +87,11 @@ class TrainingMetrics:
         elif isinstance(message, WorkersLost):
             self._counters["worker_losses"].inc()
             self._set(workers=0)
+        for name, value in self._values.copy().items():
+            self._gauges[name].set(value)
 
     def checkpoint_saved(self, seconds: float) -> None:
-        """A checkpoint's upload took this long."""
+        """A checkpoint's upload took this long. Any thread may say so."""
         self._set(checkpoint_seconds=seconds)
 
     def _count(self, images: int) -> None:
@@ -94,5 +100,4 @@ class TrainingMetrics:
             self._counted = images
 
     def _set(self, **values: float) -> None:
-        for name, value in values.items():
-            self._gauges[name].set(float(value))
+        self._values.update({name: float(value) for name, value in values.items()})

@@ -32,7 +32,7 @@ class Follower:
         reporter: Reporter,
         uploader: CheckpointUploader,
         timeline: Timeline,
-        observe: Callable[[Message], None] = lambda _: None,
+        observe: Callable[[Message | None], None] = lambda _: None,
     ) -> None:
         self._epochs = epochs
         self._images = images
@@ -49,8 +49,7 @@ class Follower:
         """
         for message in messages:
             self._reporter.check()
-            if message is not None:
-                self._observe(message)
+            self._observe(message)
             if isinstance(message, Finished):
                 self._timeline.mark("trained", message.at)
                 return message
