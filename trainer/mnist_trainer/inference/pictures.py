@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from mnist_trainer.errors import InvalidConfigError
+from mnist_trainer.data.convert.picture import decode
+from mnist_trainer.errors import DatasetInvalidError, InvalidConfigError
 from mnist_trainer.plan import ModelSpec
 
 _MOST_PIXELS = 50_000_000
@@ -18,6 +19,8 @@ _BOX = 20 / 28  # of the side that the character fills, as in MNIST
 
 def read_picture(path: Path, spec: ModelSpec) -> npt.NDArray[np.uint8]:
     """The picture as ``[H, W]`` or ``[H, W, C]``, as the model takes it. Raises InvalidConfigError, naming the file."""
+    if spec.channels != 1:
+        return _in_colour(path, spec)
     try:
         with Image.open(path) as opened:
             if opened.width * opened.height > _MOST_PIXELS:
@@ -26,8 +29,6 @@ def read_picture(path: Path, spec: ModelSpec) -> npt.NDArray[np.uint8]:
             flat = _on_white(picture)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise InvalidConfigError(f"{path}: not a picture that can be read: {error}") from error
-    if spec.channels == 3:
-        return np.asarray(flat.convert("RGB").resize((spec.width, spec.height), Image.Resampling.LANCZOS))
     return centred(np.asarray(flat.convert("L")), spec.height, spec.width)
 
 
@@ -55,6 +56,16 @@ def centred(grey: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray
     canvas = np.zeros((height, width), np.uint8)
     canvas[top : top + size[1], left : left + size[0]] = small
     return canvas
+
+
+def _in_colour(path: Path, spec: ModelSpec) -> npt.NDArray[np.uint8]:
+    """As `mnistctl data convert` prepares pictures in colour."""
+    try:
+        return decode(path.read_bytes(), str(path), spec.height, spec.width, spec.channels)
+    except OSError as error:
+        raise InvalidConfigError(f"{path}: not a picture that can be read: {error}") from error
+    except DatasetInvalidError as error:
+        raise InvalidConfigError(error.message) from error
 
 
 def _on_white(picture: Image.Image) -> Image.Image:
