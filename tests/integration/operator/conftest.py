@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.support.apiserver import start_apiserver
-from tests.support.kube import EVENTS, TRAININGS, Kube, Object
+from tests.support.kube import EVENTS, TRAININGS, Kube, KubeError, Object
 from tests.support.operator import OperatorProcess, start_operator
 from tests.support.scripted_kuberay import ScriptedKubeRay
 from tests.support.wait import wait_for
@@ -78,14 +79,16 @@ class Scene:
             {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "minio-credentials"}, "data": encoded},
         )
 
-    def apply(self, name: str = "mnist", spec: dict[str, Any] | None = None) -> Object:
+    def apply(
+        self, name: str = "mnist", spec: dict[str, Any] | None = None, labels: dict[str, str] | None = None
+    ) -> Object:
         """Create a training."""
         return self.kube.create(
             self.trainings,
             {
                 "apiVersion": "mnist.training/v1alpha1",
                 "kind": "MnistTraining",
-                "metadata": {"name": name},
+                "metadata": {"name": name, "labels": labels or {}},
                 "spec": spec or {},
             },
         )
@@ -123,20 +126,65 @@ class Scene:
         found = sorted(self.kube.items(EVENTS.format(self.namespace)), key=lambda item: item["eventTime"])
         return [item["reason"] for item in found if item["regarding"]["name"] == name]
 
-    def walk_to_running(self, name: str = "mnist") -> None:
-        """Play KubeRay until the job runs."""
-        self.wait_cluster(name=name)
-        self.kuberay.cluster_ready(self.cluster(name=name))
-        self.wait_exists(f"{self.kuberay.jobs}/{name}-1")
-        self.kuberay.job_runs(f"{name}-1")
+    def walk_to_running(self, name: str = "mnist", attempt: int = 1) -> None:
+        """Play KubeRay until the attempt's job runs."""
+        self.wait_status(name, attempt=attempt, seconds=40)
+        cluster = self.status(name)["rayCluster"]["name"]  # a retry may keep the one before
+        self.wait_exists(f"{self.kuberay.clusters}/{cluster}")
+        self.kuberay.cluster_ready(cluster)
+        self.wait_exists(f"{self.kuberay.jobs}/{name}-{attempt}")
+        self.kuberay.job_runs(f"{name}-{attempt}")
         self.wait_status(name, phase="Running")
+
+    def cluster_path(self, attempt: int = 1, name: str = "mnist") -> str:
+        """Return the path of an attempt's RayCluster."""
+        return f"{self.kuberay.clusters}/{self.cluster(attempt, name)}"
+
+    def core(self, plural: str, name: str = "") -> str:
+        """Return the path of an object of the core group in the namespace."""
+        return f"/api/v1/namespaces/{self.namespace}/{plural}/{name}".rstrip("/")
+
+    def change(self, spec: dict[str, Any], name: str = "mnist") -> Object:
+        """Change a training's spec."""
+        return self.kube.merge(f"{self.trainings}/{name}", {"spec": spec})
+
+
+@pytest.fixture(scope="module")
+def brisk_operator(kube: Kube, server: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
+    """One operator for all namespaces of a module, that compares and reads Secrets again every second."""
+    operator = start_operator(
+        server, tmp_path_factory.mktemp("operator"), namespaces="", resync_seconds="1", credentials_seconds="1"
+    )
+    yield operator
+    operator.stop()
+    assert "Traceback" not in operator.text()
+
+
+@pytest.fixture
+def brisk(kube: Kube, server: Path, tmp_path: Path, brisk_operator: OperatorProcess) -> Iterator[Scene]:
+    """A namespace of its own with the module's operator at work."""
+
+    def refuse(**settings: str) -> OperatorProcess:
+        raise AssertionError("there is an operator already")
+
+    scene = Scene(kube, new_namespace(kube), refuse)
+    scene.add_secret()
+    yield scene
+    with contextlib.suppress(KubeError):  # a test may have deleted it
+        kube.delete(f"/api/v1/namespaces/{scene.namespace}")
+
+
+def new_namespace(kube: Kube) -> str:
+    """Make a namespace of its own for a test."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    kube.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    return name
 
 
 @pytest.fixture
 def scene(kube: Kube, server: Path, tmp_path: Path) -> Iterator[Scene]:
     """A namespace of its own, and operators that end with the test."""
-    namespace = f"test-{uuid.uuid4().hex[:8]}"
-    kube.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    namespace = new_namespace(kube)
     operators: list[OperatorProcess] = []
 
     def start(**settings: str) -> OperatorProcess:

@@ -30,6 +30,27 @@ from mnist_operator.api.spec import MnistTrainingSpec
         ),
         ({"workers": {"replicas": 2, "maxReplicas": 1}}, "spec.workers.maxReplicas", "must not be less than replicas"),
         ({"serviceAccount": {"create": False}}, "spec.serviceAccount.name", "name is needed when create is false"),
+        (
+            {"workers": {"resources": {"limits": {"nvidia.com/gpu": 1}}}},
+            "spec.workers.resources",
+            "GPUs are asked for by gpusPerWorker, for all groups alike",
+        ),
+        (
+            {"workers": {"additionalGroups": [{"name": "head"}]}},
+            "spec.workers.additionalGroups[0].name",
+            "the names workers, head and headgroup are taken",
+        ),
+        (
+            {"workers": {"additionalGroups": [{"name": "a", "minReplicas": 2}]}},
+            "spec.workers.additionalGroups[0].minReplicas",
+            "must not be greater than replicas",
+        ),
+        (
+            {"workers": {"additionalGroups": [{"name": "a"}, {"name": "a"}]}},
+            "spec.workers.additionalGroups[1]",
+            'Duplicate value: {"name":"a"}',
+        ),
+        ({"workers": {"additionalGroups": [{"name": "A"}]}}, "spec.workers.additionalGroups[0].name", "should match"),
         ({"workers": {"resources": {"limits": {"cpu": "many"}}}}, "spec.workers.resources.limits.cpu", "should match"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Services: defaults and cluster addresses."""
+"""Services: defaults, cluster addresses and node ports."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from mnist_local.apiserver.schema import errors as field
 from mnist_local.apiserver.schema.errors import FieldError
 
 _addresses = itertools.count(10)
+# Nobody listens on them; a port of the range that clusters use, each given once.
+_node_ports = itertools.cycle(range(30000, 32768))
 
 
 def _next_address() -> str:
@@ -29,6 +31,14 @@ def _default(obj: Obj) -> None:
             port["targetPort"] = port.get("port")
 
 
+def _give_node_ports(spec: Obj) -> None:
+    if spec["type"] not in {"NodePort", "LoadBalancer"} or spec.get("allocateLoadBalancerNodePorts") is False:
+        return
+    for port in spec.get("ports") or ():
+        if not port.get("nodePort"):
+            port["nodePort"] = next(_node_ports)
+
+
 def _prepare_create(obj: Obj) -> None:
     spec = obj["spec"]
     obj["status"] = {"loadBalancer": {}}
@@ -39,6 +49,7 @@ def _prepare_create(obj: Obj) -> None:
     spec["clusterIPs"] = [spec["clusterIP"]]
     spec.setdefault("ipFamilies", ["IPv4"])
     spec.setdefault("ipFamilyPolicy", "SingleStack")
+    _give_node_ports(spec)
 
 
 def _prepare_update(obj: Obj, old: Obj) -> None:
@@ -46,6 +57,11 @@ def _prepare_update(obj: Obj, old: Obj) -> None:
     for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
         if not spec.get(name) and name in former:
             spec[name] = former[name]
+    given = {port.get("name"): port["nodePort"] for port in former.get("ports") or () if port.get("nodePort")}
+    for port in spec.get("ports") or ():
+        if not port.get("nodePort") and port.get("name") in given and spec["type"] in {"NodePort", "LoadBalancer"}:
+            port["nodePort"] = given[port.get("name")]
+    _give_node_ports(spec)
 
 
 def _validate(obj: Obj, old: Obj | None) -> list[FieldError]:

@@ -1,0 +1,151 @@
+"""Upkeep: changes by hand are put right, rotated credentials arrive, quotas are told, namespaces may go."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.integration.operator.conftest import Scene
+from tests.support.kube import Object
+from tests.support.wait import wait_for
+
+RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/{}/mnist-trainer"
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def test_a_spec_changed_by_hand_is_put_back_and_told(brisk: Scene) -> None:
+    brisk.apply()
+    brisk.walk_to_running()
+    for path, change in (
+        (brisk.cluster_path(), {"headGroupSpec": {"serviceType": "NodePort"}}),
+        (f"{brisk.kuberay.jobs}/mnist-1", {"entrypoint": "rm -rf /"}),
+    ):
+        before = brisk.kube.get(path)
+        assert before is not None
+        brisk.kube.merge(path, {"spec": change})
+
+        def is_back(path: str = path, spec: Any = before["spec"]) -> bool:
+            return (brisk.kube.get(path) or {}).get("spec") == spec
+
+        wait_for(is_back, f"{path} to be as it was")
+    wait_for(lambda: brisk.events().count("DriftCorrected") == 2, f"an event for each, not {brisk.events()}")
+    assert brisk.status()["phase"] == "Running"
+
+
+def test_what_the_autoscaler_and_kuberay_write_is_left_alone(brisk: Scene) -> None:
+    brisk.apply(spec={"workers": {"replicas": 2, "minReplicas": 1, "maxReplicas": 4}})
+    brisk.walk_to_running()
+    scale = {"op": "replace", "path": "/spec/workerGroupSpecs/0/replicas", "value": 4}
+    victims = {"op": "add", "path": "/spec/workerGroupSpecs/0/scaleStrategy", "value": {"workersToDelete": ["pod"]}}
+    changed = brisk.kube.json_patch(brisk.cluster_path(), [scale, victims])
+    # The next change is put back, so this one has been looked at by then.
+    brisk.kube.merge(brisk.cluster_path(), {"spec": {"rayVersion": "2.59.0"}})
+    wait_for(lambda: "DriftCorrected" in brisk.events(), "the version to be put back")
+    live = brisk.kube.get(brisk.cluster_path())
+    assert live is not None
+    assert live["spec"] == changed["spec"]
+
+
+def rules_loosened(scene: Scene) -> str:
+    path = RBAC.format(scene.namespace, "roles")
+    everything = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
+    scene.kube.merge(path, {"rules": [everything]})
+    return path
+
+
+def binding_widened(scene: Scene) -> str:
+    path = RBAC.format(scene.namespace, "rolebindings")
+    scene.kube.merge(path, {"subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": scene.namespace}]})
+    return path
+
+
+def account_deleted(scene: Scene) -> str:
+    path = scene.core("serviceaccounts", "mnist-head")
+    scene.kube.delete(path)
+    return path
+
+
+def secret_rewritten(scene: Scene) -> str:
+    path = scene.core("secrets", "mnist-storage")
+    scene.kube.merge(path, {"data": {"AWS_ACCESS_KEY_ID": encoded("theirs"), "MORE": encoded("x")}})
+    return path
+
+
+@pytest.mark.parametrize("tamper", [rules_loosened, binding_widened, account_deleted, secret_rewritten])
+def test_support_changed_by_hand_is_put_right_at_the_next_comparison(
+    brisk: Scene, tamper: Callable[[Scene], str]
+) -> None:
+    brisk.apply()
+    brisk.walk_to_running()
+
+    def content(live: Object | None) -> Object:
+        return {key: value for key, value in (live or {}).items() if key != "metadata"}
+
+    paths = [RBAC.format(brisk.namespace, kind) for kind in ("roles", "rolebindings")]
+    paths += [brisk.core("serviceaccounts", "mnist-head"), brisk.core("secrets", "mnist-storage")]
+    before = {path: content(brisk.kube.get(path)) for path in paths}
+    path = tamper(brisk)
+    wait_for(lambda: content(brisk.kube.get(path)) == before[path], f"{path} to be as it was")
+
+
+def test_a_rotation_of_the_source_secret_reaches_the_owned_copy(brisk: Scene) -> None:
+    brisk.apply()
+    brisk.walk_to_running()
+    brisk.kube.merge(brisk.core("secrets", "minio-credentials"), {"data": {"AWS_SECRET_ACCESS_KEY": encoded("new")}})
+
+    def copied() -> bool:
+        owned = brisk.kube.get(brisk.core("secrets", "mnist-storage")) or {}
+        return bool(owned["data"]["AWS_SECRET_ACCESS_KEY"] == encoded("new"))
+
+    wait_for(copied, "the owned Secret to follow")
+
+
+@pytest.mark.parametrize(("rotated", "phase", "reason"), [(True, "Pending", "Retrying"), (False, "Failed", None)])
+def test_a_trainer_refused_by_the_store_is_tried_again_only_if_its_credentials_have_changed(
+    rotated: bool, phase: str, reason: str | None, brisk: Scene
+) -> None:
+    brisk.apply()
+    brisk.walk_to_running()
+    if rotated:
+        path = brisk.core("secrets", "minio-credentials")
+        brisk.kube.merge(path, {"data": {"AWS_SECRET_ACCESS_KEY": encoded("new")}})
+    refused = {"reason": "StoreAccessDenied", "message": "the store refused the key", "retryable": False}
+    brisk.kuberay.report("mnist", state="Failed", failure=refused)
+    brisk.kuberay.job_ends("mnist-1", well=False)
+    status = brisk.wait_status(phase=phase, reason=reason or refused["reason"])
+    assert status["lastFailure"]["reason"] == refused["reason"]
+
+
+def quota(scene: Scene, hard: dict[str, str]) -> None:
+    body = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small"}, "spec": {"hard": hard}}
+    scene.kube.create(scene.core("resourcequotas"), body)
+
+
+def test_a_quota_that_is_used_up_is_told_and_waited_for(brisk: Scene) -> None:
+    quota(brisk, {"count/rayclusters.ray.io": "0"})
+    brisk.apply()
+    status = brisk.wait_status(phase="Pending", reason="QuotaExceeded")
+    assert "exceeded quota: small" in status["message"]
+    ready = next(item for item in status["conditions"] if item["type"] == "ClusterReady")
+    assert (ready["status"], ready["reason"]) == ("False", "QuotaExceeded")
+    brisk.kube.merge(brisk.core("resourcequotas", "small"), {"spec": {"hard": {"count/rayclusters.ray.io": "1"}}})
+    brisk.wait_cluster()
+    brisk.wait_status(phase="Provisioning")
+
+
+def test_a_namespace_that_is_being_deleted_gets_nothing_new(brisk: Scene, brisk_operator: Any) -> None:
+    brisk.apply("held")
+    brisk.wait_cluster(name="held")
+    brisk.kube.merge(f"{brisk.trainings}/held", {"metadata": {"finalizers": ["tests/hold"]}})
+    brisk.kube.delete(f"/api/v1/namespaces/{brisk.namespace}")
+    wait_for(lambda: brisk.kube.items(brisk.kuberay.clusters) == [], "the children to go")
+    live = brisk.kube.get(f"{brisk.trainings}/held")
+    assert live is not None
+    assert live["metadata"]["deletionTimestamp"]
+    brisk.kube.merge(f"{brisk.trainings}/held", {"metadata": {"finalizers": None}})
+    wait_for(lambda: brisk.kube.get(f"/api/v1/namespaces/{brisk.namespace}") is None, "the namespace to go")
