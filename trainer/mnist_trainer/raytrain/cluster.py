@@ -37,6 +37,7 @@ def prepare(env: MutableMapping[str, str]) -> Path:
     env.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if not env.get("RAY_ADDRESS"):
         env["RAY_TMPDIR"] = str(scratch)
+        env.setdefault("RAY_raylet_start_wait_time_s", "90")  # Ray's own patience with a busy machine is 30
         if "RAY_AUTH_MODE" not in env:
             # Ray listens on all interfaces, so that even a cluster for one run asks for a token; without a path of ours
             # it would keep one in the home folder.
