@@ -25,17 +25,19 @@ class Server:
         self.counted: list[tuple[str, int]] = []
         self.answers: list[Answer] = []
         self.url = ""
+        self.clients: list[client.ApiClient] = []
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.seen.append(f"{request.method} {request.path_qs}")
         return await self.answers.pop(0)(request)
 
     def api(self, **options: object) -> KubeApi:
-        """Return a client; close nothing: its session ends with the loop."""
+        """Return a client; it is closed with the test."""
         configuration = client.Configuration()
         configuration.host = self.url
         observe = lambda verb, code, seconds: self.counted.append((verb, code))  # noqa: E731
-        return KubeApi(client.ApiClient(configuration), observe, **options)  # type: ignore[arg-type]
+        self.clients.append(client.ApiClient(configuration))
+        return KubeApi(self.clients[-1], observe, **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -46,6 +48,8 @@ async def server() -> AsyncIterator[Server]:
     async with TestServer(app) as running:
         scene.url = str(running.make_url("")).rstrip("/")
         yield scene
+        for api in scene.clients:
+            await api.close()
 
 
 def refusing(status: int, reason: str, **headers: str) -> Answer:

@@ -82,7 +82,7 @@ def test_a_life_is_timed_stage_by_stage() -> None:
         assert found.value("mnist_trainings_stage_seconds_sum", stage=stage) == seconds, stage
         assert found.value("mnist_trainings_stage_seconds_count", stage=stage) == 1.0, stage
     assert found.value("mnist_trainings_duration_seconds_sum", phase="Succeeded") == 132.0
-    assert found.value("mnist_trainings_finished_total", phase="Succeeded", reason="Succeeded") == 1.0
+    assert found.value("mnist_trainings_finished_total", phase="Succeeded") == 1.0
     assert found.value("mnist_trainings_attempts_total") == 1.0
 
 
@@ -114,7 +114,7 @@ def test_a_trainer_cannot_make_series_without_end() -> None:
         failure = {"attempt": 1, "reason": f"Made{number}Up"}
         transitions.observe(training(), training(phase="Failed", reason=f"Made{number}Up", lastFailure=failure), at(1))
     assert len(found.series("mnist_trainings_failed_attempts_total")) <= 65
-    assert found.value("mnist_trainings_failed_attempts_total", reason="Other") == 500 - 64
+    assert found.value("mnist_trainings_failed_attempts_total", reason="Other") == 500 - 62
 
 
 PHASES = ["Running", "Provisioning", "Pending", "Suspended", "Succeeded", "Failed"]

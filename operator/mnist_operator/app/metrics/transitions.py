@@ -17,6 +17,7 @@ _BUCKETS = (1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 4
 _FINAL = {Phase.SUCCEEDED.value, Phase.FAILED.value}
 _MOST_REASONS = 64
 _OTHER = "Other"
+_ALERTED = ("StoreUnreachable", "StoreAccessDenied")
 
 
 class Transitions:
@@ -50,11 +51,13 @@ class Transitions:
             "mnist_trainings_restarts", "Times that KubeRay started a job over within an attempt.", registry=registry
         )
         self._finished = Counter(
-            "mnist_trainings_finished",
-            "Trainings that ended, by phase and reason.",
-            ["phase", "reason"],
-            registry=registry,
+            "mnist_trainings_finished", "Trainings that ended, by phase.", ["phase"], registry=registry
         )
+        # From zero, so that an alert sees the first one, too.
+        for phase in _FINAL:
+            self._finished.labels(phase)
+        for reason in _ALERTED:
+            self._failures.labels(self._reason({"reason": reason}))
 
     def observe(self, before: Object, after: Object, now: datetime) -> None:
         """Count what changed between two versions of one training, as the API returned them."""
@@ -72,7 +75,7 @@ class Transitions:
             self._failures.labels(self._reason(failure)).inc()
         phase = new.get("phase")
         if phase in _FINAL and old.get("phase") != phase:
-            self._finished.labels(phase, self._reason(new)).inc()
+            self._finished.labels(phase).inc()
             if created is not None:
                 self._durations.labels(phase).observe(max(0.0, (now - created).total_seconds()))
 
