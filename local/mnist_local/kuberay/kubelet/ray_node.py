@@ -31,7 +31,7 @@ def localized(command: str, container: Json, node: NodeNetwork, gcs: str, temp_d
     params |= {
         "node-ip-address": node.address,
         "node-manager-port": str(node.raylet),
-        # A raylet that does not know its agents' ports waits 15 s for them, and dies where a busy machine takes longer.
+        # For each port that it has to learn from its agents a raylet waits 15 s, and then dies: busy machines are slower.
         "dashboard-agent-listen-port": str(node.dashboard_agent),
         "dashboard-agent-grpc-port": str(node.dashboard_agent_grpc),
         "runtime-env-agent-port": str(node.runtime_env_agent),
