@@ -31,7 +31,7 @@ def localized(command: str, container: Json, node: NodeNetwork, gcs: str, temp_d
     params |= {
         "node-ip-address": node.address,
         "node-manager-port": str(node.raylet),
-        # For each port that it has to learn from its agents a raylet waits 15 s, and then dies: busy machines are slower.
+        # A raylet waits 15 s for each port that it must learn from its agents, and then dies: too short if it is busy.
         "dashboard-agent-listen-port": str(node.dashboard_agent),
         "dashboard-agent-grpc-port": str(node.dashboard_agent_grpc),
         "runtime-env-agent-port": str(node.runtime_env_agent),
