@@ -45,10 +45,10 @@ _COMMON_ENV = {
     "PYTHONUNBUFFERED": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-# Worker processes load torch while the dataset is on its way, instead of after it.
-_WORKER_ENV = {
+# Worker processes start and load what training needs before there is a job, instead of during its start.
+WORKER_ENV = {
     "RAY_enable_worker_prestart": "1",
-    "RAY_preload_python_modules": "torch",
+    "RAY_preload_python_modules": "torch,mnist_trainer.raytrain.worker",
 }
 
 
@@ -72,7 +72,7 @@ def worker_template(training: Training, group: Group, installation: Installation
     if gpus := training.spec.workers.gpus_per_worker:
         for part in ("requests", "limits"):
             resources[part] = {**resources.get(part, {}), GPU_RESOURCE: gpus}
-    env = {**_COMMON_ENV, **_WORKER_ENV, **_threads(resources)}
+    env = {**_COMMON_ENV, **WORKER_ENV, **_threads(resources)}
     container = _container(training, installation, WORKER_CONTAINER, resources, env)
     container["envFrom"] = [{"secretRef": {"name": storage_secret_name(training)}}]
     return _template(training, "worker", container, group.template, mounts_token=False)
