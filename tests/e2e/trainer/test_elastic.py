@@ -17,18 +17,15 @@ from tests.support.s3 import S3Handle, start_s3
 from tests.support.trainings import Training
 from tests.support.wait import wait_for
 
+from mnist_operator.builders.pods import WORKER_ENV
 from mnist_trainer.data.sources.digits import write_digits
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 EPOCHS = 10
 CONTRACT = json.loads((Path(__file__).parents[3] / "contracts/trainer.json").read_text())["metrics"]
-# As the operator sets it in the workers' pods, and metrics more often than each ten seconds.
-NODE_ENV = {
-    "RAY_enable_worker_prestart": "1",
-    "RAY_preload_python_modules": "torch,mnist_trainer.raytrain.worker",
-    "RAY_metrics_report_interval_ms": "1000",
-}
+# Ray sends metrics to the node's endpoint each ten seconds by default.
+NODE_ENV = {**WORKER_ENV, "RAY_metrics_report_interval_ms": "1000"}
 
 
 @pytest.fixture
