@@ -85,6 +85,8 @@ def test_a_missing_file_is_named(tmp_path: Path, role: Role) -> None:
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(DatasetNotFoundError, match=r"no dataset there.*there is README"):
         load_folder(write_folder(tmp_path, {"README": b"hi"}))
+    with pytest.raises(DatasetNotFoundError, match=r"there is a\.PNG; `mnistctl data convert` makes a dataset"):
+        load_folder(write_folder(tmp_path / "pictures", {"a.PNG": b""}))
     with pytest.raises(DatasetNotFoundError, match="No such file"):
         load_folder(tmp_path / "none")
 

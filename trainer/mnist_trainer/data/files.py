@@ -29,6 +29,7 @@ _NAME = re.compile(
     r"(?:(?P<prefix>[A-Za-z0-9_.-]+?)-)?(?P<split>train|t10k|test)-(?P<kind>images|labels)"
     r"[-.]idx[1-4]-ubyte(?P<gz>\.gz)?"
 )
+_PICTURES = (".zip", ".png", ".jpg", ".jpeg")
 _ROLES = {
     ("train", "images"): Role.TRAIN_IMAGES,
     ("train", "labels"): Role.TRAIN_LABELS,
@@ -90,4 +91,6 @@ def _missing_text(missing: list[Role], names: list[str], some: bool) -> str:
     if some:
         return f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing (plain or .gz)"
     there = f"; there is {', '.join(sorted(names)[:5])}{' ...' if len(names) > 5 else ''}" if names else ""
-    return f"no dataset there: expected {', '.join(missing)}, plain or .gz{there}"
+    pictures = any(name.lower().endswith(_PICTURES) for name in names)
+    hint = "; `mnistctl data convert` makes a dataset of pictures" if pictures else ""
+    return f"no dataset there: expected {', '.join(missing)}, plain or .gz{there}{hint}"
