@@ -99,7 +99,7 @@ def test_a_whole_life_under_the_rendered_rights(
     operator = start(**({"namespaces": namespace} if mode == "namespaced" else {}))
     life = Life(admin, namespace)
 
-    life.create("mnist", {"runPolicy": {"backoffLimit": 1}})
+    life.create("mnist", {"runPolicy": {"backoffLimit": 1}, "workers": {"minReplicas": 1}})
     first = life.run("mnist", 1)
     admin.merge(f"{life.kuberay.trainings}/mnist", {"spec": {"runPolicy": {"suspend": True}}})
     life.phase("mnist", "Suspended")
@@ -110,12 +110,12 @@ def test_a_whole_life_under_the_rendered_rights(
     life.kuberay.report("mnist", attempt=2, state="Failed", failure=failure)
     life.kuberay.job_ends("mnist-2", well=False)
     third = life.run("mnist", 3)
-    admin.merge(f"{life.kuberay.trainings}/mnist", {"spec": {"workers": {"replicas": 3}}})
+    admin.merge(f"{life.kuberay.trainings}/mnist", {"spec": {"workers": {"replicas": 1}}})
 
     def replicas() -> int:
         return int(admin.get(third)["spec"]["workerGroupSpecs"][0]["replicas"])  # type: ignore[index]
 
-    wait_for(lambda: replicas() == 3, "the cluster to be scaled")
+    wait_for(lambda: replicas() == 1, "the cluster to be scaled")
     life.kuberay.seal("mnist", attempt=3)
     life.kuberay.job_ends("mnist-3", well=True)
     life.phase("mnist", "Succeeded")
@@ -141,6 +141,7 @@ def test_the_operator_may_do_no_more(
     assert may(operator, "create", "ray.io", "rayclusters", namespace)
     refused = [
         ("list", "", "secrets"), ("watch", "", "secrets"), ("delete", "", "secrets"), ("update", "", "secrets"),
+        ("list", "", "services"), ("watch", "", "services"), ("patch", "", "services"),
         ("create", "", "pods"), ("get", "", "pods"), ("create", "", "pods/exec"), ("get", "", "configmaps"),
         ("patch", "ray.io", "rayclusters/status"), ("update", "mnist.training", "mnisttrainings"),
         ("patch", "mnist.training", "mnisttrainings"), ("create", "mnist.training", "mnisttrainings"),

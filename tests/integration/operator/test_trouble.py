@@ -102,18 +102,3 @@ def test_suspend_and_resume(scene: Scene) -> None:
     scene.wait_cluster(2)
     status = scene.status()
     assert (status["attempt"], status["failures"]) == (2, 0)
-
-
-def test_changing_replicas_scales_the_cluster(scene: Scene) -> None:
-    scene.start_operator()
-    scene.add_secret()
-    scene.apply()
-    scene.walk_to_running()
-    scene.kube.merge(f"{scene.trainings}/mnist", {"spec": {"workers": {"replicas": 3}}})
-
-    def replicas() -> bool:
-        cluster = scene.kube.get(f"{scene.kuberay.clusters}/{scene.cluster()}")
-        assert cluster is not None
-        return bool(cluster["spec"]["workerGroupSpecs"][0]["replicas"] == 3)
-
-    wait_for(replicas, "three replicas")
