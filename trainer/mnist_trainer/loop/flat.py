@@ -24,7 +24,9 @@ class FlatParameters:
         self.gradients = self.reduced[:count]
         self.decayed = torch.zeros(count, device=device)
         """1 where weight decay applies: weights of layers, not biases and normalisation."""
-        offset = 0
+        self.filters: list[tuple[int, int, int]] = []
+        """Start, end and output channels of each convolution's weights but the first's: matrices, a row per output."""
+        offset, convolutions = 0, 0
         for parameter in parameters:
             end = offset + parameter.numel()
             value = _shaped(self.values[offset:end], parameter)
@@ -33,6 +35,10 @@ class FlatParameters:
             parameter.grad = _shaped(self.gradients[offset:end], parameter)
             if parameter.dim() > 1:
                 self.decayed[offset:end] = 1
+            if parameter.dim() == 4:
+                convolutions += 1
+                if convolutions > 1:
+                    self.filters.append((offset, end, len(parameter)))
             offset = end
 
     @property

@@ -9,7 +9,7 @@ from mnist_trainer.loop.collective import Collective
 from mnist_trainer.loop.evaluation import Evaluation, evaluate
 from mnist_trainer.loop.flat import FlatParameters
 from mnist_trainer.loop.job import TrainingJob
-from mnist_trainer.loop.optimizer import FlatAdamW
+from mnist_trainer.loop.optimizer import FlatOptimizer
 from mnist_trainer.models import build
 
 
@@ -22,14 +22,7 @@ class Replica:
         torch.manual_seed(job.plan.seed)
         self.network = build(job.plan.spec).to(job.device)
         self.flat = FlatParameters(self.network)
-        recipe = job.plan.recipe
-        self.optimizer = FlatAdamW(
-            self.flat,
-            beta1=recipe.beta1,
-            beta2=recipe.beta2,
-            weight_decay=recipe.weight_decay,
-            average_decay=recipe.average_decay,
-        )
+        self.optimizer = FlatOptimizer(self.flat, job.plan.recipe)
         self._statistics = [b for b in self.network.buffers() if b.is_floating_point()]
 
     def tensors(self) -> dict[str, Tensor]:

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-_WIDTHS = (16, 32, 48, 48)
+# Multiples of 16: the width of the vectors that a convolution computes in. 48 channels take longer than 64.
+_WIDTHS = (16, 32, 32, 64)
 
 
 class Cnn(nn.Module):
-    """Convolutions (5x5 stride 2, then three 3x3) with batch normalisation, and one linear layer.
+    """Convolutions (6x6 stride 2, then three 3x3) with batch normalisation, and one linear layer.
 
-    44 thousand parameters for 28x28 images. The first convolution halves the image at once and pooling comes before its
+    39 thousand parameters for 28x28 images. The first convolution halves the image at once and pooling comes before its
     normalisation, since memory traffic, not arithmetic, is what small networks wait for.
     """
 
     def __init__(self, classes: int, height: int, width: int, channels: int) -> None:
         super().__init__()
         first, second, third, fourth = _WIDTHS
-        # 28x28 images need no padding at the end (7 -> 5 -> 3); for others the mean over 3x3 regions fits the head.
+        # 28x28 images need no padding (28 -> 12 -> 10 -> 5 -> 3); for others the mean over 3x3 regions fits the head.
         is_mnist_sized = (height, width) == (28, 28)
         padding = 0 if is_mnist_sized else 1
         self.features = nn.Sequential(
-            *_block(channels, first, kernel=5, stride=2, padding=2),
-            *_block(first, second, pool=True),
+            *_block(channels, first, kernel=6, stride=2, padding=2 * padding),
+            *_block(first, second, padding=padding, pool=True),
             *_block(second, third, padding=padding),
-            *_block(third, fourth, padding=padding),
+            *_block(third, fourth, padding=1),
         )
         self.regions: nn.Module = nn.Identity() if is_mnist_sized else nn.AdaptiveAvgPool2d(3)
         self.head = nn.Linear(fourth * 9, classes)

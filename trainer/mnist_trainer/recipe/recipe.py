@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 _REFERENCE_BATCH = 128
 _BASE_RATE = {"cnn": 0.01, "mlp": 0.002, "lenet5": 0.003}
+_FILTER_RATE = {"cnn": 3.5}
 _LEAST_STEPS_PER_EPOCH = 32
 _LEAST_BATCH = 16
 
@@ -32,8 +33,10 @@ class Recipe:
     weight_decay: float = 0.02
     beta1: float = 0.9
     beta2: float = 0.99
+    filter_rate: float = 0.0
+    """Muon's learning rate for convolutions, as a multiple of AdamW's for the rest; 0: AdamW for all."""
     average_decay: float = 0.99
-    warmup: float = 0.2
+    warmup: float = 0.1
     augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
 
     def steps_per_epoch(self, images: int) -> int:
@@ -53,4 +56,4 @@ def make_recipe(
     asked = batch_per_worker * workers
     batch = min(asked, max(_LEAST_BATCH, math.ceil(images / _LEAST_STEPS_PER_EPOCH)))
     peak = _BASE_RATE[model] * math.sqrt(batch / _REFERENCE_BATCH) if rate is None else rate
-    return Recipe(batch=batch, epochs=epochs, peak_rate=peak)
+    return Recipe(batch=batch, epochs=epochs, peak_rate=peak, filter_rate=_FILTER_RATE.get(model, 0.0))
