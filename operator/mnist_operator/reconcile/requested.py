@@ -14,12 +14,15 @@ _GPU_SUFFIX = "/gpu"
 
 
 def requested(spec: Object) -> dict[str, tuple[float, float]]:
-    """Return CPUs and GPUs that the head and one worker request. A cluster of ours has one worker group."""
-    groups = spec.get("workerGroupSpecs") or [{}]
-    return {
-        "head": _of_template((spec.get("headGroupSpec") or {}).get("template") or {}),
-        "worker": _of_template(groups[0].get("template") or {}),
-    }
+    """Return CPUs and GPUs that the head and one worker request: the mean over all groups, by their numbers."""
+    groups = spec.get("workerGroupSpecs") or []
+    workers = sum(int(group.get("replicas") or 0) for group in groups)
+    cpu = gpu = 0.0
+    for group in groups:
+        share = int(group.get("replicas") or 0) / workers if workers else 1 / len(groups)
+        one = _of_template(group.get("template") or {})
+        cpu, gpu = cpu + share * one[0], gpu + share * one[1]
+    return {"head": _of_template((spec.get("headGroupSpec") or {}).get("template") or {}), "worker": (cpu, gpu)}
 
 
 def _of_template(template: Object) -> tuple[float, float]:
