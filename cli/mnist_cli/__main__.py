@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mnist_cli import data, local
+from mnist_cli import data, local, results
 from mnist_cli.running import run
 from mnist_cli.workstation import app as workstation
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 workstation.register(app)
 app.add_typer(data.app, name="data")
 app.add_typer(local.app, name="local")
+results.mount(app)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from mnist_trainer.cli import results, train
+from mnist_trainer.cli import results, runs, train
 from mnist_trainer.errors import FailureReason, TrainerError
 
 app = typer.Typer(
@@ -24,6 +24,8 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("evaluate")(results.evaluate)
 app.command("predict")(results.predict)
+app.command("export")(results.export)
+app.add_typer(runs.app, name="runs")
 
 
 @app.command()

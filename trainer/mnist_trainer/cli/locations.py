@@ -43,3 +43,13 @@ class Locations:
         if self._store is None:
             self._store = ObjectStore(StoreSettings.from_env(None, endpoint=self._endpoint, region=self._region))
         return self._store
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file that appears only when it is complete."""
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError as error:
+        raise InvalidConfigError(f"{path}: {error.strerror or error}") from error

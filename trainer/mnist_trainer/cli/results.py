@@ -1,4 +1,4 @@
-"""`mnist-trainer evaluate` and `mnist-trainer predict`."""
+"""`mnist-trainer evaluate`, `predict` and `export`."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mnist_trainer.cli.options import Endpoint, Json, Model, Region
+
 if TYPE_CHECKING:
     from mnist_trainer.release.metrics import Predictions
 
-_MODEL_HELP = "A released model: its file or folder, s3://bucket/path or on this machine."
-_Model = Annotated[str, typer.Option(help=_MODEL_HELP)]
-_Endpoint = Annotated[str | None, typer.Option(help="URL of the S3 store; AWS_ENDPOINT_URL otherwise.")]
-_Region = Annotated[str | None, typer.Option(help="Region of the S3 store; AWS_REGION otherwise.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_ENDINGS = {".onnx": "onnx", ".pt": "torchscript", ".pt2": "pt2"}
+_SURE = 0.6
 
 
 def evaluate(
-    model: _Model,
+    model: Model,
     dataset: Annotated[str, typer.Option(help="Folder of the four IDX files: s3://bucket/path or on this machine.")],
-    storage_endpoint: _Endpoint = None,
-    storage_region: _Region = None,
-    as_json: _Json = False,
+    storage_endpoint: Endpoint = None,
+    storage_region: Region = None,
+    as_json: Json = False,
 ) -> None:
     """Accuracy of a released model on a dataset's test images, with the confusion matrix."""
     from mnist_trainer.cli.locations import Locations
@@ -49,10 +48,10 @@ def evaluate(
 
 def predict(
     files: Annotated[list[Path], typer.Argument(help="Pictures of one character each; ink on paper or the reverse.")],
-    model: _Model,
-    storage_endpoint: _Endpoint = None,
-    storage_region: _Region = None,
-    as_json: _Json = False,
+    model: Model,
+    storage_endpoint: Endpoint = None,
+    storage_region: Region = None,
+    as_json: Json = False,
 ) -> None:
     """Say what is on pictures of any size, and how sure the model is."""
     import numpy as np
@@ -63,27 +62,62 @@ def predict(
     from mnist_trainer.inference.predict import probabilities
 
     loaded = load_model(Locations(storage_endpoint, storage_region).model(model), model)
-    shares = probabilities(loaded, np.stack([read_picture(path, loaded.spec) for path in files]))
-    answers = [_answer(path, row) for path, row in zip(files, shares.tolist(), strict=True)]
+    pictures = np.stack([read_picture(path, loaded.spec) for path in files])
+    shares = probabilities(loaded, pictures).tolist()
+    blank = (pictures.reshape(len(files), -1).max(1) == pictures.reshape(len(files), -1).min(1)).tolist()
+    answers = [_answer(path, row, empty) for path, row, empty in zip(files, shares, blank, strict=True)]
     if as_json:
         typer.echo(json.dumps(answers))
         return
     for answer in answers:
-        second = answer["next"]
-        typer.echo(
-            f"{answer['file']}: {answer['class']}  ({100 * answer['confidence']:.1f} % sure, "
-            f"else {second['class']} with {100 * second['confidence']:.1f} %)"
+        typer.echo(_answer_text(answer))
+
+
+def export(
+    file: Annotated[Path, typer.Argument(help="Where the exported model goes; a file that is there is replaced.")],
+    model: Model,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", help="onnx, torchscript or pt2; by the file's ending (.onnx, .pt, .pt2) otherwise."),
+    ] = None,
+    storage_endpoint: Endpoint = None,
+    storage_region: Region = None,
+) -> None:
+    """Write a released model in another format: uint8 images [N, C, H, W] in, logits and probabilities out."""
+    from mnist_trainer.cli.locations import Locations, write_file
+
+    kind = to or _ENDINGS.get(file.suffix.lower(), "")
+    if kind not in _ENDINGS.values():
+        raise typer.BadParameter(
+            f"cannot tell the format of {file}: give --to onnx, torchscript or pt2", param_hint="--to"
         )
+    data = Locations(storage_endpoint, storage_region).model(model)
+    from mnist_trainer.inference.export import ExportFormat, export_model
+    from mnist_trainer.inference.model_file import load_model
+
+    exported = export_model(load_model(data, model), ExportFormat(kind))
+    write_file(file, exported)
+    typer.echo(f"{file}: {kind}, {len(exported):,} bytes")
 
 
-def _answer(path: Path, shares: list[float]) -> dict[str, Any]:
-    best, following = sorted(range(len(shares)), key=lambda number: -shares[number])[:2]
+def _answer(path: Path, shares: list[float], blank: bool) -> dict[str, Any]:
+    best, *others = sorted(range(len(shares)), key=lambda number: -shares[number])
     return {
         "file": str(path),
         "class": best,
         "confidence": shares[best],
-        "next": {"class": following, "confidence": shares[following]},
+        "next": {"class": others[0], "confidence": shares[others[0]]} if others else None,
+        "blank": blank,
     }
+
+
+def _answer_text(answer: dict[str, Any]) -> str:
+    if answer["blank"]:
+        return f"{answer['file']}: nothing is drawn there"
+    second = answer["next"]
+    other = f", else {second['class']} with {100 * second['confidence']:.1f} %" if second else ""
+    doubtful = "" if answer["confidence"] >= _SURE else "  (doubtful)"
+    return f"{answer['file']}: {answer['class']}  ({100 * answer['confidence']:.1f} % sure{other}){doubtful}"
 
 
 def _wrong(predictions: Predictions) -> str:

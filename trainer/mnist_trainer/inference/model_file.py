@@ -23,6 +23,8 @@ class LoadedModel:
     network: nn.Module
     spec: ModelSpec
     normalisation: Normalisation
+    metadata: dict[str, str]
+    """The facts in the file's header, all of them."""
 
 
 def load_model(data: bytes, where: str) -> LoadedModel:
@@ -38,4 +40,4 @@ def load_model(data: bytes, where: str) -> LoadedModel:
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InvalidConfigError(f"{where} is not a model that this trainer has released: {reason}") from error
-    return LoadedModel(network.eval(), spec, normalisation)
+    return LoadedModel(network.eval(), spec, normalisation, metadata)

@@ -7,7 +7,6 @@ model's metadata.
 
 from __future__ import annotations
 
-import copy
 import io
 import logging
 import warnings
@@ -16,9 +15,9 @@ from typing import Any
 import numpy.typing as npt
 import onnx
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from mnist_trainer.loop.evaluation import normalised
+from mnist_trainer.inference.portable import portable
 from mnist_trainer.models import build
 from mnist_trainer.plan import ModelSpec, Normalisation, TrainingPlan
 from mnist_trainer.release.model_file import model_metadata
@@ -27,36 +26,6 @@ OPSET = 17
 _BATCH_AXIS = {0: "N"}
 
 logger = logging.getLogger(__name__)
-
-
-class _Whole(nn.Module):
-    """From an image's bytes to the classes' probabilities."""
-
-    def __init__(self, network: nn.Module, normalisation: Normalisation) -> None:
-        super().__init__()
-        self.network = network
-        self.normalisation = normalisation
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        logits = self.network(normalised(images, self.normalisation)).float()
-        return logits, logits.softmax(1)
-
-
-class _RegionMeans(nn.Module):
-    """What adaptive average pooling computes, in operations that ONNX has. Sizes are fixed when it is traced."""
-
-    def __init__(self, rows: int, columns: int) -> None:
-        super().__init__()
-        self.rows, self.columns = rows, columns
-
-    def forward(self, images: Tensor) -> Tensor:
-        height, width = int(images.shape[2]), int(images.shape[3])
-        means = [
-            images[:, :, top:bottom, left:right].mean((2, 3))
-            for top, bottom in _regions(height, self.rows)
-            for left, right in _regions(width, self.columns)
-        ]
-        return torch.stack(means, 2).reshape(-1, images.shape[1], self.rows, self.columns)
 
 
 def encode_weights_as_onnx(weights: dict[str, npt.NDArray[Any]], plan: TrainingPlan, accuracy: float) -> bytes:
@@ -81,7 +50,7 @@ def encode_onnx(network: nn.Module, spec: ModelSpec, normalisation: Normalisatio
         # The exporter that traces takes 0.4 s where its successor takes 5 s and two more packages; both are in PyTorch.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            _Whole(_portable(copy.deepcopy(network)), normalisation).eval(),
+            portable(network, normalisation),
             (example,),
             buffer,  # type: ignore[arg-type]  # the annotation names paths only
             dynamo=False,
@@ -96,22 +65,3 @@ def encode_onnx(network: nn.Module, spec: ModelSpec, normalisation: Normalisatio
     onnx.checker.check_model(model)
     encoded: bytes = model.SerializeToString(deterministic=True)
     return encoded
-
-
-def _portable(network: nn.Module) -> nn.Module:
-    """The same network without layers that ONNX cannot express for every size. Changes `network`."""
-    if isinstance(network, nn.AdaptiveAvgPool2d):
-        size = network.output_size
-        rows, columns = (size, size) if isinstance(size, int) or size is None else size
-        if rows is not None and columns is not None:
-            return _RegionMeans(rows, columns)
-    for name, child in list(network.named_children()):
-        replaced = _portable(child)
-        if replaced is not child:
-            setattr(network, name, replaced)
-    return network
-
-
-def _regions(length: int, count: int) -> list[tuple[int, int]]:
-    """Start and end of each region, as PyTorch lays them."""
-    return [(index * length // count, -(-(index + 1) * length // count)) for index in range(count)]

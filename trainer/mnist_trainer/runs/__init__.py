@@ -1,0 +1,1 @@
+"""What lies below an output prefix: runs, sealed or not."""
