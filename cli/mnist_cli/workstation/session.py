@@ -73,7 +73,7 @@ def in_session(where: Where, work: Callable[[Session], Awaitable[int]]) -> int:
             return await work(session)
         except ApiError as error:
             raise explained(error, session.connection.server) from None
-        except (TimeoutError, OSError, aiohttp.ClientError) as error:
+        except (TimeoutError, aiohttp.ClientError) as error:  # not every OSError: a reader of stdout may be gone
             cause = one_line(str(error)) or "no answer in time"
             raise CommandError(f"{session.connection.server} cannot be reached: {cause}", 1) from None
         finally:

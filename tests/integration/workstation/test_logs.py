@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 from tests.integration.workstation.conftest import Scene
 
 
@@ -74,3 +77,12 @@ def test_the_head_in_http_mode_or_on_demand(scene: Scene) -> None:
     scene.status(phase="Running", attempt=1, rayCluster={"headPod": "http-head"})
     ran = scene.ctl("logs", "mnist", "--head")
     assert (ran.out, ran.err) == ("ray start\n", "")
+
+
+def test_a_reader_that_has_had_enough_is_no_error(scene: Scene) -> None:
+    scene.create()
+    scene.status(phase="Running", attempt=1)
+    scene.submitter(1, "line\n" * 1_000_000)
+    command = f"{sys.executable} -m mnist_cli logs mnist | head -1"
+    ran = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    assert (ran.stdout, ran.stderr) == ("line\n", "")
