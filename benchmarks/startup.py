@@ -44,7 +44,9 @@ STAGES = (
     ("Ray connected", "rayConnected"),
     ("workers asked for", "workersAsked"),
     ("data loaded", "dataLoaded"),
-    ("all workers ready", "workersReady"),
+    ("data shared", "dataShared"),
+    ("workers started", "workersStarted"),
+    ("workers connected, job built", "workersReady"),
     ("**first step**", "firstStep"),
 )
 Marks = dict[str, float]
@@ -122,7 +124,7 @@ def measure(
     found = []
     with tempfile.TemporaryDirectory(prefix="startup-") as folder:
         for number in range(runs):
-            with RayNodes.start(WORKERS, env) as cluster:
+            with RayNodes.start(WORKERS, worker_env=env) as cluster:
                 rest(cluster, bool(env))
                 marks = job(cluster, s3, Path(folder), hash((title, number)) % 10**8)
             found.append({stage: at - marks["launched"] for stage, at in marks.items()})

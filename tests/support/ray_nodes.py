@@ -55,19 +55,22 @@ class RayNodes:
 
     env: dict[str, str]
     directory: Path
+    worker_env: dict[str, str]
     nodes: list[RayNode] = field(default_factory=list)
     _ports: set[int] = field(default_factory=set)
 
     @classmethod
-    def start(cls, workers: int, node_env: dict[str, str] | None = None) -> RayNodes:
-        """Start a head and `workers` nodes of one CPU; `node_env` adds to the nodes' environment."""
+    def start(
+        cls, workers: int, node_env: dict[str, str] | None = None, worker_env: dict[str, str] | None = None
+    ) -> RayNodes:
+        """Start a head and `workers` nodes of one CPU; the variables are for all nodes, or for workers only."""
         directory = Path(tempfile.mkdtemp(prefix="rn-"))  # short: sockets live below it
         token = directory / "token"
         token.write_text(secrets.token_hex(16))
         clean = {key: value for key, value in os.environ.items() if not key.startswith(_CLEAN)}
         clean |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), "RAY_USAGE_STATS_ENABLED": "0"}
         clean["RAY_raylet_start_wait_time_s"] = "90"  # a busy machine
-        cluster = cls({**clean, **(node_env or {})}, directory)
+        cluster = cls({**clean, **(node_env or {})}, directory, worker_env or {})
         try:
             cluster._start_head()
             for _ in range(workers):
@@ -90,7 +93,7 @@ class RayNodes:
 
     def add_worker(self, wait: bool = True) -> RayNode:
         """Start one more node of one CPU."""
-        return self._add(["--address", self.env["RAY_ADDRESS"], "--num-cpus=1"], wait)
+        return self._add(["--address", self.env["RAY_ADDRESS"], "--num-cpus=1"], wait, self.worker_env)
 
     def stop(self) -> None:
         """End all nodes and remove their files. Safe to call twice."""
@@ -116,7 +119,7 @@ class RayNodes:
         self.env["RAY_ADDRESS"] = f"{node.address}:{port}"
         self._wait(node)
 
-    def _add(self, options: list[str], wait: bool) -> RayNode:
+    def _add(self, options: list[str], wait: bool, env: dict[str, str] | None = None) -> RayNode:
         number = len(self.nodes)
         address = f"127.{secrets.randbelow(200) + 20}.{secrets.randbelow(250) + 1}.{number + 2}"
         metrics_port = self._free_port()
@@ -126,7 +129,7 @@ class RayNodes:
         command += [f"--dashboard-agent-listen-port={self._free_port()}", "--min-worker-port=0", "--max-worker-port=0"]
         command += [f"--memory={1 << 30}", f"--object-store-memory={256 << 20}", "--disable-usage-stats"]
         with (self.directory / f"{number}.log").open("wb") as log:
-            process = subprocess.Popen(command, env=self.env, stdout=log, stderr=log)
+            process = subprocess.Popen(command, env={**self.env, **(env or {})}, stdout=log, stderr=log)
         self.nodes.append(RayNode(process, address, metrics_port))
         if wait:
             self._wait(self.nodes[-1])

@@ -24,8 +24,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 EPOCHS = 10
 CONTRACT = json.loads((Path(__file__).parents[3] / "contracts/trainer.json").read_text())["metrics"]
-# Ray sends metrics to the node's endpoint each ten seconds by default.
-NODE_ENV = {**WORKER_ENV, "RAY_metrics_report_interval_ms": "1000"}
+FAST_METRICS = {"RAY_metrics_report_interval_ms": "1000"}
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def s3(tmp_path: Path) -> Iterator[S3Handle]:
 
 def test_trains_with_the_workers_that_there_are(s3: S3Handle, tmp_path: Path) -> None:
     """A process is killed, then a whole node, then another node comes: no epoch is lost, and the batch stays."""
-    with RayNodes.start(2, NODE_ENV) as cluster:
+    with RayNodes.start(2, FAST_METRICS, WORKER_ENV) as cluster:
         first, second = cluster.nodes[1:]
         sizes = ("--workers", "2", "--min-workers", "1", "--max-workers", "2", "--epochs", str(EPOCHS))
         training = Training.start(tmp_path, s3, cluster.driver_env(), "elastic", "--name", "elastic", *sizes)

@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
+from functools import partial
 
 from mnist_trainer.config import RunConfig
 from mnist_trainer.data import Dataset
@@ -149,14 +150,16 @@ class RayTraining:
         from mnist_trainer.raytrain.supervisor import Supervisor
 
         config = self._config
-        pool = WorkerPool(config.least_workers, config.most_workers, config.gpus_per_worker)
+        pool = WorkerPool(config.most_workers, config.gpus_per_worker)
         pool.fill()
         self._mark("workersAsked")
         work = self._work.get()
         if work is None:
             return
         dataset = ray.put(work.dataset.portable())
-        supervisor = Supervisor(pool, config.least_workers, self._inbox.put, self._closing)
+        self._mark("dataShared")
+        started = partial(self._mark, "workersStarted")
+        supervisor = Supervisor(pool, config.least_workers, self._inbox.put, started, self._closing)
         supervisor.run(WorkerInputs([dataset], work.plan), work.state, config.workers)
 
 

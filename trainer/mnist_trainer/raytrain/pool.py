@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.util.placement_group import PlacementGroup, placement_group
-from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from mnist_trainer.raytrain.actor import TrainWorker
 
@@ -33,23 +31,23 @@ class Slot:
 
 
 class WorkerPool:
-    """`most` slots. The first `least` are one placement group: a training that cannot have them takes none of them.
+    """`most` slots, spread over the nodes.
 
-    An actor that Ray has no room for yet waits, and so tells Ray's autoscaler of the need.
+    An actor that Ray has no room for yet waits, and so tells Ray's autoscaler of the need. No placement group holds
+    them together: Ray starts new processes in one, and leaves those alone that wait preloaded.
     """
 
-    def __init__(self, least: int, most: int, gpus: float) -> None:
-        resources = {"CPU": 1.0, **({"GPU": gpus} if gpus else {})}
-        self._gang: PlacementGroup | None = placement_group([resources] * least, "SPREAD") if least > 1 else None
-        self._least = least
-        self._actors = ray.remote(concurrency_groups={"io": _IO_THREADS}, num_cpus=1, num_gpus=gpus)(TrainWorker)
+    def __init__(self, most: int, gpus: float) -> None:
+        self._resources = {"CPU": 1.0, **({"GPU": gpus} if gpus else {})}
+        actor = ray.remote(concurrency_groups={"io": _IO_THREADS}, num_cpus=1, num_gpus=gpus)(TrainWorker)
+        self._actors = actor.options(scheduling_strategy="SPREAD")
         self._slots = [Slot(number) for number in range(most)]
 
     def fill(self) -> None:
         """Ask Ray for a worker for each empty slot; returns at once."""
         for slot in self._slots:
             if slot.actor is None and time.monotonic() >= slot.retry_at:
-                slot.actor = self._actors.options(scheduling_strategy=self._strategy(slot)).remote()
+                slot.actor = self._actors.remote()
                 slot.preparing = slot.actor.prepare.remote()
 
     def refresh(self, wait: float) -> dict[int, str]:
@@ -84,10 +82,17 @@ class WorkerPool:
             slot.retry_at, slot.wait = time.monotonic() + slot.wait, min(_RETRY_MOST, slot.wait * 2)
         slot.actor = slot.preparing = None
 
-    def _strategy(self, slot: Slot) -> Any:
-        if self._gang is not None and slot.number < self._least:
-            return PlacementGroupSchedulingStrategy(self._gang, placement_group_bundle_index=slot.number)
-        return "SPREAD"
+    def fits(self, workers: int) -> bool:
+        """Whether the cluster, were it empty, has room for so many workers."""
+        there = ray.cluster_resources()
+        return all(there.get(name, 0) >= amount * workers for name, amount in self._resources.items())
+
+    def release(self, seconds: float) -> None:
+        """Let go of everything for a while."""
+        for slot in self._slots:
+            if slot.actor is not None:
+                self.discard(slot)
+            slot.retry_at = time.monotonic() + seconds
 
 
 def summary(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +22,9 @@ _GRACE_SECONDS = 5.0
 _FIRST_PATIENCE = 20.0
 _PATIENCE = 5.0
 """How long a group waits for more than the least workers: at the start, and for those that replace lost ones."""
+_HOLD_SECONDS = 60.0
+"""How long some workers are held, at first, while others keep the rest from us."""
+_RELEASE_SECONDS = (5.0, 20.0)
 
 
 class Supervisor:
@@ -31,11 +35,13 @@ class Supervisor:
         pool: WorkerPool,
         least: int,
         deliver: Callable[[Message], None],
+        assembled: Callable[[], None],
         closing: threading.Event,
     ) -> None:
         self._pool = pool
         self._least = least
         self._deliver = deliver
+        self._assembled = assembled
         self._closing = closing
         self._state: bytes | None = None
 
@@ -51,6 +57,7 @@ class Supervisor:
             members = self.assemble(wanted, patience)
             if members is None:
                 return
+            self._assembled()
             group = Group(self._pool, members, self._told, self._closing)
             if group.train(inputs, self._state):
                 return
@@ -58,14 +65,23 @@ class Supervisor:
             wanted, patience = len(members), _PATIENCE
 
     def assemble(self, wanted: int, patience: float) -> list[Slot] | None:
-        """Wait for `wanted` workers, after `patience` seconds for the least number; None when closing."""
-        began = time.monotonic()
+        """Wait for `wanted` workers, after `patience` seconds for the least number; None when closing.
+
+        Two trainings that each hold half of a cluster would wait for each other for ever: whoever holds some workers
+        but not the least, where there is room for them, lets go for a while of random length.
+        """
+        began = held = time.monotonic()
+        hold = _HOLD_SECONDS
         while not self._closing.is_set():
             self._pool.fill()
             failures = self._pool.refresh(_POLL_SECONDS if len(self._pool.ready()) < wanted else 0)
             ready = self._pool.ready()
             if len(ready) >= wanted or (len(ready) >= self._least and time.monotonic() - began > patience):
                 return ready
+            if 0 < len(ready) < self._least and time.monotonic() - held > hold:
+                held, hold = time.monotonic(), hold * 2  # it may as well have been a slow start
+                if self._pool.fits(self._least):
+                    self._pool.release(random.uniform(*_RELEASE_SECONDS))
             if failures and len(ready) < self._least:
                 self._told(WorkersLost(failures, _out_of_memory(failures)))
         return None
