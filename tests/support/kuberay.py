@@ -68,10 +68,15 @@ def start_kuberay(kubeconfig_path: Path, directory: Path, pod_log_dir: Path, *ar
     return LocalKubeRay(process, work_dir, log)
 
 
-def fake_ray(directory: Path) -> list[str]:
-    """Arguments that make a local KubeRay use the stand-in for Ray, which starts at once."""
+def fake_ray(directory: Path, programs: Path | None = None) -> list[str]:
+    """Arguments that make a local KubeRay use the stand-in for Ray, which starts at once.
+
+    Jobs find what is in the folder `programs` before what is installed.
+    """
     script = directory / "fake-ray"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -S "{Path(__file__).with_name("fake_ray.py")}" "$@"\n')
+    path = "" if programs is None else f'PATH="{programs}:$PATH"\nexport PATH\n'
+    stand_in = Path(__file__).with_name("fake_ray.py")
+    script.write_text(f'#!/bin/sh\n{path}exec "{sys.executable}" -P -S "{stand_in}" "$@"\n')
     script.chmod(0o700)
     return ["--ray", str(script)]
 
