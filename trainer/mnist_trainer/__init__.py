@@ -1,1 +1,1 @@
-"""The MnistTraining trainer: distributed PyTorch on Ray Train, from a bucket to a bucket."""
+"""The MnistTraining trainer: distributed PyTorch on Ray, from a bucket to a bucket."""

@@ -25,7 +25,7 @@ def train(
     target_accuracy: Annotated[
         float | None, typer.Option(help="Stop once the test accuracy reaches it (0 to 1).")
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Ray Train workers of one CPU each; 1 by default.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Workers, of one CPU each for Ray; 1 by default.")] = None,
     min_workers: Annotated[int | None, typer.Option(help="Go on with as few as these.")] = None,
     max_workers: Annotated[int | None, typer.Option(help="Grow to as many as these.")] = None,
     gpus_per_worker: Annotated[float | None, typer.Option(help="GPUs of each worker; 0 by default.")] = None,
