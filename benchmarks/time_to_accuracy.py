@@ -16,6 +16,7 @@ import platform
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from rich.console import Console  # noqa: E402
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: E402
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn  # noqa: E402
 
 from benchmarks.accuracy import through_ray  # noqa: E402
 from benchmarks.accuracy.one_process import EXAMPLE, OURS, epochs_of  # noqa: E402
@@ -92,9 +93,8 @@ def measure(args: argparse.Namespace, results: ResultsFile, images: int, console
             begun = progress.tasks[0].completed
             if through_ray.ray_workers(case.recipe):
                 with through_ray.store(args.data, Path(tempfile.mkdtemp(dir=scratch))) as store:
-                    run.epochs, run.command_seconds = store.train(
-                        case, lambda epoch, begun=begun: progress.update(task, completed=begun + epoch)
-                    )  # type: ignore[misc]
+                    advanced = partial(_set_epoch, progress, task, begun)
+                    run.epochs, run.command_seconds = store.train(case, advanced)
                 for epoch in run.epochs:
                     console.print(line(case, epoch), highlight=False)
                 results.keep(run)
@@ -105,6 +105,10 @@ def measure(args: argparse.Namespace, results: ResultsFile, images: int, console
                     console.print(line(case, epoch), highlight=False)
                     progress.advance(task)
             progress.update(task, completed=begun + case.epochs)
+
+
+def _set_epoch(progress: Progress, task: TaskID, begun: float, epoch: int) -> None:
+    progress.update(task, completed=begun + epoch)
 
 
 def line(case: Case, epoch: Epoch) -> str:
