@@ -1,0 +1,29 @@
+"""One local stack for all tests that only need one to be there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.live import LiveStack
+from tests.support.processes import assert_none_left, processes_of
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[LiveStack]:
+    """A stack as `mnistctl local up` leaves it; when it is taken down, no process may be left."""
+    root = Path(tempfile.mkdtemp(prefix="mnist-live-"))
+    try:
+        live = LiveStack(root / "stack")
+        yield live
+        live.down()
+        assert_none_left(root)
+    finally:
+        for pid in processes_of(root):
+            os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(root, ignore_errors=True)
