@@ -39,10 +39,8 @@ def striped(classes: int, shape: tuple[int, ...], each: int, first: int = 0) -> 
 
 
 SETS: dict[str, tuple[str, int, tuple[int, ...], int, str]] = {
-    "EMNIST balanced": ("mlp", 47, (28, 28), 0, "emnist-balanced-"),
     "EMNIST by class": ("cnn", 62, (28, 28), 0, "emnist-byclass-"),
     "EMNIST letters": ("mlp", 26, (28, 28), 1, "emnist-letters-"),
-    "colour 32x32": ("cnn", 10, (32, 32, 3), 0, ""),
     "colour 32x32, LeNet": ("lenet5", 10, (32, 32, 3), 0, ""),
     "opacity, not square": ("cnn", 3, (20, 33, 4), 0, ""),
     "one channel said": ("mlp", 4, (9, 7, 1), 0, ""),
