@@ -11,12 +11,12 @@ TARGETS = (0.988, 0.992, 0.995)
 
 
 def by_recipe(runs: Iterable[Run]) -> dict[str, list[Run]]:
-    """Complete runs grouped by recipe, in the order of their first appearance."""
+    """Complete runs grouped by recipe, in the order of their first appearance; unfinished ones where that is all."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        if run.complete:
+        if run.epochs:
             groups.setdefault(run.case.recipe, []).append(run)
-    return groups
+    return {recipe: [run for run in group if run.complete] or group for recipe, group in groups.items()}
 
 
 def spread(values: list[float | None], shape: str) -> str:
@@ -46,7 +46,7 @@ def markdown(runs: Iterable[Run], baseline: str) -> str:
         return "no run was finished"
     rows: list[tuple[str, Callable[[list[Run]], str]]] = [
         ("seeds", lambda group: str(len(group))),
-        ("epochs in all", lambda group: str(group[0].case.epochs)),
+        ("epochs in all", _epochs_in_all),
     ]
     for target in TARGETS:
         name = f"{100 * target:.1f} %"
@@ -65,6 +65,11 @@ def markdown(runs: Iterable[Run], baseline: str) -> str:
     lines = ["| | " + " | ".join(groups) + " |", "|---" * (len(groups) + 1) + "|"]
     lines += [f"| {label} | " + " | ".join(cell(group) for group in groups.values()) + " |" for label, cell in rows]
     return "\n".join(lines)
+
+
+def _epochs_in_all(group: list[Run]) -> str:
+    run = group[0]
+    return str(run.case.epochs) if run.complete else f"{len(run.epochs)} of {run.case.epochs}, then stopped"
 
 
 def _epochs(group: list[Run], target: float) -> list[float | None]:

@@ -87,6 +87,13 @@ def test_table_shows_medians_spread_and_ratio():
     assert cells["images per second"] == ["250 (200 to 300)", "12"]
 
 
+def test_table_shows_an_unfinished_recipe_as_such():
+    runs = [run("ours", 0.993, seconds=2), run("example", 0.98, 0.993, seconds=50, epochs=14)]
+    lines = table.markdown(runs, "example").splitlines()
+    assert "| epochs in all | 1 | 2 of 14, then stopped |" in lines
+    assert "| 99.2 % so many times sooner | 50.0 |  |" in lines
+
+
 def test_table_without_runs():
     assert table.markdown([], "example") == "no run was finished"
 
