@@ -128,12 +128,13 @@ class LiveTraining:
     # --- its pods ------------------------------------------------------------------------------------------------
 
     def pods(self, node_type: str = "") -> list[Object]:
-        """Its living pods; `node_type` is head or worker."""
+        """Its pods that have not ended; `node_type` is head or worker."""
         found = self.stack.kube.items(f"/api/v1/namespaces/{NAMESPACE}/pods")
         label = {"ray.io/node-type": node_type} if node_type else {}
         return [
             pod for pod in found
             if pod["metadata"]["name"].startswith(f"{self.name}-")
+            and (pod.get("status") or {}).get("phase") in ("Pending", "Running")
             and label.items() <= (pod["metadata"].get("labels") or {}).items()
         ]  # fmt: skip
 
@@ -149,7 +150,7 @@ class LiveTraining:
         return {pid: pod for uid, pod in uids.items() for pid in process_tree.marked(POD_UID_VARIABLE, uid)}
 
     def until_nothing_runs(self) -> None:
-        """Wait until nothing is left of its pods: no object, no process."""
+        """Wait until no pod of it runs any more, and no process."""
 
         def freed() -> bool:
             return not self.pods() and not self.processes()
