@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -88,8 +89,13 @@ class RayNodes:
         return self.nodes[0]
 
     def driver_env(self) -> dict[str, str]:
-        """The environment of a driver on the head, as a Ray job has it."""
-        return {**self.env, "MNIST_SCRATCH_DIR": str(self.directory)}
+        """The environment of a driver on the head, as a submitted job has it."""
+        job = {"runtime_env": {"env_vars": {}}, "metadata": {"job_submission_id": "test"}}
+        return {
+            **self.env,
+            "MNIST_SCRATCH_DIR": str(self.directory),
+            "RAY_JOB_CONFIG_JSON_ENV_VAR": json.dumps(job),
+        }
 
     def add_worker(self, wait: bool = True) -> RayNode:
         """Start one more node of one CPU."""
