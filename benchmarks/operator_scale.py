@@ -12,6 +12,7 @@ training has succeeded. KubeRay itself, pods and training are no part of this.
 from __future__ import annotations
 
 import argparse
+import signal
 import statistics
 import sys
 import tempfile
@@ -117,8 +118,8 @@ def measure(args: argparse.Namespace, kubeconfig: Path, folder: Path) -> Measure
         for name in alone:
             scene.apply(name)
             wait_all(name, [name], births.at, 60, [])
-            time.sleep(0.2)
-        before = operator.usage()
+            scene.remove(name)
+        before = settled(operator)
         lives = Lives(scene) if args.lives else None
         failed = lives.failed if lives else []
         names = [f"crowd-{number:05}" for number in range(args.trainings)]
@@ -223,6 +224,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.trainings < 1 or args.alone < 0:
         parser.error("--trainings must be at least 1, and --alone not negative")
+    # Asked to end, end as after an error: no operator, server or namespace is left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     with tempfile.TemporaryDirectory(prefix="mt-scale-") as name:
         folder = Path(name)
         server = None if args.kubeconfig else start_apiserver(folder)

@@ -35,7 +35,7 @@ class Scene:
 
     def __init__(self, kubeconfig: Path) -> None:
         self.cluster = Cluster.connect(kubeconfig)
-        self.cluster.pool.connection_pool_kw["maxsize"] = 2 * _THREADS
+        self.cluster.pool.connection_pool_kw["maxsize"] = 48
         self.kube = Kube(self.cluster)
         self.namespace = f"scale-{uuid.uuid4().hex[:6]}"
         self.trainings = TRAININGS.format(self.namespace)
@@ -76,6 +76,10 @@ class Scene:
         }
         self.kube.create(self.trainings, body)
         self.applied[name] = time.monotonic()
+
+    def remove(self, name: str) -> None:
+        """Delete a training."""
+        self.kube.delete(f"{self.trainings}/{name}")
 
     def apply_all(self, names: list[str]) -> None:
         """Create trainings, several at a time."""

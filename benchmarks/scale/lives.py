@@ -12,14 +12,15 @@ from tests.support.scripted_kuberay import ScriptedKubeRay
 from benchmarks.scale.cluster import Scene
 from mnist_operator.builders.metadata import LABEL_TRAINING
 
-_THREADS = 6
+_THREADS = 32
 _EPOCHS = 3
+_EPOCH_SECONDS = 0.25
 
 
 class Lives:
     """Answers each child as KubeRay would, as soon as it is seen: two statuses of a cluster, three of a job.
 
-    The trainer reports after every epoch. `finished` has the trainings that reached Succeeded, with the time of it.
+    The trainer reports after every epoch, each of a quarter of a second. `finished` has the trainings that reached Succeeded, with the time of it.
     """
 
     def __init__(self, scene: Scene) -> None:
@@ -68,7 +69,9 @@ class Lives:
             self._kuberay.job_runs(name)
             for epoch in range(1, _EPOCHS + 1):
                 share = 100 * epoch // _EPOCHS
+                time.sleep(_EPOCH_SECONDS)
                 self._kuberay.report(training, state="Training", epoch=epoch, epochs=_EPOCHS, progressPercent=share)
+            time.sleep(_EPOCH_SECONDS)
             self._kuberay.seal(training)
             self._kuberay.job_ends(name, well=True)
         except KubeError as error:

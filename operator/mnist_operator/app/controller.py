@@ -122,6 +122,7 @@ class Controller:
                 # Without rights in the whole cluster kopf cannot notice new kinds; a new process watches them.
                 raise RestartNeededError(f"{', '.join(sorted(self._unknown))} have come: restarting to watch them")
             self._unknown = found.unknown
+            self._reconciler.retain({training["metadata"]["uid"] for training in self._state.trainings.values()})
             for namespace, name in found.keys:
                 training = self._state.trainings.get(namespace, name)
                 if training is not None:

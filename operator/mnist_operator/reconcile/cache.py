@@ -22,6 +22,8 @@ _KEPT_METADATA = (
     "annotations",
     "ownerReferences",
 )
+# A whole copy of the object, kept by kubectl for itself.
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _TOMBSTONES = 4096
 
 
@@ -100,6 +102,8 @@ class ObjectCache:
         """Return what is kept of `obj`; `spec` is the projection of the same generation, if there is one."""
         metadata = {field: obj["metadata"][field] for field in _KEPT_METADATA if field in obj["metadata"]}
         metadata.setdefault("uid", "")
+        if _LAST_APPLIED in (metadata.get("annotations") or {}):
+            metadata["annotations"] = {k: v for k, v in metadata["annotations"].items() if k != _LAST_APPLIED}
         spec = self._project(obj.get("spec") or {}) if spec is None else spec
         return {"metadata": metadata, "spec": spec, "status": obj.get("status") or {}}
 

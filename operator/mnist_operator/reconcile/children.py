@@ -37,6 +37,11 @@ class Children:
         if uid in self._ensured:
             self._ensured[uid] = dict.fromkeys(self._ensured[uid])
 
+    def retain(self, uids: set[str]) -> None:
+        """Drop what is known about trainings that are gone."""
+        for uid in self._ensured.keys() - uids:
+            del self._ensured[uid]
+
     async def ensure(self, training: Training, manifest: Object) -> None:
         """Create a child, or bring ours to the wished-for content when its hash differs.
 

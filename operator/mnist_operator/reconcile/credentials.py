@@ -58,6 +58,11 @@ class SourceSecrets:
         """Drop what is known for a training."""
         self._found.pop(uid, None)
 
+    def retain(self, uids: set[str]) -> None:
+        """Drop what is known for trainings that are gone."""
+        for uid in self._found.keys() - uids:
+            del self._found[uid]
+
     async def _read(self, training: Training) -> SourceSecret:
         name = training.spec.storage.credentials_secret
         try:

@@ -65,10 +65,18 @@ class Executor:
         self._restorer = Restorer(api, state, recorder, clock)
         self.addresses = BalancerAddresses(api, clock)
         self._explanations: dict[tuple[str, str, str], _Explanation] = {}
+        self._supported: dict[str, tuple[object, ...]] = {}
 
     def forget(self, uid: str) -> None:
         """Drop what is known about a training's children."""
         self._children.forget(uid)
+        self._supported.pop(uid, None)
+
+    def retain(self, uids: set[str]) -> None:
+        """Drop what is known about trainings that are gone."""
+        self._children.retain(uids)
+        for uid in self._supported.keys() - uids:
+            del self._supported[uid]
 
     def explanation(self, namespace: str, kind: str, name: str) -> str | None:
         """Return what was last read about a child that does not come up."""
@@ -91,7 +99,7 @@ class Executor:
         match action:
             case EnsureSupport(afresh):
                 if afresh:
-                    self._children.forget(training.uid)
+                    self.forget(training.uid)
                 await self._ensure_support(training, source)
                 return False
             case CreateCluster(name):
@@ -125,6 +133,12 @@ class Executor:
                 return await self._explain(training.namespace, kind, name)
 
     async def _ensure_support(self, training: Training, source: SourceSecret | None) -> None:
+        accounts = self._shared_accounts(training)
+        version = source.version if source is not None and source.data is not None else None
+        # All that the manifests are made of. They are asked for at every look, and hardly ever differ.
+        made_of = (training.generation, version, *(accounts or ()))
+        if self._supported.get(training.uid) == made_of:
+            return
         manifests = [*identity.service_accounts(training), identity.trainer_role(training)]
         if source is not None and source.data is not None:
             manifests.append(storage_secret(training, source.data))
@@ -135,8 +149,8 @@ class Executor:
             if isinstance(result, BaseException):
                 raise result
         # Last: without the right to `bind`, a binding is refused until its Role is there.
-        binding = identity.trainer_role_binding(training, self._shared_accounts(training))
-        await self._children.ensure(training, binding)
+        await self._children.ensure(training, identity.trainer_role_binding(training, accounts))
+        self._supported[training.uid] = made_of
 
     def _shared_accounts(self, training: Training) -> list[str] | None:
         """On a shared cluster the driver has the identity of that cluster's head."""

@@ -63,6 +63,11 @@ class Reconciler:
         self._secrets.forget(uid)
         self._executor.forget(uid)
 
+    def retain(self, uids: set[str]) -> None:
+        """Drop what is remembered about trainings that are gone, so that memory is that of those that are there."""
+        self._secrets.retain(uids)
+        self._executor.retain(uids)
+
     async def reconcile(self, key: Key) -> float | None:
         """Bring one training as far as it goes now. Return the seconds after which to look again, if any.
 

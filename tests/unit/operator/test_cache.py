@@ -63,3 +63,14 @@ def test_a_status_patch_has_only_what_changed_and_never_the_trainers_part() -> N
         status_patch({"phase": "Running", "training": {"runId": "r"}}, MnistTrainingStatus(phase=Phase.RUNNING), "7")
         is None
     )
+
+
+def test_kubectls_copy_of_the_object_is_not_kept() -> None:
+    cache = ObjectCache()
+    whole = obj(1)
+    whole["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": "{...}", "mine": "kept"}
+    cache.put(whole)
+    found = cache.get("ns", "n")
+    assert found is not None
+    assert found["metadata"]["annotations"] == {"mine": "kept"}
+    assert len(whole["metadata"]["annotations"]) == 2, "the object that was shown is as it was"
