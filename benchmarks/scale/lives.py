@@ -20,7 +20,8 @@ _EPOCH_SECONDS = 0.25
 class Lives:
     """Answers each child as KubeRay would, as soon as it is seen: two statuses of a cluster, three of a job.
 
-    The trainer reports after every epoch, each of a quarter of a second. `finished` has the trainings that reached Succeeded, with the time of it.
+    The trainer reports after every epoch, each of a quarter of a second. `finished` has the
+    trainings that reached Succeeded, with the time of it.
     """
 
     def __init__(self, scene: Scene) -> None:
