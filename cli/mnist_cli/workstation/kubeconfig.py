@@ -61,13 +61,13 @@ def load(file: Path | None = None, context: str | None = None, env: Mapping[str,
 
 def _paths(file: Path | None, env: Mapping[str, str]) -> list[Path]:
     if file is not None:
-        if not file.is_file():
+        if not file.exists():
             raise CommandError(f"--kubeconfig {file}: there is no such file")
         return [file]
     named = [Path(name) for name in env.get("KUBECONFIG", "").split(os.pathsep) if name]
-    if named and not any(path.is_file() for path in named):
+    if named and not any(path.exists() for path in named):
         raise CommandError(f"KUBECONFIG={env['KUBECONFIG']}: there is no such file")
-    return [path for path in named or [Path.home() / ".kube" / "config"] if path.is_file()]
+    return [path for path in named or [Path.home() / ".kube" / "config"] if path.exists()]
 
 
 def _merged(paths: list[Path]) -> Entry:
