@@ -134,7 +134,10 @@ def test_a_gzip_bomb_is_not_inflated(monkeypatch: pytest.MonkeyPatch) -> None:
         return portion
 
     monkeypatch.setattr(idx._Source, "_inflate", counting)
-    for header, says in ((PLAIN[:16], "trailing bytes"), (b"\0\0\x08\x03" + b"\xff" * 4 + b"\0\0\0\x10" * 2, "more than")):
+    for header, says in (
+        (PLAIN[:16], "trailing bytes"),
+        (b"\0\0\x08\x03" + b"\xff" * 4 + b"\0\0\0\x10" * 2, "more than"),
+    ):
         inflated = 0
         with pytest.raises(DatasetInvalidError, match=says):
             read_images(gzip.compress(header + bytes(50 << 20)), "x.gz")

@@ -159,6 +159,41 @@ class _Usage:
         self.free = free
 
 
+WITHIN = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from mnist_trainer.data import load_folder
+from mnist_trainer.plan import Normalisation
+
+status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+used = int(status["VmData"].split()[0]) << 10
+resource.setrlimit(resource.RLIMIT_DATA, (used + (64 << 20),) * 2)  # private memory; mapped files do not count
+memory = int(sys.argv[2]) if len(sys.argv) > 2 else None
+dataset = load_folder(Path(sys.argv[1]), memory).portable().open()
+Normalisation.of(dataset.train_images)
+batch = dataset.train_images[np.random.default_rng(0).integers(0, len(dataset.train_images), 512)]
+print(len(dataset.train_images), batch.shape, dataset.source is not None)
+"""
+
+
+def test_a_dataset_larger_than_the_memory_is_read(tmp_path: Path) -> None:
+    """128 MiB of images with 64 MiB of memory to be had."""
+    few = small_dataset(train=512, test=50, side=16)
+    arrays = {**few, Role.TRAIN_IMAGES: np.tile(few[Role.TRAIN_IMAGES], (1024, 1, 1))}
+    arrays[Role.TRAIN_LABELS] = np.tile(few[Role.TRAIN_LABELS], 1024)
+    folder = write_folder(tmp_path / "set", encode(arrays, compress=False))
+
+    def read(*memory: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", WITHIN, str(folder), *memory]
+        return subprocess.run(command, env={**os.environ}, capture_output=True, text=True, timeout=100)
+
+    on_disk = read("1000000")
+    assert on_disk.stdout == "524288 (512, 16, 16) True\n", on_disk.stderr
+    in_memory = read()
+    assert (in_memory.returncode, "MemoryError" in in_memory.stderr) == (1, True)
+
+
 def test_what_a_crash_leaves_goes_with_the_next(folder: Path, scratch: Path) -> None:
     crash = (
         "import os, pathlib; from mnist_trainer.data import load_folder;"
