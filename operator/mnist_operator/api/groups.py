@@ -48,7 +48,7 @@ _BOUNDS = (
     ),
     cel(
         "!has(self.resources) || !has(self.resources.limits) || !('nvidia.com/gpu' in self.resources.limits)",
-        "GPUs are asked for by gpusPerWorker, for all groups alike: Ray Train gives every worker the same resources",
+        "GPUs are asked for by gpusPerWorker, for all groups alike: the trainer gives every worker the same resources",
         field=".resources",
     ),
 )
@@ -96,7 +96,7 @@ class WorkerGroup(ApiModel):
 
 
 class WorkersSpec(ApiModel):
-    """The training workers: one pod and one Ray Train worker each."""
+    """The training workers: one pod and one worker of the trainer each."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(

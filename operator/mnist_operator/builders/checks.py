@@ -98,7 +98,7 @@ def _gpu_problems(path: str, limits: dict[str, Any], gpus: int) -> list[str]:
     names = ", ".join(sorted(found))
     return [
         f"{path} has limits of its own for {names}: set spec.workers.gpusPerWorker, which is {gpus}; "
-        "Ray Train gives every worker the same number of GPUs"
+        "the trainer gives every worker the same number of GPUs"
     ]
 
 

@@ -67,7 +67,7 @@ def head_template(training: Training, installation: Installation) -> Manifest:
 
 
 def worker_template(training: Training, group: Group, installation: Installation) -> Manifest:
-    """Return the pod template of a group of workers: one Ray Train worker each."""
+    """Return the pod template of a group of workers: one worker of the trainer each."""
     resources = _resources(group.resources, _DEFAULT_WORKER_RESOURCES)
     if gpus := training.spec.workers.gpus_per_worker:
         for part in ("requests", "limits"):

@@ -34,7 +34,7 @@ def ray_cluster(training: Training, name: str, installation: Installation) -> Ma
             {
                 "groupName": group.name,
                 **worker_scale(training, group),
-                # One place for one worker in each pod, whatever its size: Ray Train asks for the same resources for
+                # One place for one worker in each pod, whatever its size: the trainer asks for the same resources for
                 # every worker, and would else pack several of them into one large pod.
                 "rayStartParams": {"num-cpus": "1"},
                 "template": worker_template(training, group, installation),

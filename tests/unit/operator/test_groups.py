@@ -37,7 +37,7 @@ def test_each_group_has_its_own_machines_and_every_pod_one_place_for_a_worker() 
     assert spot["template"]["spec"]["nodeSelector"] == {"pool": "spot"}
     assert "nodeSelector" not in first["template"]["spec"]
     for group, threads in ((first, None), (spot, "4")):
-        # Ray Train asks for one CPU and gpusPerWorker GPUs for every worker, wherever it is.
+        # The trainer asks for one CPU and gpusPerWorker GPUs for every worker, wherever it is.
         assert group["rayStartParams"] == {"num-cpus": "1"}
         container = group["template"]["spec"]["containers"][0]
         assert container["resources"]["limits"]["nvidia.com/gpu"] == 1
