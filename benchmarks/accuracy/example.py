@@ -53,7 +53,7 @@ def train_example(dataset: Dataset, seed: int, epochs: int = EPOCHS) -> Iterator
     for epoch in range(1, epochs + 1):
         began = time.perf_counter()
         network.train()
-        for indices in torch.randperm(len(train)).split(_BATCH):
+        for indices in torch.split(torch.randperm(len(train)), _BATCH):
             optimizer.zero_grad()
             loss = functional.nll_loss(network(train[indices]), train_labels[indices])
             loss.backward()  # type: ignore[no-untyped-call]
@@ -71,5 +71,5 @@ def _normalised(images: object) -> Tensor:
 @torch.no_grad()
 def _accuracy(network: nn.Module, images: Tensor, labels: Tensor) -> float:
     network.eval()
-    parts = zip(images.split(_TEST_BATCH), labels.split(_TEST_BATCH), strict=True)
+    parts = zip(torch.split(images, _TEST_BATCH), torch.split(labels, _TEST_BATCH), strict=True)
     return sum(int((network(part).argmax(1) == truth).sum()) for part, truth in parts) / len(labels)
