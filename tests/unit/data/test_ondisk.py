@@ -168,7 +168,7 @@ from mnist_trainer.plan import Normalisation
 
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
 used = int(status["VmData"].split()[0]) << 10
-resource.setrlimit(resource.RLIMIT_DATA, (used + (64 << 20),) * 2)  # private memory; mapped files do not count
+resource.setrlimit(resource.RLIMIT_DATA, (used + (112 << 20),) * 2)  # private memory; mapped files do not count
 memory = int(sys.argv[2]) if len(sys.argv) > 2 else None
 dataset = load_folder(Path(sys.argv[1]), memory).portable().open()
 Normalisation.of(dataset.train_images)
@@ -178,7 +178,7 @@ print(len(dataset.train_images), batch.shape, dataset.source is not None)
 
 
 def test_a_dataset_larger_than_the_memory_is_read(tmp_path: Path) -> None:
-    """128 MiB of images with 64 MiB of memory to be had."""
+    """128 MiB of images with 112 MiB of memory to be had, of which threads take some."""
     few = small_dataset(train=512, test=50, side=16)
     arrays = {**few, Role.TRAIN_IMAGES: np.tile(few[Role.TRAIN_IMAGES], (1024, 1, 1))}
     arrays[Role.TRAIN_LABELS] = np.tile(few[Role.TRAIN_LABELS], 1024)
