@@ -35,8 +35,8 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition("Finished", "Succeeded or Failed", lambda f: f.finished, finish.clean_up),
     Transition(
         "Succeeded",
-        "the trainer sealed a model, and its job is over or gone",
-        lambda f: f.reported_success and (f.job is None or f.job.finished or f.cluster_lost),
+        "the trainer sealed a model, and its job is over or gone, or nothing more is heard of it",
+        lambda f: f.reported_success and (f.job is None or f.job.finished or f.cluster_lost or f.silent),
         finish.succeed,
     ),
     # Stopped on purpose

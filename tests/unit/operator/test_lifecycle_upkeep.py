@@ -47,6 +47,18 @@ def test_a_silent_trainer_is_told_first_and_lost_later() -> None:
     assert world.status.attempt == 2
 
 
+def test_a_trainer_that_hangs_after_it_sealed_its_model_has_succeeded() -> None:
+    world = World({"runPolicy": {"backoffLimit": 0}})
+    world.run_until_training()
+    world.trainer_seals()
+    world.reconcile()
+    assert world.status.phase is Phase.RUNNING, "its job has not ended yet"
+    world.pass_time(301)
+    world.reconcile()
+    assert world.status.phase is Phase.SUCCEEDED
+    assert world.jobs[0].deleting
+
+
 def test_a_trainer_that_speaks_again_is_believed() -> None:
     world = silent_world()
     world.report(state="Training", epoch=2)

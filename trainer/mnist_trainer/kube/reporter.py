@@ -17,6 +17,7 @@ from mnist_trainer.kube.status import TrainingState, compose
 
 _INTERVAL = 1.0
 HEARTBEAT = 60.0  # contracts/trainer.json, heartbeatSeconds: whoever is silent for several of these counts as lost
+_ENDS = frozenset({TrainingState.SUCCEEDED.value, TrainingState.FAILED.value, TrainingState.INTERRUPTED.value})
 _RETRY_FIRST, _RETRY_MOST = 0.5, 10.0
 
 logger = logging.getLogger(__name__)
@@ -108,7 +109,8 @@ class StatusReporter:
         wait = _RETRY_FIRST
         while self._replaced is None:
             with self._condition:
-                self._condition.wait_for(lambda: self._changes > self._accepted, self._heartbeat)
+                ended = self._fields["state"] in _ENDS  # a process that does not end after its last word says no more
+                self._condition.wait_for(lambda: self._changes > self._accepted, None if ended else self._heartbeat)
                 number, self._urgent = self._changes, False
                 status = compose(self._attempt, self._run_id, self._fields)
             sent = self._send(status)
