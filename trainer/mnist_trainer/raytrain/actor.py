@@ -94,7 +94,6 @@ class TrainWorker:
         """Train in a group to its end. Raises nothing: how it ended is the answer."""
         from mnist_trainer.raytrain.worker import train_in_group
 
-        self._pause.clear()
         self._mailbox.open()
         try:
             if self._dataset is None:
@@ -108,6 +107,7 @@ class TrainWorker:
             return _end_of(error, place.rank)
         finally:
             self._mailbox.close()
+            self._pause.clear()  # not at the beginning: the driver may have asked already
         return End(Ending.FINISHED)
 
 
