@@ -62,6 +62,7 @@ def test_figures(built):
     metrics = json.loads(data_of(built, "metrics.json"))
     assert metrics["accuracy"] == 0.8
     assert metrics["trainSeconds"] == 5.0
+    assert built[1].epochs == len(metrics["epochs"]) == 2
     assert metrics["imagesPerSecond"] == pytest.approx(30.0)
     assert sum(map(sum, metrics["confusionMatrix"])) == 10
     assert metrics["confusionMatrix"][2][0] == 1

@@ -174,7 +174,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "name": manifest.name if manifest else None,
         "model": manifest.config.get("model") if manifest else None,
         "accuracy": manifest.accuracy if manifest else None,
-        "epochs": manifest.config.get("epochs") if manifest else found.checkpoint,
+        "epochs": manifest.epochs if manifest else found.checkpoint,
         "trainSeconds": manifest.train_seconds if manifest else None,
         "runId": manifest.run_id if manifest else None,
         "sealedAt": manifest.created_at.isoformat() if manifest else None,

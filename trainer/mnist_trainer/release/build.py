@@ -61,6 +61,7 @@ def build_files(facts: RunFacts, dataset: Dataset, finished: Finished) -> tuple[
         attempt=facts.place.attempt,
         run_id=facts.place.run_id,
         accuracy=finished.accuracy,
+        epochs=len(finished.history),
         train_seconds=metrics["trainSeconds"],
         created_at=datetime.now(UTC),
         dataset=metrics["dataset"],

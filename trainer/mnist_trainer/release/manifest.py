@@ -31,6 +31,7 @@ class ReleaseManifest(BaseModel):
     attempt: int
     run_id: str
     accuracy: float
+    epochs: int | None = None  # trained, which a reached target makes fewer than were asked for
     train_seconds: float
     created_at: datetime
     dataset: dict[str, Any]
