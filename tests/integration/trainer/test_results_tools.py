@@ -29,6 +29,7 @@ from mnist_trainer.release.onnx_file import encode_weights_as_onnx
 from mnist_trainer.release.publish import publish, stage
 from mnist_trainer.store import ObjectStore, StoreSettings
 
+pytestmark = pytest.mark.timeout(300)  # it trains two small models, and other tests run beside it
 MODEL = "s3://models/ns/digits/uid-2"
 RUNS = "s3://models/ns"
 

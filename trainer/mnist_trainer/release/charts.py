@@ -65,7 +65,10 @@ def draw(chart: Chart, x: Sequence[int]) -> str:
 
 def nice_ticks(low: float, high: float, most: int = _TICKS) -> list[float]:
     """Evenly spaced round numbers (1, 2 or 5 times a power of ten apart) that enclose `low` and `high`."""
-    span = (high - low) or max(abs(high), 1e-3) * 0.1
+    magnitude = max(abs(low), abs(high), 1e-3)
+    span = high - low
+    if span < 1e-9 * magnitude:  # a flat line, but for rounding
+        span = 0.1 * magnitude
     power = 10.0 ** math.floor(math.log10(span / most))
     step = next(factor * power for factor in (1, 2, 5, 10, 20) if span / (factor * power) <= most)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
