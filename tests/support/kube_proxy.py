@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import ssl
 import threading
@@ -23,8 +24,8 @@ FAULTS = ("429", "500", "503", "lost request", "lost answer")
 class KubeProxy:
     """Forwards what it is asked to the server of a kubeconfig.
 
-    Of the operator's own requests it spoils the share `spoiled`, each by one of FAULTS; watches, which are kopf's, it
-    passes on, and `cut_watches` ends them all. Every answer waits `delay` seconds.
+    Of the operator's own requests it spoils the share `spoiled`, each by the next of FAULTS; watches, which are kopf's,
+    it passes on, and `cut_watches` ends them all. Every answer waits `delay` seconds.
     """
 
     def __init__(self, kubeconfig: Path, folder: Path, seed: int = 0) -> None:
@@ -34,6 +35,7 @@ class KubeProxy:
         self._watches: set[web.StreamResponse] = set()
         self.spoiled = 0.0
         self.delay = 0.0
+        self._next_fault = itertools.cycle(FAULTS)
         self.faults: Counter[str] = Counter()
         self.abandoned: list[str] = []
         """Requests whose asker did not wait for the answer."""
@@ -84,7 +86,7 @@ class KubeProxy:
             return await self._watch(request)
         fault = ""
         if request.headers.get("User-Agent") == "mnist-operator" and self._random.random() < self.spoiled:
-            fault = self._random.choice(FAULTS)
+            fault = next(self._next_fault)
             self.faults[fault] += 1
         if fault.isdigit():
             headers = {"Retry-After": "1"} if fault == "429" else {}

@@ -59,6 +59,7 @@ class Lease:
         self._valid_until = float("-inf")
         self._seen: tuple[str, str] | None = None
         self._seen_at = 0.0
+        self._writing = asyncio.Lock()
         self.standing_by = False
         """Whether another process holds the Lease, and this one waits for it."""
 
@@ -85,11 +86,16 @@ class Lease:
         """
         while True:
             await asyncio.sleep(self._renew_every)
-            if not await self._try() and not self.held:
+            # A renewal under way is not cut short: release() waits for it.
+            if not await asyncio.shield(self._try()) and not self.held:
                 raise LeaseLostError(f"Lease {self._namespace}/{self._name} is lost")
 
     async def release(self) -> None:
         """Give the Lease back, so that a standby takes over at once."""
+        async with self._writing:
+            await self._give_back()
+
+    async def _give_back(self) -> None:
         if not self.held:
             return
         self._valid_until = float("-inf")
@@ -104,6 +110,10 @@ class Lease:
 
     async def _try(self) -> bool:
         """Take or renew the Lease if it is free, over, or ours. Return whether it is ours now."""
+        async with self._writing:
+            return await self._take()
+
+    async def _take(self) -> bool:
         asked_at = self._clock()
         try:
             live = await self._api.get(self._path())

@@ -35,28 +35,32 @@ class SourceSecrets:
         self._fresh_for = fresh_for
         self._clock = clock
         self._found: dict[str, SourceSecret] = {}
+        self._doubts: dict[str, str] = {}
 
-    async def read(self, training: Training, *, doubted: bool = False) -> SourceSecret:
+    async def read(self, training: Training, *, doubt: str = "") -> SourceSecret:
         """Return the Secret that `training` names, from memory while it is fresh and all right.
 
         Args:
             training: the training.
-            doubted: the store has refused these credentials, so they are read anew if they are more than a second old.
+            doubt: a report that the store refused these credentials; for each such report they are read anew once.
 
         Raises:
             ApiError: when the API server cannot be asked.
         """
         known = self._found.get(training.uid)
-        fresh_for = min(1.0, self._fresh_for) if doubted else self._fresh_for
-        if known is not None and known.problem is None and self._clock() - known.read_at < fresh_for:
+        doubted = bool(doubt) and self._doubts.get(training.uid) != doubt
+        if not doubted and known and known.problem is None and self._clock() - known.read_at < self._fresh_for:
             return known
         found = await self._read(training)
+        if doubt:
+            self._doubts[training.uid] = doubt
         self._found[training.uid] = found
         return found
 
     def forget(self, uid: str) -> None:
         """Drop what is known for a training."""
         self._found.pop(uid, None)
+        self._doubts.pop(uid, None)
 
     def retain(self, uids: set[str]) -> None:
         """Drop what is known for trainings that are gone."""

@@ -139,8 +139,11 @@ class Reconciler:
             return None
         if training.spec.run_policy.suspend:
             return None
-        failure = ((obj.get("status") or {}).get("training") or {}).get("failure") or {}
-        return await self._secrets.read(training, doubted=failure.get("reason") == "StoreAccessDenied")
+        report = (obj.get("status") or {}).get("training") or {}
+        refused = (report.get("failure") or {}).get("reason") == "StoreAccessDenied"
+        return await self._secrets.read(
+            training, doubt=f"{report.get('runId')} {report.get('updatedAt')}" if refused else ""
+        )
 
     async def _confirm_absences(self, training: Training, obj: Object) -> None:
         """Ask the API itself before a child counts as lost: a cache may lag behind, or still be filling."""

@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.support.processes import assert_none_left, processes_of
+from tests.support.wait import wait_for
 
 
 def local(*arguments: str, cwd: Path, seconds: float = 120) -> subprocess.CompletedProcess[str]:
@@ -20,6 +20,11 @@ def local(*arguments: str, cwd: Path, seconds: float = 120) -> subprocess.Comple
         timeout=seconds,
         cwd=cwd,
     )
+
+
+def pid_of_api_server(folder: Path) -> int:
+    """0 while there is none."""
+    return next((pid for pid, command in processes_of(folder).items() if "mnist_local.apiserver" in command), 0)
 
 
 @pytest.fixture
@@ -61,23 +66,45 @@ def test_up_status_down(root: Path, tmp_path: Path) -> None:
     assert "no local stack is running" in local("down", *where, cwd=tmp_path).stdout
 
 
-def test_status_tells_what_ended_the_last_one(root: Path, tmp_path: Path) -> None:
+def test_an_api_server_that_is_killed_comes_back_with_what_it_knew(root: Path, tmp_path: Path) -> None:
     assert local("up", "--dir", str(root), cwd=tmp_path).returncode == 0
-    api_server = next(pid for pid, command in processes_of(root).items() if "mnist_local.apiserver" in command)
-    os.kill(api_server, signal.SIGKILL)
+    kubectl = ["kubectl", f"--kubeconfig={root}/kubeconfig"]
+    subprocess.run([*kubectl, "create", "configmap", "kept", "--from-literal=a=b"], check=True, timeout=30)
+    os.kill(pid_of_api_server(root), signal.SIGKILL)
+
+    def back() -> bool:
+        shown = local("status", "--dir", str(root), cwd=tmp_path)
+        return shown.returncode == 0 and "1 restart(s)" in shown.stdout
+
+    wait_for(back, "the API server to be started again", seconds=40)
+    kept = [*kubectl, "get", "configmap", "kept", "--output=jsonpath={.data.a}"]
+    wait_for(
+        lambda: subprocess.run(kept, capture_output=True, text=True, timeout=30).stdout == "b",
+        "what was there before",
+        seconds=40,
+    )
+    assert local("down", "--dir", str(root), cwd=tmp_path).returncode == 0
+    assert_none_left(root)
+
+
+def test_status_tells_what_ended_the_last_one(root: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mnist_cli", "local", "up", "--dir", str(root)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    wait_for(lambda: pid_of_api_server(root) != 0, "the API server to be started", seconds=60, every=0.02)
+    os.kill(pid_of_api_server(root), signal.SIGKILL)  # what dies while it starts is not started again
+    said, _ = process.communicate(timeout=60)
+    ended = "API server ended by itself (killed by SIGKILL)"
+    assert (process.returncode, ended in said) == (1, True), said
     assert_none_left(root, 40)
     shown = local("status", "--dir", str(root), cwd=tmp_path)
     assert shown.returncode == 1
-    assert "the last one ended: API server ended by itself (killed by SIGKILL)" in shown.stdout
+    assert f"the last one ended: {ended}" in shown.stdout
 
 
 def test_up_that_is_interrupted_leaves_nothing(root: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mnist_cli", "local", "up", "--dir", str(root)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    deadline = time.monotonic() + 60
-    while not (root / "stack.json").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for((root / "stack.json").exists, "the stack to start", seconds=60, every=0.02)
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 130, said

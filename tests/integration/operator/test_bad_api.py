@@ -12,7 +12,7 @@ from tests.support.kube_proxy import FAULTS, KubeProxy
 from tests.support.operator import OperatorProcess, start_operator
 from tests.support.wait import wait_for
 
-NAMES = [f"mnist{number}" for number in range(4)]
+NAMES = [f"mnist{number}" for number in range(2)]
 LEASE = {"lease_name": "mnist-operator", "identity": "first"}
 
 
