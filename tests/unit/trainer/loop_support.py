@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -23,6 +23,17 @@ class _Exchange:
         self.slots: list[Tensor | None] = [None] * world_size
 
 
+@dataclass(frozen=True)
+class _Sum:
+    """Nothing is added up before `wait`: whoever uses the tensor earlier computes with a part."""
+
+    collective: ThreadCollective
+    tensor: Tensor
+
+    def wait(self) -> None:
+        self.collective.sum_(self.tensor)
+
+
 class ThreadCollective:
     """One of several workers that are threads of this process."""
 
@@ -33,6 +44,9 @@ class ThreadCollective:
 
     def sum_(self, tensor: Tensor) -> None:
         self._all(tensor, lambda slots: torch.stack(slots).sum(0))
+
+    def start_sum_(self, tensor: Tensor) -> _Sum:
+        return _Sum(self, tensor)
 
     def broadcast_(self, tensor: Tensor) -> None:
         self._all(tensor, lambda slots: slots[0])

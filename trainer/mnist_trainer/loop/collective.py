@@ -7,6 +7,14 @@ from typing import Protocol
 from torch import Tensor
 
 
+class Pending(Protocol):
+    """What was begun and is not yet done."""
+
+    def wait(self) -> object:
+        """Return when it is done. Raises RuntimeError when it cannot be, as after the loss of a worker."""
+        ...
+
+
 class Collective(Protocol):
     """A group of workers that run the same program."""
 
@@ -24,9 +32,20 @@ class Collective(Protocol):
         """Replace `tensor` by the sum over all workers, in place. Everyone calls it in the same order."""
         ...
 
+    def start_sum_(self, tensor: Tensor) -> Pending:
+        """As `sum_`, but only begin with it: `tensor` is the sum once the answer's `wait` has returned."""
+        ...
+
     def broadcast_(self, tensor: Tensor) -> None:
         """Replace `tensor` by worker 0's, in place."""
         ...
+
+
+class Done:
+    """Nothing to wait for."""
+
+    def wait(self) -> None:
+        """Return at once."""
 
 
 class Alone:
@@ -37,6 +56,10 @@ class Alone:
 
     def sum_(self, tensor: Tensor) -> None:
         """Nothing to add."""
+
+    def start_sum_(self, tensor: Tensor) -> Pending:
+        """Nothing to add."""
+        return Done()
 
     def broadcast_(self, tensor: Tensor) -> None:
         """Nobody to send to."""
@@ -55,6 +78,11 @@ class ProcessGroup:
     def sum_(self, tensor: Tensor) -> None:
         """Sum over all workers, in place."""
         self._distributed.all_reduce(tensor)
+
+    def start_sum_(self, tensor: Tensor) -> Pending:
+        """Sum over all workers, in place, while the caller does something else."""
+        pending: Pending = self._distributed.all_reduce(tensor, async_op=True)
+        return pending
 
     def broadcast_(self, tensor: Tensor) -> None:
         """Copy worker 0's tensor to all, in place."""

@@ -78,16 +78,18 @@ class TrainingLoop:
         total_loss = torch.zeros((), device=self.job.device)
         seen, rate = 0, 0.0
         reported_step, data_seconds = 0, 0.0
+        batch = next(batches)
         for step in range(self._steps):
-            waiting = time.perf_counter()
-            batch = next(batches)
-            data_seconds += time.perf_counter() - waiting
-            rate = self._rate(step)
+            rate, total = self._rate(step), batch.total
             self._compute_gradients(batch)
-            self._collective.sum_(self.replica.flat.reduced)
-            total_loss += self.replica.flat.loss * batch.total
+            gradients = self._collective.start_sum_(self.replica.flat.reduced)
+            waiting = time.perf_counter()
+            batch = next(batches, batch)  # while the gradients travel
+            data_seconds += time.perf_counter() - waiting
+            gradients.wait()
+            total_loss += self.replica.flat.loss * total
             self.replica.optimizer.step(rate)
-            seen += batch.total
+            seen += total
             now = time.perf_counter()
             if (step + 1) % _STEPS_BETWEEN_LOSS_CHECKS == 0:
                 self._check_loss(float(total_loss) / seen, step)
