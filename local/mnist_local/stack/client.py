@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import json
 import os
+import select
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -109,12 +109,18 @@ def end(layout: Layout) -> bool:
     state = running(layout)
     if state is None:
         return False
-    os.kill(state.pid, signal.SIGTERM)
-    deadline = time.monotonic() + _STOP_S
-    while is_locked(layout.lock):
-        if time.monotonic() > deadline:
+    try:
+        supervisor = os.pidfd_open(state.pid)
+    except ProcessLookupError:
+        return False  # it has just ended by itself
+    try:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(supervisor, signal.SIGTERM)
+        # The process itself, not its lock: whoever looks for what is left must find nothing.
+        if not select.select([supervisor], [], [], _STOP_S)[0]:
             raise StackError(
                 f"the stack (pid {state.pid}) did not end in {_STOP_S:.0f} s", (), str(layout.log("stack"))
             )
-        time.sleep(0.05)
+    finally:
+        os.close(supervisor)
     return True
