@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -61,6 +62,10 @@ class Scene:
             return error.status
         return 200
 
+    def refuses_a_trainer(self) -> bool:
+        """Whether a trainer may not write; each time something new, since what changes nothing is allowed."""
+        return self.patch(self.trainer, {"op": "add", "path": "/status/message", "value": str(uuid.uuid4())}) == DENIED
+
     def reset(self, **status: Any) -> None:
         """Let the operator write a whole status."""
         assert self.patch(self.operator, {"op": "add", "path": "/status", "value": status}) == 200
@@ -89,8 +94,8 @@ def scene(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
                 "a training to be taken",
             )
             made.reset()
-            forbidden = {"op": "add", "path": "/status/phase", "value": "Failed"}
-            wait_for(lambda: made.patch(made.trainer, forbidden) == DENIED, "the policy to be in force", 30)
+            wait_for(made.refuses_a_trainer, "the policy to be in force", 30)
+            made.reset()
             yield made
         finally:
             for kind, item in (("policies", policy), ("policybindings", binding)):
