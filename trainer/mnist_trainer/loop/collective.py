@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Protocol
 
 from torch import Tensor
@@ -65,6 +66,23 @@ class Alone:
         """Nobody to send to."""
 
 
+class _Exchange:
+    """The sum over two workers: each sends all it has to the other, and adds.
+
+    Gloo's all-reduce sends halves, twice one after the other, which takes about twice as long here. The sums are the same.
+    """
+
+    def __init__(self, distributed: ModuleType, tensor: Tensor, other: int) -> None:
+        self._tensor = tensor
+        self._received = tensor.new_empty(tensor.shape)
+        self._pending = (distributed.isend(tensor, other), distributed.irecv(self._received, other))
+
+    def wait(self) -> None:
+        for part in self._pending:
+            part.wait()
+        self._tensor.add_(self._received)
+
+
 class ProcessGroup:
     """The workers of torch.distributed's default process group (initialised by the caller)."""
 
@@ -74,6 +92,7 @@ class ProcessGroup:
         self._distributed = distributed
         self.rank = distributed.get_rank()
         self.world_size = distributed.get_world_size()
+        self._is_pair = self.world_size == 2 and distributed.get_backend() == "gloo"
 
     def sum_(self, tensor: Tensor) -> None:
         """Sum over all workers, in place."""
@@ -81,6 +100,8 @@ class ProcessGroup:
 
     def start_sum_(self, tensor: Tensor) -> Pending:
         """Sum over all workers, in place, while the caller does something else."""
+        if self._is_pair:
+            return _Exchange(self._distributed, tensor, 1 - self.rank)
         pending: Pending = self._distributed.all_reduce(tensor, async_op=True)
         return pending
 
