@@ -69,7 +69,7 @@ class Alone:
 class _Exchange:
     """The sum over two workers: each sends all it has to the other, and adds.
 
-    Gloo's all-reduce sends halves, twice one after the other, which takes about twice as long here. The sums are the same.
+    Gloo's all-reduce sends halves, twice one after the other, which takes about twice as long. The sums are the same.
     """
 
     def __init__(self, distributed: ModuleType, tensor: Tensor, other: int) -> None:
