@@ -93,6 +93,9 @@ class Node:
 
     def serve(self) -> None:
         """Until a signal or, on a worker, the loss of the head."""
+        stopped: list[int] = []
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:  # whoever started us may want us stubborn
+            signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))
         self._listen("node-manager-port")
         if "head" in self.flags:
             connections = self._listen("port")
@@ -105,10 +108,9 @@ class Node:
             threading.Thread(target=self._end_with, args=(gcs,), daemon=True).start()
         self._http("dashboard-agent-listen-port")
         print("Ray runtime started.", flush=True)
-        stop = threading.Event()
-        if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:  # whoever started us may want us stubborn
-            signal.signal(signal.SIGTERM, lambda *_: stop.set())
-        stop.wait()
+        # Not an Event: a signal that comes on the way into its wait is noticed only after it.
+        while not stopped:
+            time.sleep(0.05)
 
     def _listen(self, flag: str) -> socket.socket:
         return socket.create_server((self.address, int(self.flags[flag])), reuse_port=False)

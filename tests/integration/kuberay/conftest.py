@@ -86,11 +86,17 @@ class Stack:
     async def until_job(self, name: str, condition: Any, timeout_s: float = 20) -> dict[str, Any]:
         """The RayJob once its status meets the condition."""
 
-        async def look() -> dict[str, Any] | None:
-            found = await self.api.get(RAYJOBS, NAMESPACE, name)
-            return found if condition(found.get("status") or {}) else None
+        seen: dict[str, Any] = {}
 
-        return await eventually(look, timeout_s)
+        async def look() -> dict[str, Any] | None:
+            nonlocal seen
+            seen = await self.api.get(RAYJOBS, NAMESPACE, name)
+            return seen if condition(seen.get("status") or {}) else None
+
+        try:
+            return await eventually(look, timeout_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the job's status is {seen.get('status')}") from error
 
     async def pods(self, cluster: str, node_type: str | None = None) -> list[dict[str, Any]]:
         """Pods of a cluster."""
