@@ -13,7 +13,7 @@ from mnist_operator.app.resync import resync
 from mnist_operator.app.settings import Settings
 from mnist_operator.kube.client import ApiError, KubeApi
 from mnist_operator.reconcile.cache import Key
-from mnist_operator.reconcile.context import reconciling
+from mnist_operator.reconcile.context import Reconcile, reconciling
 from mnist_operator.reconcile.queue import WorkQueue
 from mnist_operator.reconcile.reconciler import NotDoneError, Reconciler
 from mnist_operator.reconcile.state import ClusterState
@@ -132,17 +132,17 @@ class Controller:
     async def _work(self) -> None:
         while True:
             key = await self.queue.get()
-            reconciling.set(key)
+            reconciling.set(reconcile := Reconcile(*key))
             self._begun[key] = started = time.perf_counter()
             outcome = "error"
             try:
-                outcome = await self._one(key)
+                outcome = await self._one(key, reconcile)
             finally:
                 del self._begun[key]
                 self._metrics.reconciled(outcome, time.perf_counter() - started)
                 self.queue.done(key)
 
-    async def _one(self, key: Key) -> str:
+    async def _one(self, key: Key, reconcile: Reconcile) -> str:
         try:
             again = await self._reconciler.reconcile(key)
         except NotDoneError as error:
@@ -150,6 +150,9 @@ class Controller:
             logger.info("%s/%s: %s; trying again in %.0f s", *key, error, delay)
             return "obstructed"
         except ApiError as error:
+            if reconcile.writes:
+                # Some went through: a server that fails now and then is not one that is down.
+                self.queue.forget(key)
             delay = self.queue.retry(key, at_least=error.retry_after or 0.0)
             logger.warning("%s/%s: %s; trying again in %.1f s", *key, error, delay)
             return "api_error"

@@ -22,7 +22,7 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         if training := reconciling.get():
-            entry["namespace"], entry["training"] = training
+            entry["namespace"], entry["training"] = training.namespace, training.name
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
         return json.dumps(entry, ensure_ascii=False)

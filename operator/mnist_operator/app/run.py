@@ -16,6 +16,7 @@ from mnist_operator.app.settings import Settings
 from mnist_operator.kube.client import KubeApi
 from mnist_operator.kube.lease import Lease
 from mnist_operator.kube.throttle import Throttle
+from mnist_operator.reconcile.context import count_request
 from mnist_operator.reconcile.state import ClusterState
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,12 @@ async def run(settings: Settings) -> None:
         loop.add_signal_handler(number, this.cancel)
     metrics = Metrics()
     state = ClusterState()
-    async with KubeApi.connection(metrics.requested) as api:
+
+    def observe(verb: str, code: int, seconds: float) -> None:
+        metrics.requested(verb, code, seconds)
+        count_request(verb, code, seconds)
+
+    async with KubeApi.connection(observe) as api:
         lease = _lease(api, settings)
 
         def active() -> bool:

@@ -1,8 +1,9 @@
 """One active operator at a time, by a coordination Lease.
 
 The algorithm is that of Kubernetes' client-go (tools/leaderelection): a holder renews, others wait until the record has
-not changed for its whole duration by their own clocks. Here the holder also checks, before each write, that its own
-time is not over, and gives the Lease back when it stops, so that a hand-over takes no waiting.
+not changed for its whole duration by their own clocks. A holder renews the record that it wrote last, and reads it only
+when that is refused. Here the holder also checks, before each write, that its own time is not over, and gives the Lease
+back when it stops, so that a hand-over takes no waiting.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Lease:
         identity: what tells this process from others.
         duration: seconds for which a renewal is good.
         renew_every: seconds between renewals.
+        retry_every: seconds until a renewal that failed is tried again.
         clock: a monotonic clock.
     """
 
@@ -47,16 +49,20 @@ class Lease:
         identity: str,
         duration: float = 15.0,
         renew_every: float = 3.0,
+        retry_every: float = 0.5,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._api = api
+        # A request that is lost must leave time for another.
+        self._api = api.hasty(duration / 3)
         self._namespace = namespace
         self._name = name
         self._identity = identity
         self._duration = duration
         self._renew_every = renew_every
+        self._retry_every = retry_every
         self._clock = clock
         self._valid_until = float("-inf")
+        self._written: Object | None = None
         self._seen: tuple[str, str] | None = None
         self._seen_at = 0.0
         self._writing = asyncio.Lock()
@@ -84,11 +90,14 @@ class Lease:
         Raises:
             LeaseLostError: when the Lease is another's, or was not renewed in time.
         """
+        delay = self._renew_every
         while True:
-            await asyncio.sleep(self._renew_every)
+            await asyncio.sleep(delay)
             # A renewal under way is not cut short: release() waits for it.
-            if not await asyncio.shield(self._try()) and not self.held:
+            renewed = await asyncio.shield(self._try())
+            if not renewed and not self.held:
                 raise LeaseLostError(f"Lease {self._namespace}/{self._name} is lost")
+            delay = self._renew_every if renewed else self._retry_every
 
     async def release(self) -> None:
         """Give the Lease back, so that a standby takes over at once."""
@@ -111,7 +120,8 @@ class Lease:
     async def _try(self) -> bool:
         """Take or renew the Lease if it is free, over, or ours. Return whether it is ours now."""
         async with self._writing:
-            return await self._take()
+            written, self._written = self._written, None
+            return await (self._take() if written is None else self._write(written, self._clock()))
 
     async def _take(self) -> bool:
         asked_at = self._clock()
@@ -148,9 +158,9 @@ class Lease:
             if live is None:
                 metadata = {"name": self._name, "namespace": self._namespace}
                 body = {"apiVersion": _API_VERSION, "kind": "Lease", "metadata": metadata, "spec": spec}
-                await self._api.create(collection_path(_API_VERSION, "Lease", self._namespace), body)
+                self._written = await self._api.create(collection_path(_API_VERSION, "Lease", self._namespace), body)
             else:
-                await self._api.replace(self._path(), {**live, "spec": spec})
+                self._written = await self._api.replace(self._path(), {**live, "spec": spec})
         except ApiError as error:
             if not (error.conflict or error.already_exists):
                 logger.warning("Lease cannot be written: %s", error)

@@ -1,8 +1,27 @@
-"""Which training is being reconciled, for log lines written on its behalf."""
+"""Which training is being reconciled, for log lines written on its behalf, and what the reconcile has achieved."""
 
 from __future__ import annotations
 
 from contextvars import ContextVar
+from dataclasses import dataclass
 
-reconciling: ContextVar[tuple[str, str] | None] = ContextVar("reconciling", default=None)
-"""Namespace and name, inside a reconcile."""
+
+@dataclass
+class Reconcile:
+    """One reconcile under way."""
+
+    namespace: str
+    name: str
+    writes: int = 0
+    """Writes that the API server took."""
+
+
+reconciling: ContextVar[Reconcile | None] = ContextVar("reconciling", default=None)
+"""The reconcile that this code runs in, tasks that it began included."""
+
+
+def count_request(verb: str, code: int, seconds: float) -> None:
+    """Observe a request to the API server."""
+    reconcile = reconciling.get()
+    if reconcile is not None and verb != "GET" and 200 <= code < 300:
+        reconcile.writes += 1
