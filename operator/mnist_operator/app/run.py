@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from typing import Any
 
 import kopf
 
@@ -28,6 +29,7 @@ async def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. kopf catches them once it runs; until then they end this task."""
     loop, this = asyncio.get_running_loop(), asyncio.current_task()
     assert this is not None
+    loop.set_exception_handler(_on_loop_error)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, this.cancel)
     metrics = Metrics()
@@ -109,6 +111,14 @@ async def _work_while_active(controller: Controller, lease: Lease | None) -> Non
         for task in (work, keep):
             task.cancel()
         await asyncio.gather(work, keep, return_exceptions=True)
+
+
+def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what no task caught. kopf's watches are closed with the loop, at times in the middle of a request: no error."""
+    if "asyncgen" in context:
+        logger.debug("%s: %s", context["message"], context.get("exception"))
+    else:
+        loop.default_exception_handler(context)
 
 
 def _login(**kwargs: object) -> kopf.ConnectionInfo | None:
