@@ -114,7 +114,7 @@ async def _work_while_active(controller: Controller, lease: Lease | None) -> Non
 
 
 def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what no task caught. kopf's watches are closed with the loop, at times in the middle of a request: no error."""
+    """Log what no task caught. kopf's watches end with the loop, at times in a request: no error."""
     if "asyncgen" in context:
         logger.debug("%s: %s", context["message"], context.get("exception"))
     else:
