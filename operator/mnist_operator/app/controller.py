@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 _KUBERAY_POLL = 15.0
 # Each of its requests ends after half a minute at the latest, and there are at most some twenty of them.
 _LONGEST_RECONCILE = 900.0
+_LONGEST_PRIMING_DELAY = 5.0
+# Once the API server is back, nobody should have to wait for long.
+_LONGEST_OUTAGE_DELAY = 30.0
 
 
 class RestartNeededError(Exception):
@@ -103,7 +106,7 @@ class Controller:
             except ApiError as error:
                 logger.warning("the API server cannot be read yet, trying again in %.0f s: %s", delay, error)
                 await asyncio.sleep(delay)
-                delay = min(30.0, delay * 2)
+                delay = min(_LONGEST_PRIMING_DELAY, delay * 2)
         self._unknown = found.unknown
         for key in found.keys:
             self.queue.add(key)
@@ -153,7 +156,7 @@ class Controller:
             if reconcile.writes:
                 # Some went through: a server that fails now and then is not one that is down.
                 self.queue.forget(key)
-            delay = self.queue.retry(key, at_least=error.retry_after or 0.0)
+            delay = self.queue.retry(key, at_least=error.retry_after or 0.0, at_most=_LONGEST_OUTAGE_DELAY)
             logger.warning("%s/%s: %s; trying again in %.1f s", *key, error, delay)
             return "api_error"
         except Exception:

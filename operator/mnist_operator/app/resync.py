@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from mnist_operator.reconcile.state import ClusterState
 
 logger = logging.getLogger(__name__)
 _PAGE = "500"
+# A page that is lost should not cost those that came before it.
+_TRIES, _TRY_AGAIN = 3, 0.5
 _KINDS = ((names.API_VERSION, names.KIND), ("ray.io/v1", "RayCluster"), ("ray.io/v1", "RayJob"))
 
 
@@ -70,7 +73,7 @@ async def _list(api: KubeApi, api_version: str, kind: str, namespace: str) -> li
     items: list[dict[str, Any]] = []
     while True:
         try:
-            page = await api.get(path, query)
+            page = await _page(api, path, query)
         except ApiError as error:
             if error.not_found:
                 logger.warning("the API server does not know %s (%s) yet", kind, api_version)
@@ -81,3 +84,15 @@ async def _list(api: KubeApi, api_version: str, kind: str, namespace: str) -> li
         if not token:
             return items
         query = {**query, "continue": token}
+
+
+async def _page(api: KubeApi, path: str, query: dict[str, str]) -> dict[str, Any]:
+    tries = 0
+    while True:
+        try:
+            return await api.get(path, query)
+        except ApiError as error:
+            tries += 1
+            if tries == _TRIES or not error.may_pass:
+                raise
+        await asyncio.sleep(_TRY_AGAIN)

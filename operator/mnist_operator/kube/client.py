@@ -48,6 +48,11 @@ class ApiError(Exception):
         """Whether the object has changed since it was read, or is not the one that was meant."""
         return self.status == 409 and self.reason != "AlreadyExists"
 
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same request may well succeed in a moment: the server was not reached, is busy or failed."""
+        return self.status in {0, 429} or self.status >= 500
+
 
 class KubeApi:
     """One connection pool to one API server."""

@@ -243,6 +243,14 @@ class Facts:
         return self.cluster_status.workers is not None
 
     @property
+    def cluster_unnoticed(self) -> bool:
+        """Whether the own cluster was made as the status says, and KubeRay has said nothing of it yet."""
+        cluster, status = self.cluster, self.status
+        if self.shared or cluster is None or cluster.reported or self.cluster_was_seen:
+            return False
+        return status.reason == "ClusterStarting" and status.observed_generation == self.training.generation
+
+    @property
     def cluster_lost(self) -> bool:
         """Whether the cluster that this attempt needs is gone, going or suspended by somebody else."""
         if self.cluster is None:

@@ -13,7 +13,7 @@ class Reconcile:
     namespace: str
     name: str
     writes: int = 0
-    """Writes that the API server took."""
+    """Writes that the API server took, and creations of what it had taken before."""
 
 
 reconciling: ContextVar[Reconcile | None] = ContextVar("reconciling", default=None)
@@ -23,5 +23,6 @@ reconciling: ContextVar[Reconcile | None] = ContextVar("reconciling", default=No
 def count_request(verb: str, code: int, seconds: float) -> None:
     """Observe a request to the API server."""
     reconcile = reconciling.get()
-    if reconcile is not None and verb != "GET" and 200 <= code < 300:
+    taken = (verb != "GET" and 200 <= code < 300) or (verb == "POST" and code == 409)
+    if reconcile is not None and taken:
         reconcile.writes += 1

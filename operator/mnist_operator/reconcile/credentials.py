@@ -28,12 +28,23 @@ class SourceSecret:
 
 
 class SourceSecrets:
-    """Source Secrets by training, read again once they are older than `fresh_for` seconds."""
+    """Source Secrets by training, read again once they are older than `fresh_for` seconds.
 
-    def __init__(self, api: KubeApi, fresh_for: float = 300.0, clock: Callable[[], float] = time.monotonic) -> None:
+    Trainings that begin within `shared_for` seconds of each other and name the same Secret share what was read of it.
+    """
+
+    def __init__(
+        self,
+        api: KubeApi,
+        fresh_for: float = 300.0,
+        clock: Callable[[], float] = time.monotonic,
+        shared_for: float = 1.0,
+    ) -> None:
         self._api = api
         self._fresh_for = fresh_for
         self._clock = clock
+        self._shared_for = shared_for
+        self._shared: dict[tuple[str, str], SourceSecret] = {}
         self._found: dict[str, SourceSecret] = {}
         self._doubts: dict[str, str] = {}
 
@@ -51,7 +62,10 @@ class SourceSecrets:
         doubted = bool(doubt) and self._doubts.get(training.uid) != doubt
         if not doubted and known and known.problem is None and self._clock() - known.read_at < self._fresh_for:
             return known
-        found = await self._read(training)
+        found = None if doubted else self._just_read(training)
+        if found is None:
+            found = await self._read(training)
+            self._shared[_key(training)] = found
         if doubt:
             self._doubts[training.uid] = doubt
         self._found[training.uid] = found
@@ -66,6 +80,14 @@ class SourceSecrets:
         """Drop what is known for trainings that are gone."""
         for uid in self._found.keys() - uids:
             del self._found[uid]
+        self._shared.clear()
+
+    def _just_read(self, training: Training) -> SourceSecret | None:
+        """Return what another training's reconcile found a moment ago, if it was all right."""
+        shared = self._shared.get(_key(training))
+        if shared is None or shared.problem is not None or self._clock() - shared.read_at >= self._shared_for:
+            return None
+        return shared
 
     async def _read(self, training: Training) -> SourceSecret:
         name = training.spec.storage.credentials_secret
@@ -91,3 +113,7 @@ class SourceSecrets:
         metadata = secret["metadata"]
         version = f"{metadata.get('uid', '')}/{metadata.get('resourceVersion', '')}"
         return SourceSecret(data, None, self._clock(), version)
+
+
+def _key(training: Training) -> tuple[str, str]:
+    return training.namespace, training.spec.storage.credentials_secret

@@ -60,12 +60,12 @@ class WorkQueue(Generic[K]):
         self._cancel_timer(key)
         self._timers[key] = loop.call_later(delay, self._due, key)
 
-    def retry(self, key: K, at_least: float = 0.0) -> float:
+    def retry(self, key: K, at_least: float = 0.0, at_most: float = float("inf")) -> float:
         """Put `key` back after a failure: later each time, with jitter. Return the delay in seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         delay = min(self._max, self._base * 2.0 ** min(failures, 32)) * random.uniform(0.75, 1.25)
-        delay = max(delay, at_least)
+        delay = max(min(delay, at_most), at_least)
         self.add_after(key, delay)
         return delay
 

@@ -43,8 +43,8 @@ async def last_delay(controller: Controller, reconciler: Failing, times: int) ->
     delays: list[float] = []
     retry = controller.queue.retry
 
-    def noted(key: tuple[str, str], at_least: float = 0.0) -> float:
-        delays.append(retry(key, at_least))
+    def noted(key: tuple[str, str], **limits: float) -> float:
+        delays.append(retry(key, **limits))
         return delays[-1]
 
     controller.queue.retry = noted  # type: ignore[method-assign]
@@ -62,8 +62,13 @@ async def test_a_server_that_takes_nothing_is_asked_later_and_later(
     assert await last_delay(controller, Failing(*requests), times=8) > 10.0
 
 
-async def test_a_server_that_takes_some_is_asked_again_soon(controller: Controller) -> None:
-    assert await last_delay(controller, Failing(("POST", 201), ("POST", 503)), times=8) < 1.0
+@pytest.mark.parametrize("taken", [("POST", 201), ("PATCH", 200), ("POST", 409)])
+async def test_a_server_that_takes_some_is_asked_again_soon(controller: Controller, taken: tuple[str, int]) -> None:
+    assert await last_delay(controller, Failing(taken, ("POST", 503)), times=8) < 1.0
+
+
+async def test_a_server_that_was_away_for_long_is_asked_at_least_twice_a_minute(controller: Controller) -> None:
+    assert await last_delay(controller, Failing(), times=20) <= 30.0
 
 
 async def test_what_others_write_is_not_ones_own_progress(controller: Controller) -> None:

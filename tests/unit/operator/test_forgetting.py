@@ -33,10 +33,11 @@ def training(uid: str) -> Training:
 
 
 async def test_credentials_are_remembered_until_their_training_is_gone() -> None:
-    api = Api()
-    secrets = SourceSecrets(api)  # type: ignore[arg-type]
+    api, now = Api(), [0.0]
+    secrets = SourceSecrets(api, clock=lambda: now[0])  # type: ignore[arg-type]
     for uid in ("a", "b", "a", "b"):
         await secrets.read(training(uid))
+        now[0] += 2.0
     assert api.requests == 2
     secrets.retain({"b"})
     await secrets.read(training("b"))

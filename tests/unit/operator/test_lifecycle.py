@@ -73,6 +73,54 @@ def test_no_job_before_the_cluster_is_ready() -> None:
     assert world.status.message == "Starting Ray: head starting, 0 of 2 workers ready"
 
 
+def test_a_cluster_that_kuberay_has_not_noticed_yet_costs_no_write() -> None:
+    world = World(kuberay_works=False)
+    world.reconcile()
+    assert (world.writes, len(world.clusters)) == (1, 1)
+    assert (world.status.reason, world.status.message) == ("ClusterStarting", "Starting Ray")
+    world.kuberay_begins()
+    world.reconcile()
+    assert world.writes == 2
+    assert world.status.message == "Starting Ray: head starting, 0 of 2 workers ready"
+
+
+def test_a_kuberay_that_takes_no_notice_is_said_to() -> None:
+    world = World(kuberay_works=False)
+    world.reconcile()
+    assert world.reconcile().look_again == pytest.approx(60, abs=1)
+    world.pass_time(61)
+    world.reconcile()
+    assert world.status.reason == "ClusterStarting", "its events are being read"
+    world.pass_time(31)
+    world.reconcile()
+    assert world.status.reason == "ClusterStuck"
+    assert "is its operator running?" in (world.status.message or "")
+    writes = world.writes
+    world.pass_time(300)
+    world.reconcile()
+    assert world.writes == writes
+    world.clusters_become_ready()
+    world.reconcile()
+    assert [job.name for job in world.jobs] == ["mnist-1"]
+
+
+def test_an_obstacle_that_is_gone_is_not_told_of_any_more_although_kuberay_is_away() -> None:
+    world = World(kuberay_works=False, obstacle=Obstacle("QuotaExceeded", "The namespace's quota has no room"))
+    world.reconcile()
+    assert world.status.reason == "QuotaExceeded"
+    world.obstacle = None
+    world.reconcile()
+    assert (world.status.reason, len(world.clusters)) == ("ClusterStarting", 1)
+
+
+def test_a_spec_that_changes_before_kuberay_noticed_is_observed() -> None:
+    world = World(kuberay_works=False)
+    world.reconcile()
+    world.generation = 2
+    world.reconcile()
+    assert world.status.observed_generation == 2
+
+
 def test_a_cluster_that_does_not_come_up_says_why() -> None:
     world = World()
     world.reconcile()

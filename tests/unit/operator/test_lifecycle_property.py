@@ -50,6 +50,17 @@ class Life(RuleBasedStateMachine):
         self.world.clusters_become_ready()
 
     @rule()
+    def kuberay_is_away(self) -> None:
+        """What is made meanwhile gets no status."""
+        self.happened()
+        self.world.kuberay_works = False
+
+    @rule()
+    def kuberay_comes_back(self) -> None:
+        self.happened()
+        self.world.kuberay_begins()
+
+    @rule()
     def runs(self) -> None:
         self.happened()
         if any(cluster.ready for cluster in self.world.clusters):

@@ -43,11 +43,23 @@ class Cluster:
     gpus: str | None = None
     autoscaled: bool = False
     failure: str = ""
+    noticed: bool = True
+    """KubeRay has written a status."""
 
     def view(self) -> ClusterView:
         conditions = [{"type": "HeadPodReady", "status": "True" if self.ready else "False", "message": ""}]
         if self.failure:
             conditions.append({"type": "ReplicaFailure", "status": "True", "message": self.failure})
+        status = {
+            "conditions": conditions,
+            "state": "ready" if self.ready else "",
+            "head": {"podName": f"{self.name}-head-{self.head}", "serviceName": f"{self.name}-head-svc"},
+            "readyWorkerReplicas": 2 if self.ready else 0,
+            "desiredWorkerReplicas": 2,
+            "desiredCPU": self.cpus,
+            "desiredGPU": self.gpus,
+            "endpoints": {"dashboard": self.port} if self.port else {},
+        }
         return ClusterView.of(
             {
                 "metadata": {
@@ -60,16 +72,7 @@ class Cluster:
                     "suspend": self.suspended,
                     "enableInTreeAutoscaling": self.autoscaled,
                 },
-                "status": {
-                    "conditions": conditions,
-                    "state": "ready" if self.ready else "",
-                    "head": {"podName": f"{self.name}-head-{self.head}", "serviceName": f"{self.name}-head-svc"},
-                    "readyWorkerReplicas": 2 if self.ready else 0,
-                    "desiredWorkerReplicas": 2,
-                    "desiredCPU": self.cpus,
-                    "desiredGPU": self.gpus,
-                    "endpoints": {"dashboard": self.port} if self.port else {},
-                },
+                "status": status if self.noticed else {},
             }
         )
 
@@ -150,12 +153,14 @@ class World:
     events: list[Event] = field(default_factory=list)
     decisions: list[str] = field(default_factory=list)
     serial: int = 0
+    kuberay_works: bool = True
+    generation: int = 1
 
     # --- the operator --------------------------------------------------------------------------------------------
 
     def observed(self) -> Observed:
         return Observed(
-            training=Training("mnist", "default", UID, MnistTrainingSpec.model_validate(self.spec)),
+            training=Training("mnist", "default", UID, MnistTrainingSpec.model_validate(self.spec), self.generation),
             status=self.status,
             now=self.now,
             deleting=self.deleting,
@@ -207,12 +212,13 @@ class World:
         match action:
             case CreateCluster(name):
                 assert all(cluster.name != name for cluster in self.clusters), "a cluster's name is used twice at once"
-                self.clusters.append(Cluster(name, self.uid(), self.now, wish=self.wish))
-            case CreateJob(attempt, cluster):
+                cluster = Cluster(name, self.uid(), self.now, wish=self.wish, noticed=self.kuberay_works)
+                self.clusters.append(cluster)
+            case CreateJob(attempt, on):
                 others = [job for job in [*self.jobs, *self.orphans] if job.attempt != attempt]
                 alive = [job.name for job in others if job.process_alive]
                 assert not alive, f"attempt {attempt} starts while {alive} may still run"
-                job = Job(f"mnist-{attempt}", self.uid(), attempt, cluster, self.now)
+                job = Job(f"mnist-{attempt}", self.uid(), attempt, on, self.now)
                 job.workers, job.credentials = self.told, self.secret_version
                 self.jobs.append(job)
             case Delete(kind, name, uid):
@@ -244,8 +250,15 @@ class World:
         self.now += timedelta(seconds=seconds)
 
     def clusters_become_ready(self) -> None:
+        self.kuberay_begins()
         for cluster in self.clusters:
             cluster.ready = cluster.ready or not cluster.deleting
+
+    def kuberay_begins(self) -> None:
+        """KubeRay comes up, and writes a first status of every cluster."""
+        self.kuberay_works = True
+        for cluster in self.clusters:
+            cluster.noticed = True
 
     def deletions_complete(self) -> None:
         """KubeRay asks Ray to stop a deleted job and does not wait; a cluster that is gone has no processes."""

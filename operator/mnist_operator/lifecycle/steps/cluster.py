@@ -90,12 +90,19 @@ def wait_for_cluster(facts: Facts, name: str) -> Decision:
     """Say how far the cluster is, and why it does not come up when it takes long."""
     cluster = facts.cluster
     assert cluster is not None
+    explained = facts.policy.explain_after + facts.policy.explain_again
     stuck = facts.age(cluster.created) >= facts.policy.explain_after
     problem = cluster.replica_failure or (stuck and (facts.observed.explanation or cluster.head_problem)) or None
+    if not (stuck or problem) and facts.cluster_unnoticed:
+        # What was said when the attempt started still holds, and an update is what costs an API server most.
+        return outcome.unchanged(facts, name, *upkeep(facts), look_again=explain_in(facts, cluster.created))
+    afresh = bool(problem)
+    if not (cluster.reported or problem) and facts.age(cluster.created) >= explained:
+        problem = f"KubeRay has taken no notice of RayCluster {cluster.name}: is its operator running?"
+    reason = "ClusterStarting"
     wanted = cluster.wanted_workers or facts.spec.workers.total
     progress = "head ready" if cluster.head_ready else "head starting"
     message = f"Starting Ray: {progress}, {cluster.ready_workers} of {wanted} workers ready"
-    reason = "ClusterStarting"
     if problem:
         message = f"{message}. {problem}"
         reason = "QuotaExceeded" if "exceeded quota" in problem else "ClusterStuck"
@@ -106,7 +113,7 @@ def wait_for_cluster(facts: Facts, name: str) -> Decision:
         reason,
         message,
         conditions={ConditionType.CLUSTER_READY: (False, reason, message)},
-        actions=(*upkeep(facts, afresh=bool(problem)), *((Explain("RayCluster", cluster.name),) if stuck else ())),
+        actions=(*upkeep(facts, afresh=afresh), *((Explain("RayCluster", cluster.name),) if stuck else ())),
         look_again=SHARED_POLL if facts.shared else explain_in(facts, cluster.created),
         **outcome.cluster_fields(facts),
     )
