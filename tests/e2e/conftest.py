@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.support.live import LiveStack
-from tests.support.processes import assert_none_left, processes_of
+from tests.support.processes import assert_none_left, kill_all, processes_of
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +22,5 @@ def stack() -> Iterator[LiveStack]:
         live.down()
         assert_none_left(root)
     finally:
-        for pid in processes_of(root):
-            os.kill(pid, signal.SIGKILL)
+        kill_all(processes_of(root))
         shutil.rmtree(root, ignore_errors=True)

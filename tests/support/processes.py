@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -20,6 +22,13 @@ def processes_of(folder: Path) -> dict[int, str]:
             if mark in command or mark in (entry / "environ").read_bytes():
                 found[int(entry.name)] = command.replace(b"\0", b" ").decode(errors="replace")[:160]
     return found
+
+
+def kill_all(pids: Iterable[int]) -> None:
+    """Kill processes, of which some may end by themselves meanwhile."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def assert_none_left(folder: Path, seconds: float = 15.0) -> None:

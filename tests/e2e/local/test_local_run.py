@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.support.live import LiveStack
-from tests.support.processes import assert_none_left, processes_of
+from tests.support.processes import assert_none_left, kill_all, processes_of
 from tests.support.wait import wait_for
 
 from mnist_cli.localrun.run import addresses
@@ -60,8 +60,7 @@ class Run:
 def root(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "stack"
     yield folder
-    for pid in processes_of(folder):
-        os.kill(pid, signal.SIGKILL)
+    kill_all(processes_of(folder))
 
 
 def manifest(folder: Path, **sections: object) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.processes import assert_none_left, processes_of
+from tests.support.processes import assert_none_left, kill_all, processes_of
 from tests.support.wait import wait_for
 
 
@@ -31,8 +31,7 @@ def pid_of_api_server(folder: Path) -> int:
 def root(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "stack"
     yield folder
-    for pid in processes_of(folder):
-        os.kill(pid, signal.SIGKILL)
+    kill_all(processes_of(folder))
 
 
 def test_up_status_down(root: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.integration.kuberay.conftest import NAMESPACE, Stack, pod_template
 from tests.support.kuberay import eventually
+from tests.support.processes import kill_all
 
 from mnist_local.kuberay import constants as k
 from mnist_local.kuberay.kubeapi import PODS, RAYCLUSTERS, SECRETS, SERVICES, ApiError
@@ -68,8 +69,7 @@ async def test_dead_head_becomes_a_new_pod_and_its_workers_follow(stack: Stack) 
     before = (await stack.ready_cluster(name, workers=2))["status"]
     (head,) = await stack.pods(name, k.HEAD)
     old_workers = {pod["metadata"]["name"] for pod in await stack.pods(name, k.WORKER)}
-    for pid in stack.processes_of(head):
-        os.kill(pid, signal.SIGKILL)
+    kill_all(stack.processes_of(head))
 
     after = await stack.until_cluster(
         name,
@@ -257,8 +257,7 @@ async def test_container_of_an_always_restarting_pod_restarts_in_place(stack: St
     template["spec"]["restartPolicy"] = "Always"
     await stack.ready_cluster(name, 0, headGroupSpec={"rayStartParams": {}, "template": template})
     (head,) = await stack.pods(name, k.HEAD)
-    for pid in stack.processes_of(head):
-        os.kill(pid, signal.SIGKILL)
+    kill_all(stack.processes_of(head))
 
     async def restarted() -> dict[str, Any] | None:
         (pod,) = await stack.pods(name, k.HEAD)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.integration.kuberay.conftest import NAMESPACE, Stack
 from tests.support.kuberay import eventually
+from tests.support.processes import kill_all
 
 from mnist_local.kuberay import constants as k
 from mnist_local.kuberay.kubeapi import JOBS, PODS, RAYCLUSTERS, RAYJOBS, SECRETS
@@ -160,8 +159,7 @@ async def test_lost_head_starts_the_job_over_under_the_same_id(stack: Stack) -> 
             statuses.append(status["jobStatus"])
         return running(status) and status["rayJobInfo"]["startTime"] != before["rayJobInfo"]["startTime"]
 
-    for pid in stack.processes_of(head):
-        os.kill(pid, signal.SIGKILL)
+    kill_all(stack.processes_of(head))
     after = (await stack.until_job(name, again))["status"]
     assert "Failure" in statuses
     assert after["jobId"] == before["jobId"]
@@ -176,8 +174,7 @@ async def test_lost_head_under_a_submitter(stack: Stack) -> None:
     await stack.create_job(name, cluster, "sleep 300", submissionMode="K8sJobMode")
     before = (await stack.until_job(name, running))["status"]
     (head,) = await stack.pods(cluster, k.HEAD)
-    for pid in stack.processes_of(head):
-        os.kill(pid, signal.SIGKILL)
+    kill_all(stack.processes_of(head))
 
     def again(status: dict[str, Any]) -> bool:
         return running(status) and status["rayJobInfo"]["startTime"] != before["rayJobInfo"]["startTime"]

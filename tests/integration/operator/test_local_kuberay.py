@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ from tests.support import fake_trainer
 from tests.support.apiserver import ApiServer, start_apiserver
 from tests.support.kube import Object
 from tests.support.kuberay import LocalKubeRay, fake_ray, start_kuberay
-from tests.support.processes import processes_of
+from tests.support.processes import kill_all, processes_of
 from tests.support.wait import wait_for
 
 HTTP = {"submission": {"mode": "HTTP"}}
@@ -106,8 +104,7 @@ def test_a_killed_head_is_a_restart_within_the_attempt_and_a_deleted_job_a_new_a
     (head,) = pods(brisk, node_type="head")
     before = brisk.status("losses")["training"]["runId"]
     mark = f"MNIST_POD_UID={head['metadata']['uid']}"
-    for pid in processes_of(Path(mark)):
-        os.kill(pid, signal.SIGKILL)
+    kill_all(processes_of(Path(mark)))
 
     def restarted() -> bool:
         status = brisk.status("losses")
