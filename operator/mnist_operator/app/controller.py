@@ -135,17 +135,18 @@ class Controller:
     async def _work(self) -> None:
         while True:
             key = await self.queue.get()
-            reconciling.set(reconcile := Reconcile(*key))
+            reconciling.set(reconcile := Reconcile(key))
             self._begun[key] = started = time.perf_counter()
             outcome = "error"
             try:
-                outcome = await self._one(key, reconcile)
+                outcome = await self._one(reconcile)
             finally:
                 del self._begun[key]
                 self._metrics.reconciled(outcome, time.perf_counter() - started)
                 self.queue.done(key)
 
-    async def _one(self, key: Key, reconcile: Reconcile) -> str:
+    async def _one(self, reconcile: Reconcile) -> str:
+        key = reconcile.key
         try:
             again = await self._reconciler.reconcile(key)
         except NotDoneError as error:

@@ -21,8 +21,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if training := reconciling.get():
-            entry["namespace"], entry["training"] = training.namespace, training.name
+        if reconcile := reconciling.get():
+            entry["namespace"], entry["training"] = reconcile.key
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
         return json.dumps(entry, ensure_ascii=False)

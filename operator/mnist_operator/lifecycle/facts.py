@@ -15,6 +15,7 @@ from mnist_operator.lifecycle.clock import parse_time, seconds
 from mnist_operator.lifecycle.conditions import ConditionType
 from mnist_operator.lifecycle.decision import DEFAULT_POLICY, Policy
 
+STARTING = "ClusterStarting"
 SUSPENDING = "Suspending"
 TRAINER_SILENT = "TrainerSilent"
 JOB_RUNNING = ConditionType.JOB_RUNNING.value
@@ -244,11 +245,12 @@ class Facts:
 
     @property
     def cluster_unnoticed(self) -> bool:
-        """Whether the own cluster was made as the status says, and KubeRay has said nothing of it yet."""
+        """Whether the own cluster was just made, as the status says, and KubeRay has said nothing of it yet."""
         cluster, status = self.cluster, self.status
         if self.shared or cluster is None or cluster.reported or self.cluster_was_seen:
             return False
-        return status.reason == "ClusterStarting" and status.observed_generation == self.training.generation
+        said = status.reason == STARTING and status.observed_generation == self.training.generation
+        return said and self.age(cluster.created) < self.policy.explain_after
 
     @property
     def cluster_lost(self) -> bool:

@@ -19,7 +19,7 @@ from mnist_operator.lifecycle.children import ClusterView
 from mnist_operator.lifecycle.clock import seconds, timestamp
 from mnist_operator.lifecycle.conditions import ConditionType, with_condition
 from mnist_operator.lifecycle.decision import Action, Decision, Event
-from mnist_operator.lifecycle.facts import Facts
+from mnist_operator.lifecycle.facts import STARTING, Facts
 
 _WARNINGS = frozenset(
     {
@@ -98,14 +98,14 @@ def start_attempt(facts: Facts, transition: str) -> Decision:
         facts,
         transition,
         Phase.PROVISIONING,
-        "ClusterStarting",
+        STARTING,
         f"Starting Ray for attempt {attempt}" if attempt > 1 else "Starting Ray",
         conditions={
             ConditionType.ACCEPTED: (True, "Accepted", "The spec is valid and the storage credentials are there"),
             **(
                 {}
                 if keeps_cluster
-                else {ConditionType.CLUSTER_READY: (False, "ClusterStarting", f"RayCluster {name} is being made")}
+                else {ConditionType.CLUSTER_READY: (False, STARTING, f"RayCluster {name} is being made")}
             ),
             ConditionType.JOB_RUNNING: (False, "AttemptStarted", f"Attempt {attempt} has not started its job yet"),
             ConditionType.SUSPENDED: (False, "Active", ""),

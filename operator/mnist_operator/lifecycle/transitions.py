@@ -167,5 +167,11 @@ TRANSITIONS: tuple[Transition, ...] = (
         lambda f: f.cluster is not None and f.cluster.usable,
         cluster.create_job,
     ),
+    Transition(
+        "ClusterUnnoticed",
+        "the RayCluster was just made, and KubeRay has said nothing of it yet",
+        lambda f: f.cluster_unnoticed,
+        cluster.wait_for_kuberay,
+    ),
     Transition("ClusterStarting", "the RayCluster is not ready", lambda f: True, cluster.wait_for_cluster),
 )

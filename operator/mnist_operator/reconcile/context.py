@@ -5,13 +5,15 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from mnist_operator.reconcile.cache import Key
+
 
 @dataclass
 class Reconcile:
     """One reconcile under way."""
 
-    namespace: str
-    name: str
+    key: Key
+    """Namespace and name of the training."""
     writes: int = 0
     """Writes that the API server took, and creations of what it had taken before."""
 

@@ -58,14 +58,13 @@ class SourceSecrets:
         Raises:
             ApiError: when the API server cannot be asked.
         """
-        known = self._found.get(training.uid)
         doubted = bool(doubt) and self._doubts.get(training.uid) != doubt
-        if not doubted and known and known.problem is None and self._clock() - known.read_at < self._fresh_for:
+        if not doubted and (known := self._fresh(self._found.get(training.uid), self._fresh_for)):
             return known
-        found = None if doubted else self._just_read(training)
+        key = (training.namespace, training.spec.storage.credentials_secret)
+        found = None if doubted else self._fresh(self._shared.get(key), self._shared_for)
         if found is None:
-            found = await self._read(training)
-            self._shared[_key(training)] = found
+            found = self._shared[key] = await self._read(training)
         if doubt:
             self._doubts[training.uid] = doubt
         self._found[training.uid] = found
@@ -82,12 +81,10 @@ class SourceSecrets:
             del self._found[uid]
         self._shared.clear()
 
-    def _just_read(self, training: Training) -> SourceSecret | None:
-        """Return what another training's reconcile found a moment ago, if it was all right."""
-        shared = self._shared.get(_key(training))
-        if shared is None or shared.problem is not None or self._clock() - shared.read_at >= self._shared_for:
-            return None
-        return shared
+    def _fresh(self, found: SourceSecret | None, seconds: float) -> SourceSecret | None:
+        """Return what was found if it was all right and is not older than that."""
+        good = found is not None and found.problem is None and self._clock() - found.read_at < seconds
+        return found if good else None
 
     async def _read(self, training: Training) -> SourceSecret:
         name = training.spec.storage.credentials_secret
@@ -113,7 +110,3 @@ class SourceSecrets:
         metadata = secret["metadata"]
         version = f"{metadata.get('uid', '')}/{metadata.get('resourceVersion', '')}"
         return SourceSecret(data, None, self._clock(), version)
-
-
-def _key(training: Training) -> tuple[str, str]:
-    return training.namespace, training.spec.storage.credentials_secret

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -32,7 +32,7 @@ class Failing:
 
 
 @pytest.fixture
-async def controller() -> Iterator[Controller]:  # type: ignore[misc]
+async def controller() -> AsyncIterator[Controller]:
     made = Controller(None, ClusterState(), Settings(), Metrics())  # type: ignore[arg-type]
     yield made
     made.queue.close()
@@ -50,8 +50,8 @@ async def last_delay(controller: Controller, reconciler: Failing, times: int) ->
     controller.queue.retry = noted  # type: ignore[method-assign]
     controller._reconciler = reconciler  # type: ignore[assignment]
     for _ in range(times):
-        reconciling.set(reconcile := Reconcile(*KEY))
-        assert await controller._one(KEY, reconcile) == "api_error"
+        reconciling.set(reconcile := Reconcile(KEY))
+        assert await controller._one(reconcile) == "api_error"
     return delays[-1]
 
 

@@ -12,7 +12,7 @@ from mnist_operator.lifecycle.decision import (
     EnsureSupport,
     Explain,
 )
-from mnist_operator.lifecycle.facts import Facts
+from mnist_operator.lifecycle.facts import STARTING, Facts
 from mnist_operator.lifecycle.steps.common import SHARED_POLL, explain_in, upkeep
 
 
@@ -86,20 +86,24 @@ def create_job(facts: Facts, name: str) -> Decision:
     return outcome.unchanged(facts, name, EnsureSupport(), CreateJob(facts.attempt, facts.cluster.name))
 
 
+def wait_for_kuberay(facts: Facts, name: str) -> Decision:
+    """Write nothing: what was said at the start still holds, and updates are what costs an API server most."""
+    assert facts.cluster is not None
+    return outcome.unchanged(facts, name, *upkeep(facts), look_again=explain_in(facts, facts.cluster.created))
+
+
 def wait_for_cluster(facts: Facts, name: str) -> Decision:
     """Say how far the cluster is, and why it does not come up when it takes long."""
     cluster = facts.cluster
     assert cluster is not None
-    explained = facts.policy.explain_after + facts.policy.explain_again
-    stuck = facts.age(cluster.created) >= facts.policy.explain_after
-    problem = cluster.replica_failure or (stuck and (facts.observed.explanation or cluster.head_problem)) or None
-    if not (stuck or problem) and facts.cluster_unnoticed:
-        # What was said when the attempt started still holds, and an update is what costs an API server most.
-        return outcome.unchanged(facts, name, *upkeep(facts), look_again=explain_in(facts, cluster.created))
-    afresh = bool(problem)
-    if not (cluster.reported or problem) and facts.age(cluster.created) >= explained:
+    age, explain_after = facts.age(cluster.created), facts.policy.explain_after
+    stuck = age >= explain_after
+    told = cluster.replica_failure or (stuck and (facts.observed.explanation or cluster.head_problem)) or None
+    problem = told
+    # By now its events were read, and had nothing to tell either.
+    if not (told or cluster.reported) and age >= explain_after + facts.policy.explain_again:
         problem = f"KubeRay has taken no notice of RayCluster {cluster.name}: is its operator running?"
-    reason = "ClusterStarting"
+    reason = STARTING
     wanted = cluster.wanted_workers or facts.spec.workers.total
     progress = "head ready" if cluster.head_ready else "head starting"
     message = f"Starting Ray: {progress}, {cluster.ready_workers} of {wanted} workers ready"
@@ -113,7 +117,7 @@ def wait_for_cluster(facts: Facts, name: str) -> Decision:
         reason,
         message,
         conditions={ConditionType.CLUSTER_READY: (False, reason, message)},
-        actions=(*upkeep(facts, afresh=afresh), *((Explain("RayCluster", cluster.name),) if stuck else ())),
+        actions=(*upkeep(facts, afresh=bool(told)), *((Explain("RayCluster", cluster.name),) if stuck else ())),
         look_again=SHARED_POLL if facts.shared else explain_in(facts, cluster.created),
         **outcome.cluster_fields(facts),
     )
