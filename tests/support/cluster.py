@@ -257,7 +257,10 @@ def widget_crd(group: str) -> Obj:
         "name": "v1",
         "served": True,
         "storage": True,
-        "subresources": {"status": {}},
+        "subresources": {
+            "status": {},
+            "scale": {"specReplicasPath": ".spec.size", "statusReplicasPath": ".status.count"},
+        },
         "additionalPrinterColumns": columns,
         "schema": {"openAPIV3Schema": schema},
     }

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from mnist_local.apiserver.errors import Obj
-from mnist_local.apiserver.resource import Column, Convert, Resource
+from mnist_local.apiserver.resource import Column, Convert, Resource, ScalePaths
 from mnist_local.apiserver.schema import StructuralSchema
 
 TABLE = "customresourcedefinitions.apiextensions.k8s.io"
@@ -63,7 +63,7 @@ def resources_of(crd: Obj) -> list[Resource]:
                 namespaced=spec.get("scope") == "Namespaced",
                 short_names=tuple(names.get("shortNames") or ()),
                 categories=tuple(names.get("categories") or ()),
-                subresources=tuple(key for key in ("status",) if key in sub),
+                subresources=tuple(key for key in ("scale", "status") if key in sub),
                 custom=True,
                 verbs=VERBS,
                 has_generation=True,
@@ -72,11 +72,17 @@ def resources_of(crd: Obj) -> list[Resource]:
                 openapi=(version.get("schema") or {}).get("openAPIV3Schema"),
                 columns=tuple(_column(c) for c in version.get("additionalPrinterColumns") or ()),
                 selectable=tuple(f["jsonPath"].lstrip(".") for f in version.get("selectableFields") or ()),
+                scale=_scale(sub["scale"]) if "scale" in sub else None,
                 to_storage=None if same else _restamp(f"{group}/{storage}"),
                 from_storage=None if same else _restamp(f"{group}/{name}"),
             )
         )
     return out
+
+
+def _scale(sub: Obj) -> ScalePaths:
+    paths = (sub.get(f"{name}Path", "").lstrip(".") for name in ("specReplicas", "statusReplicas", "labelSelector"))
+    return ScalePaths(*paths)
 
 
 def _restamp(api_version: str) -> Convert:

@@ -25,6 +25,15 @@ class Column:
     priority: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class ScalePaths:
+    """Where a custom resource keeps what `/scale` shows, as dotted paths; the selector's may be empty."""
+
+    spec: str
+    status: str
+    selector: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """One resource at one version.
@@ -54,6 +63,7 @@ class Resource:
     openapi: Obj | None = None
     columns: tuple[Column, ...] = ()
     selectable: tuple[str, ...] = ()
+    scale: ScalePaths | None = None
     preferred: bool = True
     to_storage: Convert | None = None
     from_storage: Convert | None = None

@@ -23,7 +23,7 @@ from mnist_local.apiserver.errors import (
     not_supported,
 )
 from mnist_local.apiserver.handlers import patch as patching
-from mnist_local.apiserver.handlers import read, subresources, write
+from mnist_local.apiserver.handlers import read, scale, subresources, write
 from mnist_local.apiserver.handlers.podlog import pod_log
 from mnist_local.apiserver.handlers.responses import error_response, json_response, object_response
 from mnist_local.apiserver.handlers.watch import watch
@@ -46,6 +46,7 @@ _MAIN: dict[str, Handler] = {
 _STATUS: dict[str, Handler] = {"get": read.get, "update": write.update, "patch": patching.patch}
 _SUBRESOURCES: dict[str, dict[str, Handler]] = {
     "status": _STATUS,
+    "scale": {"get": scale.get, "update": scale.update, "patch": scale.patch},
     "finalize": {"update": write.update},
     "eviction": {"create": subresources.evict},
     "binding": {"create": subresources.bind},
