@@ -6,7 +6,8 @@ import pytest
 
 _AREAS = (
     "access", "apply", "clients", "crud", "deletion", "discovery", "events", "kubectl", "patches", "podsecurity",
-    "policies", "quota", "scale", "schemas", "selection", "watch", "deploy.test_admission_policy", "deploy.test_pod_security",
+    "policies", "quota", "scale", "schemas", "selection", "watch",
+    "deploy.test_admission_policy", "deploy.test_pod_security",
 )  # fmt: skip
 
 for _area in _AREAS:
