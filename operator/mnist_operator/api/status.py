@@ -98,6 +98,15 @@ class TrainingFailure(ApiModel):
     retryable: Annotated[bool, Field(description="Whether another attempt may succeed.")] = False
 
 
+class LostWorker(ApiModel):
+    """A worker that was lost in mid-training, and what is done about it."""
+
+    name: Annotated[ShortText, Field(description="Name of its pod.")]
+    epoch: Annotated[int | None, Field(ge=0, description="Epoch that was running, from 1.")] = None
+    time: Annotated[Timestamp, Field(description="When the loss was noticed.")]
+    message: Annotated[str, Field(max_length=1024, description="What is done about it.")] = ""
+
+
 class TrainerReport(ApiModel):
     """Live progress. Written by the trainer alone; the operator never writes it."""
 
@@ -114,6 +123,8 @@ class TrainerReport(ApiModel):
     images_per_second: Annotated[float | None, Field(ge=0, description="Training throughput over all workers.")] = None
     eta_seconds: Annotated[int | None, Field(ge=0, description="Seconds to the end, estimated.")] = None
     workers: Annotated[int | None, Field(ge=0, description="Workers training now.")] = None
+    lost_workers: Annotated[int | None, Field(ge=0, description="Workers that this process has lost so far.")] = None
+    last_lost_worker: Annotated[LostWorker | None, Field(description="The last of them.")] = None
     updated_at: Annotated[Timestamp, Field(description="When this was written.")]
     result: Annotated[TrainingResult | None, Field(description="What was left in the store.")] = None
     failure: Annotated[TrainingFailure | None, Field(description="Why the trainer gave up.")] = None
@@ -129,6 +140,13 @@ class LastFailure(ApiModel):
     log_tail: Annotated[
         str | None, Field(max_length=2048, description="The last lines of the job's log, redacted.")
     ] = None
+
+
+class CountedRun(ApiModel):
+    """What of the trainer's report is in the totals already."""
+
+    run_id: Annotated[str, Field(min_length=1, max_length=64, description="Process that reported.")]
+    lost_workers: Annotated[int, Field(ge=0, description="Its lost workers that are counted in status.lostWorkers.")]
 
 
 class MnistTrainingStatus(ApiModel):
@@ -152,6 +170,12 @@ class MnistTrainingStatus(ApiModel):
     failures: Annotated[int | None, Field(ge=0, description="Failed attempts, counted against backoffLimit.")] = None
     restarts: Annotated[
         int | None, Field(ge=0, description="Times that KubeRay started the job over within an attempt.")
+    ] = None
+    lost_workers: Annotated[
+        int | None, Field(ge=0, description="Workers lost in mid-training, in all attempts together.")
+    ] = None
+    counted_run: Annotated[
+        CountedRun | None, Field(description="What of the trainer's report is counted in lostWorkers.")
     ] = None
     next_attempt_time: Annotated[
         Timestamp | None, Field(description="When the next attempt may start, after a failure.")

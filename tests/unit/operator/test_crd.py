@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ def nodes(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, An
         yield from nodes(child, f"{path}.{name}")
     if "items" in schema:
         yield from nodes(schema["items"], f"{path}[]")
-    if "additionalProperties" in schema:
+    if isinstance(schema.get("additionalProperties"), dict):
         yield from nodes(schema["additionalProperties"], f"{path}{{}}")
 
 
@@ -83,3 +84,14 @@ def test_the_columns_are_those_that_users_read() -> None:
     columns = crd.custom_resource_definition()["spec"]["versions"][0]["additionalPrinterColumns"]
     assert [c["name"] for c in columns if not c.get("priority")] == ["Phase", "Progress", "Accuracy", "Workers", "Age"]
     assert [c["name"] for c in columns if c.get("priority")] == ["Cluster", "Model", "Message"]
+
+
+def test_a_report_that_fits_the_contract_loses_nothing_to_pruning() -> None:
+    contract = json.loads((Path(__file__).parents[3] / "contracts" / "trainer.json").read_text())["statusTraining"]
+    reported = SCHEMA["properties"]["status"]["properties"]["training"]
+    assert fields(contract) == fields(reported)
+    assert "training.lastLostWorker.epoch" in fields(reported)
+
+
+def fields(schema: dict[str, Any]) -> set[str]:
+    return {path for path, _ in nodes(schema, "training")}
