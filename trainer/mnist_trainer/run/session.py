@@ -27,6 +27,7 @@ from mnist_trainer.release.manifest import ReleaseManifest
 from mnist_trainer.run.console import Console
 from mnist_trainer.run.follower import Follower
 from mnist_trainer.run.interrupt import StopRequestedError, raise_on_signals
+from mnist_trainer.run.preflight import check_storage
 from mnist_trainer.run.storage import RunStorage
 from mnist_trainer.run.timeline import Timeline
 from mnist_trainer.tracking.mlflow_client import mlflow_tracker
@@ -89,8 +90,7 @@ class Session:
     def _run(self) -> dict[str, Any]:
         config, use = self._config, self._storage.use
         self._training = training = RayTraining(config, self._env, self._timeline.mark)
-        use(lambda store: store.check(config.dataset_address))
-        use(lambda store: store.check(config.output_address, write=True))
+        self._check_storage()
         existing = use(lambda store: releases.find_release(store, config.output_address))
         self._timeline.mark("storeChecked")
         if existing is None:
@@ -109,6 +109,16 @@ class Session:
             return self._already_released(existing, plan)
         finished = self._train(training, dataset, plan)
         return self._release(dataset, plan, finished)
+
+    def _check_storage(self) -> None:
+        """Before any worker is asked for; the first problem ends the run, others are said with it."""
+        config = self._config
+        checks = self._storage.use(lambda store: check_storage(store, config.dataset_address, config.output_address))
+        errors = [check.error for check in checks if check.error is not None]
+        for error in errors[1:]:
+            self._console.line(f"error: {error.message} ({error.reason.value})")
+        if errors:
+            raise errors[0]
 
     def _train(self, training: RayTraining, dataset: Dataset, plan: TrainingPlan) -> Finished:
         checkpoints = self._storage.use(lambda store: CheckpointRepository(store, self._place, plan.lineage))
