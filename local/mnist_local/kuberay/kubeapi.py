@@ -158,6 +158,10 @@ class KubeApi:
         """Create an object in the namespace of its metadata."""
         return await self.request("POST", resource.path(obj["metadata"]["namespace"]), obj)
 
+    async def replace(self, resource: Resource, obj: Json) -> Json:
+        """Write the whole object, but not its status, under the precondition of its resourceVersion."""
+        return await self.request("PUT", resource.path(obj["metadata"]["namespace"], obj["metadata"]["name"]), obj)
+
     async def replace_status(self, resource: Resource, obj: Json) -> Json:
         """Write `obj.status` under the precondition of its resourceVersion."""
         namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]

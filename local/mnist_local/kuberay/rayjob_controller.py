@@ -7,7 +7,7 @@ from datetime import datetime
 
 import aiohttp
 
-from mnist_local.kuberay import batch_job, clock, names, objects, rayjob_status, submitter, validation
+from mnist_local.kuberay import batch_job, clock, names, objects, rayjob_status, submitter, typed, validation
 from mnist_local.kuberay import constants as k
 from mnist_local.kuberay.dashboard import Dashboard, DashboardError
 from mnist_local.kuberay.events import EventRecorder
@@ -206,9 +206,8 @@ class RayJobController:
         return await self._set_finalizers(job, [*finalizers, k.RAYJOB_FINALIZER])
 
     async def _set_finalizers(self, job: Json, finalizers: list[str]) -> Json:
-        metadata = job["metadata"]
-        patch = {"metadata": {"finalizers": finalizers, "resourceVersion": metadata["resourceVersion"]}}
-        answer = await self._api.merge_patch(RAYJOBS, metadata["namespace"], metadata["name"], patch)
+        changed = {**job, "metadata": {**job["metadata"], "finalizers": finalizers}}
+        answer = await self._api.replace(RAYJOBS, typed.updated(changed))
         if answer.get("kind") == "RayJob" and not is_terminating(answer):
             self._stores.rayjobs.observe(answer)
         return answer

@@ -10,6 +10,8 @@ from mnist_local.kuberay.json_types import Json
 
 TERMINAL_JOB_STATUSES = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 _MAX_MESSAGE = 32768
+_NO_CLUSTER_STATUS = {**dict.fromkeys(("desiredCPU", "desiredMemory", "desiredGPU", "desiredTPU"), "0"), "head": {}}
+"""How Go writes an empty RayClusterStatus."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ def new_status(job: Json, now: datetime) -> Json:
         "jobDeploymentStatus": "Initializing",
         "startTime": clock.rfc3339(now),
         "rayJobInfo": {},
+        "rayClusterStatus": dict(_NO_CLUSTER_STATUS),
         "succeeded": 0,
         "failed": 0,
     }
@@ -52,7 +55,11 @@ def refused(status: Json, message: str) -> Json:
 
 def waiting_for_cluster(status: Json, cluster: Json) -> Json:
     """Still Initializing; the cluster's status is shown."""
-    return {**status, "rayClusterStatus": cluster.get("status") or {}}
+    return {**status, "rayClusterStatus": _cluster_status(cluster)}
+
+
+def _cluster_status(cluster: Json) -> Json:
+    return {**_NO_CLUSTER_STATUS, **(cluster.get("status") or {})}
 
 
 def running(status: Json, dashboard_url: str) -> Json:
@@ -136,7 +143,7 @@ def unreachable(status: Json, cause: str, cluster: Json, limits: Limits, now: da
     after = {**status}
     after.setdefault("jobStatusCheckFailureStartTime", clock.rfc3339(now))
     if not limits.keep_status_while_unreachable:
-        after |= {"jobStatus": "Failure", "message": cause, "rayClusterStatus": cluster.get("status") or {}}
+        after |= {"jobStatus": "Failure", "message": cause, "rayClusterStatus": _cluster_status(cluster)}
     return after
 
 
@@ -153,7 +160,7 @@ def observed(status: Json, info: JobInfo, cluster: Json, submitter_done: bool) -
     after |= {
         "jobStatus": info.status,
         "message": info.message[:_MAX_MESSAGE],
-        "rayClusterStatus": cluster.get("status") or {},
+        "rayClusterStatus": _cluster_status(cluster),
         "jobDeploymentStatus": "Running",
     }
     times = {"startTime": info.start_time_ms, "endTime": info.end_time_ms}

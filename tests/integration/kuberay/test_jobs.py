@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,32 @@ async def test_http_mode_runs_to_success(stack: Stack) -> None:
     assert {"startTime", "endTime"} <= set(status["rayJobInfo"])
     assert k.RAYJOB_FINALIZER in job["metadata"]["finalizers"]
     assert await stack.api.find(JOBS, NAMESPACE, name) is None
+
+
+async def test_finalizer_comes_by_a_typed_update(stack: Stack) -> None:
+    """As recorded: what Go leaves out or normalises is changed with it, and the generation tells of that."""
+    name, plain = stack.name("job"), stack.name("job")
+    container = {"name": "submitter", "image": "none", "command": ["true"], "resources": {"limits": {"cpu": "1000m"}}}
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [container], "hostNetwork": False}}
+    spec = {"shutdownAfterJobFinishes": False, "backoffLimit": 0, "submitterPodTemplate": template}
+    made = await stack.create_job(name, "nowhere", "true", **spec)
+    await stack.create_job(plain, "nowhere", "true")
+    job = await stack.until_job(name, lambda status: status.get("jobDeploymentStatus") == "Initializing")
+    assert (made["metadata"]["generation"], job["metadata"]["generation"]) == (1, 2)
+    assert job["metadata"]["finalizers"] == [k.RAYJOB_FINALIZER]
+    assert job["metadata"]["creationTimestamp"] == made["metadata"]["creationTimestamp"]
+    kept = copy.deepcopy(made["spec"])
+    del kept["shutdownAfterJobFinishes"]
+    del kept["submitterPodTemplate"]["spec"]["hostNetwork"]
+    kept["submitterPodTemplate"]["spec"]["containers"][0]["resources"]["limits"]["cpu"] = "1"
+    assert job["spec"] == kept
+    assert (kept["backoffLimit"], kept["ttlSecondsAfterFinished"]) == (0, 0)
+
+    unchanged = await stack.until_job(plain, lambda status: status.get("jobDeploymentStatus") == "Initializing")
+    assert unchanged["metadata"]["generation"] == 1
+    assert unchanged["status"]["rayClusterStatus"] == {
+        "desiredCPU": "0", "desiredGPU": "0", "desiredMemory": "0", "desiredTPU": "0", "head": {},
+    }  # fmt: skip
 
 
 async def test_submitter_pod_shows_the_log(stack: Stack) -> None:

@@ -37,8 +37,7 @@ def _transition(name: str, before: dict[str, Any], after: dict[str, Any]) -> dic
     cluster = {"status": after.get("rayClusterStatus") or {}}
     if not before:
         spec = {"jobId": after["jobId"], "clusterSelector": {"ray.io/cluster": after["rayClusterName"]}}
-        new = rayjob_status.new_status(rayjob(**spec), clock.parse(after["startTime"]))
-        return {**new, "rayClusterStatus": after["rayClusterStatus"]}  # Go writes the empty struct out
+        return rayjob_status.new_status(rayjob(**spec), clock.parse(after["startTime"]))
     if after.get("reason") == "DeadlineExceeded":
         job = rayjob(before, activeDeadlineSeconds=8)
         new = rayjob_status.past_deadline(job, clock.parse(after["endTime"]))
