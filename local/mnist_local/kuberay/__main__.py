@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mnist_local.kuberay import manager
 from mnist_local.kuberay.kubeconfig import KubeconfigError
+from mnist_local.kuberay.kubelet import starts
 from mnist_local.kuberay.rayjob_status import Limits
 from mnist_local.kuberay.settings import Settings
 
@@ -37,6 +38,13 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="leave jobStatus as it was while the dashboard cannot be reached, instead of writing `Failure`",
     )
+    result.add_argument(
+        "--starts-at-once",
+        type=int,
+        default=starts.default_count(),
+        metavar="NUMBER",
+        help="Ray nodes that start at a time, of all local stacks together (default: one per core and one more)",
+    )
     result.add_argument("--verbose", action="store_true", help="log more")
     return result
 
@@ -56,6 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
         work_dir=options.work_dir.resolve(),
         pod_log_dir=options.pod_log_dir.resolve(),
         namespaces=tuple(options.namespace),
+        starts_at_once=max(1, options.starts_at_once),
         limits=Limits(
             status_check_timeout_s=options.status_check_timeout,
             keep_status_while_unreachable=options.keep_status_while_unreachable,

@@ -1,14 +1,13 @@
 """Reconciles RayClusters: token Secret, head Service, pods, status."""
 
 import logging
-import time
 
-from mnist_local.kuberay import clock, cluster_plan, cluster_status, names, objects, pod_state, pods, validation
-from mnist_local.kuberay import conditions as c
+from mnist_local.kuberay import clock, cluster_plan, cluster_status, names, objects, pods, validation
 from mnist_local.kuberay import constants as k
 from mnist_local.kuberay.cluster_plan import Creation
 from mnist_local.kuberay.cluster_status import ReconcileError
 from mnist_local.kuberay.events import EventRecorder
+from mnist_local.kuberay.failing import Failing, replica_of
 from mnist_local.kuberay.json_types import Json, Key, is_terminating, key_of, labels_of
 from mnist_local.kuberay.kubeapi import PODS, RAYCLUSTERS, SECRETS, SERVICES, ApiError, KubeApi, is_conflict
 from mnist_local.kuberay.pod_factory import PodFactory
@@ -17,34 +16,8 @@ from mnist_local.kuberay.workqueue import WorkQueue
 
 _RETRY_S = 0.5
 _RESYNC_S = 60.0
-_FIRST_BRAKE_S = 0.5
-_LAST_BRAKE_S = 30.0
 
 log = logging.getLogger(__name__)
-
-
-class Brake:
-    """Slows down the replacement of pods that end again and again before their cluster was ever ready."""
-
-    def __init__(self) -> None:
-        """Nothing has failed yet."""
-        self._failures = 0
-        self._until = 0.0
-
-    def failed(self) -> None:
-        """A pod had to be replaced: the first time at once, later ones ever more slowly."""
-        delay = 0.0 if self._failures == 0 else min(_FIRST_BRAKE_S * 2.0**self._failures, _LAST_BRAKE_S)
-        self._failures += 1
-        self._until = time.monotonic() + delay
-
-    def released(self) -> None:
-        """The cluster is well."""
-        self._failures = 0
-
-    @property
-    def remaining_s(self) -> float:
-        """Seconds until the next pod may be made."""
-        return max(0.0, self._until - time.monotonic())
 
 
 class ClusterController:
@@ -56,14 +29,14 @@ class ClusterController:
         self._stores = stores
         self._factory = factory
         self._events = events
-        self._brakes: dict[str, Brake] = {}
+        self._failing: dict[str, Failing] = {}
         self.queue = WorkQueue("RayCluster", self._reconcile)
         stores.clusters.subscribe(self._on_cluster)
         stores.pods.subscribe(self._on_pod)
 
     def _on_cluster(self, cluster: Json, deleted: bool) -> None:
         if deleted:
-            self._brakes.pop(cluster["metadata"]["uid"], None)
+            self._failing.pop(cluster["metadata"]["uid"], None)
         self.queue.add(key_of(cluster))
 
     def _on_pod(self, pod: Json, _: bool) -> None:
@@ -89,18 +62,22 @@ class ClusterController:
             error = await self._reconcile_pods(cluster)
         except ApiError as refused:
             error = ReconcileError(str(refused))
-        status = cluster_status.compute(cluster, self._stores.cluster_pods(key), service, error, clock.timestamp())
+        present, now = self._stores.cluster_pods(key), clock.now()
+        failing = self._failing_of(cluster)
+        trouble = failing.trouble(cluster, present, now)
+        status = cluster_status.compute(cluster, present, service, error, clock.rfc3339(now), trouble)
         await self._write_status(cluster, status)
-        brake = self._brake(cluster)
         if error is not None:
             log.info("RayCluster %s/%s: %s", *key, error.message)
             return _RETRY_S
-        if c.is_true(status["conditions"], cluster_status.HEAD_READY):
-            brake.released()
-        return brake.remaining_s or _RESYNC_S
+        held_back = self._plan(cluster).creations
+        return min([_RESYNC_S, *(failing.remaining_s(creation.replica) for creation in held_back)])
 
-    def _brake(self, cluster: Json) -> Brake:
-        return self._brakes.setdefault(cluster["metadata"]["uid"], Brake())
+    def _failing_of(self, cluster: Json) -> Failing:
+        return self._failing.setdefault(cluster["metadata"]["uid"], Failing())
+
+    def _plan(self, cluster: Json) -> cluster_plan.Plan:
+        return cluster_plan.plan(cluster, self._stores.cluster_pods(key_of(cluster)))
 
     async def _write_status(self, cluster: Json, status: Json) -> None:
         if not cluster_status.worth_writing(cluster.get("status") or {}, status):
@@ -135,19 +112,24 @@ class ClusterController:
         return service
 
     async def _reconcile_pods(self, cluster: Json) -> ReconcileError | None:
-        plan = cluster_plan.plan(cluster, self._stores.cluster_pods(key_of(cluster)))
+        plan, failing = self._plan(cluster), self._failing_of(cluster)
         for deletion in plan.deletions:
+            if deletion.is_failure:
+                await self._note_failure(cluster, deletion.pod)
             await self._api.delete(PODS, deletion.pod)
             await self._events.record(cluster, "Normal", deletion.event, deletion.note, "Delete")
-        brake = self._brake(cluster)
-        if any(pod_state.phase(deletion.pod) in {"Failed", "Succeeded"} for deletion in plan.deletions):
-            brake.failed()
-        if brake.remaining_s:
-            return plan.error
         for creation in plan.creations:
-            if failure := await self._create(cluster, creation):
+            if not failing.remaining_s(creation.replica) and (failure := await self._create(cluster, creation)):
                 return failure
         return plan.error
+
+    async def _note_failure(self, cluster: Json, pod: Json) -> None:
+        failing = self._failing_of(cluster)
+        failing.failed(pod)
+        if wait_s := failing.remaining_s(replica_of(pod)):
+            trouble = failing.trouble(cluster, [], clock.now())
+            note = f"{trouble.message}; next try in {wait_s:.0f} s" if trouble else ""
+            await self._events.record(cluster, "Warning", "BackOff", note, "Create")
 
     async def _create(self, cluster: Json, creation: Creation) -> ReconcileError | None:
         if creation.group is None:

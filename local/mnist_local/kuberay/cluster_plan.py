@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from mnist_local.kuberay import cluster_status, pod_state, replicas
 from mnist_local.kuberay import constants as k
 from mnist_local.kuberay.cluster_status import ReconcileError
+from mnist_local.kuberay.failing import HEAD, Replica
 from mnist_local.kuberay.json_types import Json, is_terminating, labels_of
 
 
@@ -15,6 +16,8 @@ class Deletion:
     pod: Json
     event: str
     note: str
+    is_failure: bool = False
+    """Whether the pod ended by itself, and not because its head did."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,11 @@ class Creation:
 
     group: Json | None = None
     replica_index: int = 0
+
+    @property
+    def replica(self) -> Replica:
+        """Which replica the pod is going to be."""
+        return HEAD if self.group is None else (self.group["groupName"], str(self.replica_index))
 
 
 @dataclass
@@ -44,14 +52,16 @@ def plan(cluster: Json, pods: list[Json]) -> Plan:
     if stage == cluster_status.SUSPENDED or cluster["spec"].get("suspend"):
         return Plan()
     result = Plan()
-    _plan_head([pod for pod in pods if pod_state.is_head(pod)], result)
+    heads = [pod for pod in pods if pod_state.is_head(pod)]
+    head_since = heads[0]["metadata"].get("creationTimestamp", "") if heads else None
+    _plan_head(heads, result)
     for group in replicas.groups(cluster):
         if result.error is not None:
             break
         members = [
             pod for pod in pods if pod_state.is_worker(pod) and labels_of(pod).get(k.GROUP_LABEL) == group["groupName"]
         ]
-        _plan_group(cluster, group, members, result)
+        _plan_group(cluster, group, members, head_since, result)
     return result
 
 
@@ -77,11 +87,11 @@ def _plan_head(heads: list[Json], result: Plan) -> None:
     if cause is not None:
         if not is_terminating(heads[0]):
             note = f"Deleted head Pod {_named(heads[0])}; {_describe(heads[0])}"
-            result.deletions.append(Deletion(heads[0], "DeletedHeadPod", note))
+            result.deletions.append(Deletion(heads[0], "DeletedHeadPod", note, is_failure=True))
         result.error = ReconcileError(cause)
 
 
-def _plan_group(cluster: Json, group: Json, members: list[Json], result: Plan) -> None:
+def _plan_group(cluster: Json, group: Json, members: list[Json], head_since: str | None, result: Plan) -> None:
     if group.get("suspend"):
         note = f"Deleted all pods of suspended worker group {group['groupName']}"
         result.deletions += [Deletion(pod, "DeletedWorkerPod", note) for pod in members if not is_terminating(pod)]
@@ -89,7 +99,12 @@ def _plan_group(cluster: Json, group: Json, members: list[Json], result: Plan) -
     unhealthy = [pod for pod in members if pod_state.must_be_replaced(pod)]
     if unhealthy:
         result.deletions += [
-            Deletion(pod, "DeletedWorkerPod", f"Deleted worker Pod {_named(pod)}; {_describe(pod)}")
+            Deletion(
+                pod,
+                "DeletedWorkerPod",
+                f"Deleted worker Pod {_named(pod)}; {_describe(pod)}",
+                is_failure=head_since is not None and pod["metadata"].get("creationTimestamp", "") >= head_since,
+            )
             for pod in unhealthy
             if not is_terminating(pod)
         ]

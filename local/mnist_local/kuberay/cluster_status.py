@@ -36,8 +36,18 @@ def suspend_stage(conditions: list[Json]) -> str | None:
     return None
 
 
-def compute(cluster: Json, pods: list[Json], service: Json | None, error: ReconcileError | None, now: str) -> Json:
-    """The whole next status. `pods` are all pods of the cluster, terminating ones too; `now` is RFC 3339."""
+def compute(
+    cluster: Json,
+    pods: list[Json],
+    service: Json | None,
+    error: ReconcileError | None,
+    now: str,
+    trouble: ReconcileError | None = None,
+) -> Json:
+    """The whole next status. `pods` are all pods of the cluster, terminating ones too; `now` is RFC 3339.
+
+    `error` stopped this pass; `trouble` only tells of replicas that fail again and again.
+    """
     old: Json = cluster.get("status") or {}
     status = copy.deepcopy(old)
     conditions: list[Json] = status.get("conditions") or []
@@ -46,10 +56,11 @@ def compute(cluster: Json, pods: list[Json], service: Json | None, error: Reconc
     if error is None and len(pods) == status["desiredWorkerReplicas"] + 1 and pod_state.all_running(pods):
         status["state"] = "ready"
         status.pop("reason", None)
-    if error is None:
+    failure = error if error is not None and error.reason else trouble
+    if failure is not None and failure.reason:
+        conditions = c.put(conditions, REPLICA_FAILURE, c.TRUE, failure.reason, failure.message, now)
+    elif error is None:
         conditions = c.without(conditions, REPLICA_FAILURE)
-    elif error.reason:
-        conditions = c.put(conditions, REPLICA_FAILURE, c.TRUE, error.reason, error.message, now)
     head = next((pod for pod in pods if pod_state.is_head(pod)), None)
     conditions = c.put(conditions, HEAD_READY, *head_readiness(head), now)
     status["conditions"] = _suspend_conditions(_provisioned(conditions, pods, now), cluster, pods, now)

@@ -21,6 +21,7 @@ from mnist_local.kuberay.kubelet.kubelet import Kubelet
 from mnist_local.kuberay.kubelet.launch import Machine
 from mnist_local.kuberay.kubelet.network import Network
 from mnist_local.kuberay.kubelet.places import Places
+from mnist_local.kuberay.kubelet.starts import Starts, shared_folder
 from mnist_local.kuberay.pod_factory import PodFactory
 from mnist_local.kuberay.rayjob_controller import RayJobController
 from mnist_local.kuberay.settings import Settings
@@ -81,6 +82,7 @@ async def _serve(
         machine=Machine(api.connection.host, api.connection.port, folders.bin, settings.work_dir),
         places=places,
         http=http,
+        starts=Starts(shared_folder(), settings.starts_at_once),
         cluster_of=stores.cluster_of,
         observe=stores.pods.observe,
     )

@@ -4,6 +4,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mnist_local.kuberay.kubelet.starts import default_count
 from mnist_local.kuberay.rayjob_controller import Pace
 from mnist_local.kuberay.rayjob_status import Limits
 
@@ -20,3 +21,5 @@ class Settings:
     """Ray's command."""
     limits: Limits = field(default_factory=Limits)
     pace: Pace = field(default_factory=Pace)
+    starts_at_once: int = field(default_factory=default_count)
+    """Ray nodes that start at a time on this machine."""

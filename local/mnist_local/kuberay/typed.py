@@ -61,7 +61,7 @@ def _field(name: str, value: object) -> object:
         written = [_struct(item) if isinstance(item, dict) else item for item in value]
         return [{"resources": {}, **item} for item in written] if name in _CONTAINERS else written
     if not isinstance(value, dict):
-        return quantity.canonical(value) if name == "sizeLimit" else value
+        return quantity.canonical(str(value)) if name == "sizeLimit" else value
     if name in _QUANTITIES:
         return {key: quantity.canonical(amount) for key, amount in value.items()}
     if name in _MAPS:

@@ -109,11 +109,15 @@ class Stack:
         items = (await self.api.list(EVENTS, NAMESPACE))["items"]
         return {item["reason"] for item in items if item["involvedObject"]["name"] == name}
 
-    def log_of(self, pod: dict[str, Any], container: str) -> str:
-        """A container's log, from where the API server reads it."""
+    def log_file(self, pod: dict[str, Any], container: str) -> Path:
+        """Where the API server reads a container's log."""
         metadata = pod["metadata"]
         folder = f"{metadata['namespace']}_{metadata['name']}_{metadata['uid']}"
-        return (self.server.pod_log_dir / folder / container / "0.log").read_text()
+        return self.server.pod_log_dir / folder / container / "0.log"
+
+    def log_of(self, pod: dict[str, Any], container: str) -> str:
+        """A container's log."""
+        return self.log_file(pod, container).read_text()
 
     @staticmethod
     def command_of(pid: int) -> bytes:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.kuberay.conftest import NAMESPACE, Stack, pod_template
-from tests.support.kuberay import eventually
+from tests.integration.kuberay.conftest import NAMESPACE, Stack, pod_template, start_stack
+from tests.support.kuberay import client, eventually, install_crds
 from tests.support.processes import kill_all
 
 from mnist_local.kuberay import constants as k
-from mnist_local.kuberay.kubeapi import PODS, RAYCLUSTERS, SECRETS, SERVICES, ApiError
+from mnist_local.kuberay.kubeapi import EVENTS, PODS, RAYCLUSTERS, SECRETS, SERVICES, ApiError
 
 
 def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -269,16 +271,64 @@ async def test_container_of_an_always_restarting_pod_restarts_in_place(stack: St
     assert pod["status"]["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] == 137
 
 
-async def test_head_that_cannot_start_is_not_retried_without_end(stack: Stack) -> None:
+async def test_head_that_cannot_start_is_tried_twice_and_then_backs_off(stack: Stack) -> None:
     name = stack.name()
-    template = pod_template("ray-head", container={"command": ["exit 3 #"]})
+    template = pod_template("ray-head", container={"command": ["echo no such luck; exit 3 #"]})
     await stack.create_cluster(name, 0, headGroupSpec={"rayStartParams": {}, "template": template})
-    seen: set[str] = set()
-    deadline = asyncio.get_running_loop().time() + 4
-    while asyncio.get_running_loop().time() < deadline:
-        seen |= {pod["metadata"]["name"] for pod in await stack.pods(name)}
-        await asyncio.sleep(0.05)
-    assert 2 <= len(seen) <= 5
+    told = await stack.until_cluster(name, lambda status: condition(status, "ReplicaFailure"))
+    failure = condition(told["status"], "ReplicaFailure")
+    assert failure["message"] == "the head pod ended again and again: no such luck"
+    (backing_off,) = [
+        event["message"]
+        for event in (await stack.api.list(EVENTS, NAMESPACE))["items"]
+        if event["involvedObject"]["name"] == name and event["reason"] == "BackOff"
+    ]
+    assert backing_off.endswith("; next try in 10 s")
+
+    async def no_pod() -> bool:
+        return await stack.pods(name) == []
+
+    await eventually(no_pod, 10)
+
+
+async def test_machine_too_busy_for_its_workers_is_said_by_the_cluster(stack: Stack) -> None:
+    """What Ray does to nodes that start too slowly: they are ready, and end after a while, all of them."""
+    name = stack.name()
+    script = "sleep 0.5; echo 'Exception: The current node timed out during startup. This could happen'; exit 1 #"
+    template = pod_template("ray-worker", container={"command": [script]})
+    group = {"groupName": "workers", "replicas": 8, "minReplicas": 0, "maxReplicas": 9, "template": template}
+    await stack.create_cluster(name, workerGroupSpecs=[group])
+    told = await stack.until_cluster(name, lambda status: condition(status, "ReplicaFailure"), 60)
+    failure = condition(told["status"], "ReplicaFailure")
+    assert failure["message"].startswith("this machine is too busy for 8 workers: ")
+    assert "BackOff" in await stack.event_reasons(name)
+    await stack.api.delete(RAYCLUSTERS, await stack.cluster(name))
+
+
+async def test_nodes_start_one_after_the_other_where_one_is_allowed_at_a_time(tmp_path: Path) -> None:
+    server, kuberay = start_stack(tmp_path, "--starts-at-once", "1")
+    times = tmp_path / "times"
+    times.mkdir()
+    try:
+        async with client(server.kubeconfig) as api:
+            await install_crds(api)
+            stack = Stack(server, kuberay, tmp_path, api)
+            begin = {"command": [f"date +%s.%N > {times}/$HOSTNAME; sleep 0.3; true"]}
+            head, worker = (pod_template(f"ray-{kind}", container=begin) for kind in ("head", "worker"))
+            group = {"groupName": "workers", "replicas": 4, "minReplicas": 0, "maxReplicas": 9, "template": worker}
+            await stack.ready_cluster(
+                "c", headGroupSpec={"rayStartParams": {}, "template": head}, workerGroupSpecs=[group]
+            )
+            pods = await stack.pods("c")
+            begun = [float((times / pod["metadata"]["name"]).read_text()) for pod in pods]
+            joined = [stack.log_file(pod, pod["spec"]["containers"][0]["name"]).stat().st_mtime for pod in pods]
+            assert len(begun) == 5
+            spans = sorted(zip(begun, joined, strict=True))
+            assert all(joined <= begun for (_, joined), (begun, _) in itertools.pairwise(spans)), spans
+    finally:
+        kuberay.stop()
+        server.stop()
+    assert kuberay.descendants() == []
 
 
 async def test_clusters_side_by_side(stack: Stack) -> None:

@@ -1,9 +1,11 @@
-"""Runs one container of a pod: configuration, start, readiness, end, restart."""
+"""Runs one container of a pod: configuration, its turn to start, readiness, end, restart."""
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 from mnist_local.kuberay import clock
+from mnist_local.kuberay.backoff import Backoff
 from mnist_local.kuberay.json_types import Json
 from mnist_local.kuberay.kubelet import launch, ray_node
 from mnist_local.kuberay.kubelet.context import KubeletContext
@@ -12,16 +14,54 @@ from mnist_local.kuberay.kubelet.folders import PodFolders
 from mnist_local.kuberay.kubelet.launch import Launch, RayPlace
 from mnist_local.kuberay.kubelet.pod_reporter import PodReporter
 from mnist_local.kuberay.kubelet.probes import HealthProbe
+from mnist_local.kuberay.kubelet.starts import Turn
 from mnist_local.kuberay.kubelet.supervisor_client import SupervisorClient, SupervisorLostError
 
 _CONFIG_RETRY_S = 0.5
-_FIRST_BACKOFF_S = 10.0
-_LAST_BACKOFF_S = 300.0
+_JOINED = "Ray runtime started"  # `ray start` says so when the GCS knows the node
+_JOIN_POLL_S = 0.1
+_LONGEST_START_S = 90.0  # Ray itself gives up after some 30 s; whatever hangs longer must not keep others waiting
+_LAST_WORDS = 300
 _PROBE_UNTIL_READY_S = 0.15
 _PROBE_PERIOD_S = 1.0
 _PROBE_FAILURES = 3
 _KILLED_EXIT_CODE = 137  # 128 + SIGKILL
 _UNSTARTABLE_EXIT_CODE = 128
+_WAITS_FOR_TURN = "waits for its turn: a few Ray nodes at a time start on this machine"
+
+
+class Log:
+    """What one process of a container logs: the file's end, from where it was before."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` may not exist yet."""
+        self.path = path
+        self._offset = path.stat().st_size if path.exists() else 0
+
+    def _text(self) -> str:
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self._offset)
+                return file.read().decode(errors="replace")
+        except OSError:
+            return ""
+
+    def has(self, text: str) -> bool:
+        """Whether the text was logged."""
+        return text in self._text()
+
+    def last_line(self) -> str:
+        """The last line that is not blank, cut to a length for a status."""
+        lines = [line.strip() for line in self._text().splitlines() if line.strip()]
+        return lines[-1][:_LAST_WORDS] if lines else ""
+
+
+async def _end_when_joined(turn: Turn, log: Log) -> None:
+    loop = asyncio.get_running_loop()
+    limit = loop.time() + _LONGEST_START_S
+    while loop.time() < limit and not log.has(_JOINED):  # noqa: ASYNC110 - another process writes it
+        await asyncio.sleep(_JOIN_POLL_S)
+    turn.end()
 
 
 class ContainerRunner:
@@ -47,24 +87,40 @@ class ContainerRunner:
 
     async def run(self, restart_policy: str) -> int:
         """Run until the container ends and its policy lets it rest."""
-        delay = 0.0
+        backoff = Backoff()
+        loop = asyncio.get_running_loop()
         while True:
+            began = loop.time()
             code = await self._run_once()
             if restart_policy == "Never" or (restart_policy == "OnFailure" and code == 0):
                 return code
             self._reporter.set(self._reporter.state(self.name).restart())
+            delay = backoff.failed(loop.time() - began)
             if delay:
                 note = f"Back-off restarting failed container {self.name}"
                 await self._reporter.event("Warning", "BackOff", note)
             await asyncio.sleep(delay)
-            delay = min(max(delay * 2, _FIRST_BACKOFF_S), _LAST_BACKOFF_S)
 
     async def _run_once(self) -> int:
         start = await self._configure()
-        pod = self._reporter.pod
-        log_file = self._context.folders.log(pod, self.name)
+        log = Log(self._context.folders.log(self._reporter.pod, self.name))
+        turn = await self._turn() if self._is_ray_node else None
+        try:
+            return await self._run_process(start, log, turn)
+        finally:
+            if turn is not None:
+                turn.end()
+
+    async def _turn(self) -> Turn:
+        starts = self._context.starts
+        if (turn := starts.take()) is not None:
+            return turn
+        self._reporter.set(self._reporter.state(self.name).wait("ContainerCreating", _WAITS_FOR_TURN))
+        return await starts.wait()
+
+    async def _run_process(self, start: Launch, log: "Log", turn: Turn | None) -> int:
         await self._reporter.event("Normal", "Created", f"Created container: {self.name}")
-        event = await self._supervisor.run(self.name, start.argv, start.env, self._folders.home, log_file)
+        event = await self._supervisor.run(self.name, start.argv, start.env, self._folders.home, log.path)
         at = clock.from_unix(event["at"])
         if event["event"] == "unstartable":
             await self._reporter.event("Warning", "Failed", f"Error: {event['message']}")
@@ -72,21 +128,26 @@ class ContainerRunner:
             self._reporter.set(state.end(_UNSTARTABLE_EXIT_CODE, None, at, event["message"], "StartError"))
             return _UNSTARTABLE_EXIT_CODE
         self._reporter.set(self._reporter.state(self.name).run(at, f"process://{event['pid']}"))
-        readiness = asyncio.create_task(self._follow_readiness())
+        followers = [asyncio.create_task(self._follow_readiness())]
+        if turn is not None:
+            followers.append(asyncio.create_task(_end_when_joined(turn, log)))
         await self._reporter.event("Normal", "Started", f"Started container: {self.name}")
         try:
-            return self.record_exit(await self._supervisor.wait(self.name))
+            ended = await self._supervisor.wait(self.name)
+            # A node that never joined: its last line says why, and nothing else does.
+            return self.record_exit(ended, "" if turn is None or log.has(_JOINED) else log.last_line())
         except SupervisorLostError as error:
             self._reporter.set(self._reporter.state(self.name).end(_KILLED_EXIT_CODE, 9, clock.timestamp(), str(error)))
             return _KILLED_EXIT_CODE
         finally:
-            readiness.cancel()
+            for task in followers:
+                task.cancel()
 
-    def record_exit(self, event: Json) -> int:
+    def record_exit(self, event: Json, message: str = "") -> int:
         """Take in the supervisor's `exited` event; returns the exit code."""
         code: int = event["exitCode"]
         at = clock.from_unix(event["at"])
-        self._reporter.set(self._reporter.state(self.name).end(code, event.get("signal"), at))
+        self._reporter.set(self._reporter.state(self.name).end(code, event.get("signal"), at, message if code else ""))
         return code
 
     async def _configure(self) -> Launch:
@@ -111,6 +172,10 @@ class ContainerRunner:
             if start.ray_token:
                 self._folders.write_ray_token(start.ray_token)
             return start
+
+    @property
+    def _is_ray_node(self) -> bool:
+        return self._ray.node is not None and ray_node.start_command(self._container) is not None
 
     async def _follow_readiness(self) -> None:
         """Without a probe a running container is ready; a Ray container is what its health endpoint says."""

@@ -14,6 +14,7 @@ from mnist_local.kuberay.kubelet.environment import Sources
 from mnist_local.kuberay.kubelet.folders import Folders
 from mnist_local.kuberay.kubelet.launch import Machine
 from mnist_local.kuberay.kubelet.places import Places
+from mnist_local.kuberay.kubelet.starts import Starts
 
 
 @dataclass
@@ -26,6 +27,7 @@ class KubeletContext:
     machine: Machine
     places: Places
     http: aiohttp.ClientSession
+    starts: Starts
     cluster_of: Callable[[Json], Json | None]
     """RayCluster that a pod is a node of, or that it submits to; None for neither."""
     observe: Callable[[Json], None] = field(default=lambda _: None)

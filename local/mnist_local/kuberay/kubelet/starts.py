@@ -1,0 +1,70 @@
+"""Turns in which Ray nodes start: a few at a time on one machine, whichever stack they belong to.
+
+Ray gives a node 30 s, fixed, from its first process until the GCS knows it. Eight nodes that start together on two busy
+cores all miss that, end, and are replaced together, for ever. So a node waits for a turn before its first process, and
+keeps it until it has joined its cluster. A turn is a lock on a file that all local stacks of a user share; it ends with
+the process that holds it, however that ends.
+"""
+
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+
+from filelock import BaseFileLock, FileLock, Timeout
+
+_POLL_S = 0.1
+
+
+def default_count() -> int:
+    """One start for each core, and one more, since a start also waits for others."""
+    return (os.cpu_count() or 1) + 1
+
+
+def shared_folder() -> Path:
+    """The folder of this user's locks; one of this process's own where another user has taken the name."""
+    folder = Path(tempfile.gettempdir()) / f"mnist-local-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder if folder.stat().st_uid == os.getuid() else Path(tempfile.mkdtemp(prefix="mnist-local-"))
+
+
+class Turn:
+    """A start that is under way; `end` may be called more than once."""
+
+    def __init__(self, lock: BaseFileLock) -> None:
+        """`lock` is held."""
+        self._lock = lock
+
+    def end(self) -> None:
+        """Let the next one start."""
+        self._lock.release()
+
+
+class Starts:
+    """The turns of this machine; those who wait in one process get theirs in the order in which they came."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        """`count` starts at a time."""
+        self._files = [folder / f"start-{number}" for number in range(count)]
+        self._first_in_line = asyncio.Lock()
+
+    def take(self) -> Turn | None:
+        """A turn that is free now, unless somebody waits for it."""
+        return None if self._first_in_line.locked() else self._free()
+
+    async def wait(self) -> Turn:
+        """The next turn."""
+        async with self._first_in_line:
+            while (turn := self._free()) is None:  # noqa: ASYNC110 - other processes hold them
+                await asyncio.sleep(_POLL_S)
+            return turn
+
+    def _free(self) -> Turn | None:
+        for file in self._files:
+            lock = FileLock(file, is_singleton=False)
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                continue
+            return Turn(lock)
+        return None
