@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import typer
 
 from mnist_cli.errors import CommandError
+from mnist_trainer.cli.terminal import with_output
 from mnist_trainer.errors import TrainerError
 
 
 def run(app: typer.Typer, name: str, argv: list[str] | None = None) -> int:
     """Run an app; returns its exit code."""
+    return with_output(name, lambda: _run(app, name, argv))
+
+
+def _run(app: typer.Typer, name: str, argv: list[str] | None) -> int:
     try:
         result = app(args=argv, prog_name=name, standalone_mode=False)
         return result if isinstance(result, int) else 0
@@ -29,17 +33,19 @@ def run(app: typer.Typer, name: str, argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say(f"{name}: interrupted")
         return 130
-    except BrokenPipeError:
-        # The reader (`| head`) has had enough; without this Python complains again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except typer.TyperException as error:
-        message = " ".join(error.format_message().split())
-        hint = getattr(getattr(error, "ctx", None), "command_path", name)
-        _say(f"{name}: {message} (see {hint} --help)" if message else "")
+        _say(usage(error, name))
         return error.exit_code
 
 
+def usage(error: typer.TyperException, name: str) -> str:
+    """What is wrong with a command line, in one line; the help, as it is, where no command was given."""
+    context = getattr(error, "ctx", None)
+    message = error.format_message()
+    if context is not None and message == context.get_help():
+        return message
+    return f"{name}: {' '.join(message.split())} (see {getattr(context, 'command_path', name)} --help)"
+
+
 def _say(line: str) -> None:
-    if line:
-        print(line, file=sys.stderr)
+    print(line, file=sys.stderr)

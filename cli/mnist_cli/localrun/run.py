@@ -16,7 +16,7 @@ from mnist_cli.interrupt import run as run_interruptibly
 from mnist_cli.localrun import secrets
 from mnist_cli.localrun.seeding import Files, check_folder, seed
 from mnist_cli.threads import in_thread
-from mnist_cli.trainings import follow, objects
+from mnist_cli.trainings import events, follow, objects
 from mnist_cli.trainings.manifests import Document, read
 from mnist_cli.trainings.progress import Progress, progress_of
 from mnist_cli.trainings.result import result_lines
@@ -144,7 +144,7 @@ class _Run:
     async def _follow(self, api: Any) -> list[dict[str, Any]]:
         names = [document.name for document in self._trainings]
         namespaces = dict.fromkeys(document.namespace for document in self._trainings)
-        events = [asyncio.create_task(follow.tell_events(api, ns, names, self._view.say)) for ns in namespaces]
+        telling = [asyncio.create_task(events.tell_events(api, ns, names, self._view.say)) for ns in namespaces]
 
         last: dict[str, Progress] = {}
 
@@ -167,9 +167,9 @@ class _Run:
         except LookupError as error:
             raise StackError(str(error)) from None
         finally:
-            for task in events:
+            for task in telling:
                 task.cancel()
-            await asyncio.gather(*events, return_exceptions=True)
+            await asyncio.gather(*telling, return_exceptions=True)
 
     def _conclude(self, finals: list[dict[str, Any]], table: list[str]) -> int:
         content = finals[0] if len(finals) == 1 else {"apiVersion": "v1", "kind": "List", "items": finals}

@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from mnist_cli.trainings.objects import EVENTS, TRAININGS, one_line
+from mnist_cli.trainings.objects import TRAININGS
 from mnist_cli.trainings.progress import progress_of
 from mnist_local.kuberay.kubeapi import ApiError, KubeApi, Resource
 
@@ -31,22 +31,6 @@ async def until_final(
         if progress_of(training).is_final:
             return training
     raise AssertionError("a watch without end")
-
-
-async def tell_events(api: KubeApi, namespace: str, names: list[str], tell: Callable[[str, bool], None]) -> None:
-    """Call `tell` (text, whether it is a warning) for events of the trainings, and for warnings of their children."""
-    told: set[tuple[str, str, str]] = set()
-    async for kind, event in changes(api, EVENTS, namespace):
-        about = event.get("regarding") or {}
-        name, warning = str(about.get("name") or ""), event.get("type") == "Warning"
-        own = about.get("kind") == "MnistTraining" and name in names
-        child = warning and any(name.startswith(f"{training}-") for training in names)
-        text = one_line(str(event.get("note") or event.get("reason") or ""))
-        key = (name, str(event.get("reason")), text)
-        if kind == "DELETED" or not (own or child) or key in told:
-            continue
-        told.add(key)
-        tell(f"{name}: {event.get('reason')}: {text}", warning)
 
 
 async def changes(

@@ -18,13 +18,18 @@ _DOING = {
 
 @dataclass(frozen=True)
 class Progress:
-    """One look at a training. `share` is 0 to 1, `step` is what it does, `figures` are the numbers of that."""
+    """One look at a training. `share` is 0 to 1, `step` is what it does, `figures` are the numbers of that.
+
+    `lost_workers` counts those that this training has lost; `last_lost` is a sentence on the last one, empty without.
+    """
 
     phase: str
     step: str
     figures: str
     share: float
     message: str
+    lost_workers: int = 0
+    last_lost: str = ""
 
     @property
     def text(self) -> str:
@@ -46,7 +51,16 @@ def progress_of(training: dict[str, Any]) -> Progress:
         report = {}
     step, figures = _step(phase, status, report)
     share = 1.0 if phase == "Succeeded" else (report.get("progressPercent") or 0) / 100
-    return Progress(phase, step, figures, share, status.get("message") or "")
+    lost = status.get("lostWorkers") or report.get("lostWorkers") or 0
+    return Progress(phase, step, figures, share, status.get("message") or "", lost, _last_lost(report))
+
+
+def _last_lost(report: dict[str, Any]) -> str:
+    last = report.get("lastLostWorker") or {}
+    if not last.get("name"):
+        return ""
+    epoch = f" in epoch {last['epoch']}" if last.get("epoch") else ""
+    return f"worker {last['name']} was lost{epoch}" + (f": {last['message']}" if last.get("message") else "")
 
 
 def _step(phase: str, status: dict[str, Any], report: dict[str, Any]) -> tuple[str, str]:

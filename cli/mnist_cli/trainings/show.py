@@ -18,6 +18,7 @@ class Lines:
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._last: dict[str, str] = {}
+        self._lost: dict[str, tuple[int, str]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -34,7 +35,11 @@ class Lines:
         """Tell what is being waited for; shown only where it can go again."""
 
     def update(self, name: str, progress: Progress) -> None:
-        """Show where a training stands; repeated looks at the same step say nothing."""
+        """Show where a training stands, and each worker that it loses; a look that is as the last one says nothing."""
+        lost = (progress.lost_workers, progress.last_lost)
+        if progress.last_lost and self._lost.get(name) != lost:
+            self._lost[name] = lost
+            self.say(f"{name}: {progress.last_lost}", warning=True)
         message = f" ({progress.message})" if progress.message and progress.phase in ("Pending", "Suspended") else ""
         now = progress.step + message
         if self._last.get(name) != now:
@@ -53,7 +58,7 @@ class Live(Lines):
         self._console = console
         self._busy = ""
         self._progress: dict[str, Progress] = {}
-        self._spinner = Spinner("dots")
+        self._spinner = Spinner("line" if console.options.ascii_only else "dots")
         self._live = RichLive(get_renderable=self._render, console=console, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> Self:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-_BARS = "▁▂▃▄▅▆▇█"
+BARS = "▁▂▃▄▅▆▇█"
+ASCII_BARS = "_.-:=+*#"
 
 
-def sparkline(values: Sequence[float], width: int = 16) -> str:
+def sparkline(values: Sequence[float], width: int = 16, bars: str = BARS) -> str:
     """Draw `values` in at most `width` characters, the least as the lowest bar; more values are averaged in groups.
 
-    Values that are not finite are left out. A curve without ups and downs is drawn low.
+    `bars` are eight characters, `ASCII_BARS` where the terminal shows no others. Values that are not finite are left
+    out. A curve without ups and downs is drawn low.
     """
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
@@ -20,4 +22,4 @@ def sparkline(values: Sequence[float], width: int = 16) -> str:
     groups = [finite[len(finite) * i // count : len(finite) * (i + 1) // count] for i in range(count)]
     means = [sum(group) / len(group) for group in groups]
     low, span = min(means), max(means) - min(means)
-    return "".join(_BARS[round((mean - low) / span * (len(_BARS) - 1)) if span > 0 else 0] for mean in means)
+    return "".join(bars[round((mean - low) / span * (len(bars) - 1)) if span > 0 else 0] for mean in means)

@@ -14,7 +14,7 @@ from mnist_cli.errors import CommandError
 from mnist_cli.interrupt import run as run_interruptibly
 from mnist_cli.threads import in_thread
 from mnist_cli.trainings.objects import TRAININGS, one_line
-from mnist_cli.workstation import kubeconfig
+from mnist_cli.workstation import kubeconfig, reach
 from mnist_local.kuberay.json_types import Json
 from mnist_local.kuberay.kubeapi import ApiError, KubeApi
 
@@ -72,10 +72,11 @@ def in_session(where: Where, work: Callable[[Session], Awaitable[int]]) -> int:
         try:
             return await work(session)
         except ApiError as error:
+            if reach.PLAIN_TO_TLS in error.message:
+                raise reach.speaks_tls(session.connection) from None
             raise explained(error, session.connection.server) from None
         except (TimeoutError, aiohttp.ClientError) as error:  # not every OSError: a reader of stdout may be gone
-            cause = one_line(str(error)) or "no answer in time"
-            raise CommandError(f"{session.connection.server} cannot be reached: {cause}", 1) from None
+            raise await reach.unreachable(session.connection, error) from None
         finally:
             await session.close()
             await asyncio.sleep(0)  # lets aiohttp close its sockets before the loop ends

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mnist_cli.trainings.progress import progress_of
+from mnist_cli.trainings.progress import Progress, progress_of
 from mnist_cli.trainings.result import result_lines
 from mnist_cli.workstation.session import Session
 
@@ -25,6 +25,7 @@ def described(training: dict[str, Any]) -> list[str]:
         "now": "" if progress.is_final or progress.text == progress.phase else progress.text,
         "attempt": _attempt(status),
         "cluster": _joined(status.get("rayCluster"), "name", "state", "workers"),
+        "lost": _lost(progress),
         "job": _joined(status.get("rayJob"), "name", "jobId", "status"),
         "started": status.get("startTime"),
         "ended": status.get("completionTime"),
@@ -41,6 +42,12 @@ def _attempt(status: dict[str, Any]) -> str:
         return ""
     counts = [f"{key}: {status[key]}" for key in ("failures", "restarts") if status.get(key)]
     return f"{status['attempt']}" + (f" ({', '.join(counts)})" if counts else "")
+
+
+def _lost(progress: Progress) -> str:
+    if not progress.lost_workers:
+        return ""
+    return f"{progress.lost_workers} worker(s)" + (f"; {progress.last_lost}" if progress.last_lost else "")
 
 
 def _joined(part: dict[str, Any] | None, *fields: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mnist_cli.errors import CommandError
-from mnist_cli.trainings import follow
+from mnist_cli.trainings import events, follow
 from mnist_cli.trainings.manifests import Document, read
 from mnist_cli.trainings.objects import TRAININGS, aligned, one_line, table
 from mnist_cli.trainings.progress import progress_of
@@ -76,7 +76,18 @@ async def apply(session: Session, request: Submission, document: Document) -> tu
     try:
         after = await session.request("PATCH", path, document.body, params=params, content_type=_APPLY)
     except ApiError as error:
-        raise _refused(document, error) from None
+        if not _is_conflict(error):
+            raise _refused(document, error) from None
+        # Taking the fields over may be refused as well, by a rule of the API: then that is what to say.
+        forced = params | {"force": "true", "dryRun": "All"}
+        try:
+            await session.request("PATCH", path, document.body, params=forced, content_type=_APPLY)
+        except ApiError as worse:
+            raise _refused(document, worse) from None
+        raise CommandError(
+            f"{one_line(error.message)}: another tool manages that; change it there, or take it over with "
+            "--force-conflicts"
+        ) from None
     if before is None:
         return "created", after
     same = [item["metadata"].get("generation") for item in (before, after)]
@@ -87,12 +98,11 @@ def _tags(training: dict[str, Any]) -> list[Any]:
     return [training["metadata"].get(key) or {} for key in ("labels", "annotations")]
 
 
+def _is_conflict(error: ApiError) -> bool:
+    return error.status == 409 and "conflict" in error.message.lower() and error.reason == "Conflict"
+
+
 def _refused(document: Document, error: ApiError) -> Exception:
-    if error.status == 409 and "conflict" in error.message.lower() and error.reason == "Conflict":
-        return CommandError(
-            f"{one_line(error.message)}: another tool manages that; change it there, or take it over with "
-            "--force-conflicts"
-        )
     if error.status in (400, 422) or (error.status == 500 and "schema" in error.message):
         return CommandError(f"MnistTraining {document.name} is refused: {one_line(error.message)}")
     return error
@@ -105,19 +115,19 @@ async def follow_to_the_end(session: Session, training: dict[str, Any]) -> int:
 
         async def tell_events() -> None:
             with contextlib.suppress(ApiError):  # without the right to see events, there are none to tell
-                await follow.tell_events(session, namespace, [name], view.say)
+                await events.tell_events(session, namespace, [name], view.say)
 
         def seen(now: dict[str, Any]) -> None:
             view.update(name, progress_of(now))
 
-        events = asyncio.create_task(tell_events())
+        telling = asyncio.create_task(tell_events())
         try:
             final = await follow.until_final(session, namespace, name, seen)
         except LookupError as error:
             raise CommandError(str(error), 1) from None
         finally:
-            events.cancel()
-            await asyncio.gather(events, return_exceptions=True)
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
     print()
     print("\n".join(aligned(await table(session, [(namespace, name)]))))
     print()

@@ -208,3 +208,19 @@ def test_bars_on_a_terminal(s3: S3Handle, folder: Path, prefix: str) -> None:
     assert b"\x1b[" in shown
     assert b"train-images-idx3-ubyte.gz" in shown
     assert b"\x1b[" not in out
+
+
+def test_a_listing_that_nobody_reads_to_its_end_is_no_error(s3: S3Handle) -> None:
+    """`data list | head -1`, with a reader that is gone for certain."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    ran = subprocess.run(
+        [sys.executable, "-m", "mnist_cli", "data", "list", "--bucket", "datasets"],
+        env={**os.environ, **s3.env},
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    os.close(theirs)
+    assert (ran.returncode, ran.stderr) == (141, "")

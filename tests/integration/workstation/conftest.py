@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,19 @@ class Scene:
     def pod_phase(self, name: str, phase: str) -> None:
         path = f"/api/v1/namespaces/{self.namespace}/pods/{name}"
         self.kube.merge(f"{path}/status", {"status": {"phase": phase}})
+
+    def event(self, about: str, reason: str, note: str, seconds: int = 0, count: int = 1) -> None:
+        """A warning of the kubelet or the scheduler on a pod, seen `count` times within so many seconds."""
+        first = datetime(2026, 1, 1, tzinfo=UTC)
+        times = {
+            "firstTimestamp": f"{first:%Y-%m-%dT%H:%M:%SZ}",
+            "lastTimestamp": f"{first + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}",
+        }
+        pod = {"kind": "Pod", "namespace": self.namespace, "name": about}
+        body = {"type": "Warning", "reason": reason, "message": note, "count": count, "involvedObject": pod, **times}
+        metadata = {"name": f"{about}.{uuid.uuid4().hex[:8]}", "namespace": self.namespace}
+        path = f"/api/v1/namespaces/{self.namespace}/events"
+        self.kube.create(path, {"apiVersion": "v1", "kind": "Event", "metadata": metadata, **body})
 
     def submitter(self, attempt: int, log: str, phase: str = "Running", name: str = "mnist") -> Path:
         labels = {

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 import yaml
 from tests.integration.workstation.conftest import Scene
 from tests.support.apiserver import start_apiserver
+from tests.support.s3 import start_s3
+
+# As if the uid had no entry anywhere, wherever the test runs.
+_AS_NOBODY = """
+import pwd, sys
+def getpwuid(uid): raise KeyError(f"getpwuid(): uid not found: {uid}")
+pwd.getpwuid = getpwuid
+from mnist_cli.__main__ import main
+sys.exit(main())
+"""
 
 
 def changed(scene: Scene, **user_or_cluster: Any) -> Path:
@@ -38,6 +52,10 @@ def test_no_such_training(scene: Scene) -> None:
     assert one_line(scene, "status", "mnist", "-n", "other")[1].endswith("in namespace 'other'\n")
 
 
+def another_authority() -> str:
+    return base64.b64encode(trustme.CA().cert_pem.bytes()).decode()
+
+
 UNFIT: dict[str, tuple[Callable[[Scene], list[str]], int, str]] = {
     "no file": (lambda _: ["--kubeconfig", "nowhere"], 2, "--kubeconfig nowhere: there is no such file"),
     "no context": (lambda _: ["--context", "prod"], 2, "the kubeconfig has no context 'prod' (there are: "),
@@ -51,13 +69,25 @@ UNFIT: dict[str, tuple[Callable[[Scene], list[str]], int, str]] = {
         2,
         "does not accept the kubeconfig's credentials",
     ),
+    "no authority": (
+        lambda s: ["--kubeconfig", str(changed(s, cluster={"certificate-authority-data": None}))],
+        2,
+        "the kubeconfig's cluster needs its certificate-authority",
+    ),
     "other authority": (
-        lambda s: [
-            "--kubeconfig",
-            str(changed(s, cluster={"certificate-authority-data": None, "certificate-authority": "/dev/null"})),
-        ],
-        1,
-        "certificate",
+        lambda s: ["--kubeconfig", str(changed(s, cluster={"certificate-authority-data": another_authority()}))],
+        2,
+        "is not from the authority in the kubeconfig's certificate-authority",
+    ),
+    "certificate for other names": (
+        lambda s: ["--kubeconfig", str(changed(s, cluster={"tls-server-name": "api.example.org"}))],
+        2,
+        "kubernetes.default.svc, and not for api.example.org: use one of its names",
+    ),
+    "http to a TLS port": (
+        lambda s: ["--kubeconfig", str(changed(s, cluster={"server": s.server.url.replace("https:", "http:")}))],
+        2,
+        "it speaks TLS: write https:// in the kubeconfig's server",
     ),
 }
 
@@ -69,6 +99,40 @@ def test_a_kubeconfig_that_does_not_work(
     got = one_line(scene, "status", "mnist", *options(scene))
     assert got[0] == code, got
     assert says in got[1]
+
+
+def test_https_to_a_port_without_tls(scene: Scene, tmp_path: Path) -> None:
+    with start_s3(tmp_path) as plain:
+        there = plain.endpoint.replace("http:", "https:")
+        code, said = one_line(scene, "status", "mnist", "--kubeconfig", str(changed(scene, cluster={"server": there})))
+    assert (code, said) == (
+        2,
+        f"{there} cannot be reached: it does not speak TLS: write http:// in the kubeconfig's server\n",
+    )
+
+
+def test_without_a_home_and_as_a_uid_that_nobody_knows(scene: Scene) -> None:
+    """OpenShift gives such: no passwd entry, often no HOME."""
+    scene.create()
+    env = {key: value for key, value in os.environ.items() if key not in ("HOME", "USER", "LOGNAME", "KUBECONFIG")}
+    uid = ["setpriv", "--reuid", "65532", "--clear-groups"] if os.geteuid() == 0 else []
+    command = [*uid, sys.executable, "-c", _AS_NOBODY, "status", "mnist"]
+    ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == (
+        "mnistctl: no kubeconfig: set KUBECONFIG or give --kubeconfig FILE (there is no ~/.kube/config)\n"
+    )
+    scene.kubeconfig.chmod(0o644)
+    given = subprocess.run(
+        [*command, "--kubeconfig", "/dev/stdin"],
+        stdin=scene.kubeconfig.open(),
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (given.returncode, given.stderr) == (0, "")
+    assert given.stdout.startswith("mnist\n  phase    Pending")
 
 
 def test_forbidden_is_said_in_the_api_s_words(scene: Scene) -> None:

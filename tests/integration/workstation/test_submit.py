@@ -131,3 +131,28 @@ def test_status_tells_where_it_stands(scene: Scene) -> None:
     assert "  attempt  2 (failures: 1)" in lines
     assert "  cluster  mnist-abcde, ready, 2/2" in lines
     assert lines[-1] == "  + Accepted     2026-01-01T00:00:00Z  Valid"
+
+
+def test_a_change_that_a_rule_forbids_names_the_rule_and_no_way_that_is_refused_too(scene: Scene) -> None:
+    scene.create(training={"epochs": 5})  # as a client with another name
+    refused = scene.ctl("submit", str(scene.manifest(training={"epochs": 9})))
+    assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
+    assert "training cannot be changed" in refused.err
+    assert "--force-conflicts" not in refused.err
+
+
+def test_following_tells_what_does_not_pass_by_itself(scene: Scene) -> None:
+    """On a real cluster every Ray pod fails its probes while it starts."""
+    ran = scene.start("submit", str(scene.manifest(training={"epochs": 5})), "--follow")
+    ran.until("mnist: Pending")
+    starting = "Readiness probe failed: command timed out"
+    scene.event("mnist-ab-head", "Unhealthy", starting, seconds=10, count=2)
+    scene.event("mnist-ab-worker-1", "FailedScheduling", "0/3 nodes are available: 3 Insufficient cpu")
+    ran.until("warning: mnist-ab-worker-1: FailedScheduling: 0/3 nodes are available")
+    scene.event("mnist-ab-worker-2", "Unhealthy", "Readiness probe failed: HTTP 500", seconds=180, count=36)
+    ran.until("warning: mnist-ab-worker-2: Unhealthy: Readiness probe failed: HTTP 500")
+    scene.event("mnist-ab-worker-3", "BackOff", "Back-off pulling image")
+    ran.until("mnist-ab-worker-3: BackOff")
+    scene.status(phase="Failed", reason="X")
+    assert ran.wait() == 1
+    assert starting not in ran.out

@@ -76,3 +76,18 @@ def test_columns() -> None:
         "NAME          PHASE   AGE",
         "a-long-name           5s",
     ]
+
+
+LOST = {"name": "t-1-worker-x7k2p", "epoch": 3, "time": "2026-01-01T00:00:00Z", "message": "Training goes on."}
+
+
+def test_a_lost_worker_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    view = Lines()
+    hurt = {**REPORT, "epoch": 3, "lostWorkers": 1, "lastLostWorker": LOST}
+    for eta in (12, 11):
+        view.update("t", progress_of(training("Running", training={**hurt, "etaSeconds": eta}, lostWorkers=1)))
+    again = {**hurt, "lostWorkers": 2}
+    view.update("t", progress_of(training("Running", training=again, lostWorkers=2)))
+    lines = [line.split("] ", 1)[1] for line in capsys.readouterr().out.splitlines()]
+    said = "warning: t: worker t-1-worker-x7k2p was lost in epoch 3: Training goes on."
+    assert [line for line in lines if "lost" in line] == [said, said]

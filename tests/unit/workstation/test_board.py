@@ -133,3 +133,52 @@ def test_a_finished_training_described() -> None:
     done["status"] |= {"reason": "Succeeded", "result": {"accuracy": 0.99, "model": "s3://m"}, "failures": 1}
     assert described(done)[:3] == ["mnist", "  phase    Succeeded (Succeeded)", "  attempt  1 (failures: 1)"]
     assert described(done)[-1] == "  model   s3://m"
+
+
+def test_a_lost_worker_shows_until_its_epoch_is_made_up() -> None:
+    lost = {"name": "mnist-x-worker-7k2p", "epoch": 3, "message": "Training goes on from the end of epoch 2."}
+    board, hurt = Board(), training(epoch=3, epochs=5, lostWorkers=1, lastLostWorker=lost)
+    hurt["status"]["lostWorkers"] = 1
+    board.see("MODIFIED", hurt)
+    assert "2/2 (1 lost)" in shown(board)
+    note = "mnist: worker mnist-x-worker-7k2p was lost in epoch 3: Training goes on from the end of epoch 2."
+    assert note in shown(board)
+    assert f"  lost     1 worker(s); {note.removeprefix('mnist: ')}" in described(hurt)
+    hurt["status"]["training"]["epoch"] = 4
+    board.see("MODIFIED", hurt)
+    assert "Training goes on" not in shown(board)
+    assert "2/2 (1 lost)" in shown(board)
+
+
+def printed(board: Board, width: int, encoding: str) -> str:
+    raw = io.BytesIO()
+    console = Console(file=io.TextIOWrapper(raw, encoding=encoding), width=width, force_terminal=False)
+    console.print(board.render(NOW))
+    console.file.flush()
+    return raw.getvalue().decode(encoding)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
+@pytest.mark.parametrize("width", [160, 100, 80, 60, 40])
+def test_a_narrow_terminal_loses_columns_and_never_a_part_of_a_name(width: int, encoding: str) -> None:
+    board = Board()
+    figures = {"epochs": 50, "progressPercent": 40, "accuracy": 0.9712, "imagesPerSecond": 8312.4, "etaSeconds": 72}
+    for epoch, loss in enumerate((0.9, 0.5, 0.1), 1):
+        board.see("MODIFIED", training("compare-a", epoch=epoch, loss=loss, updatedAt=f"t{epoch}", **figures))
+    board.see("ADDED", training("compare-another-one", "Provisioning"))
+    text = printed(board, width, encoding)
+    assert max(map(len, text.splitlines())) <= width
+    assert all(word in text for word in ("NAME", "PHASE", "compare-a", "compare-another-one", "Provisioning"))
+    assert ("CURVE" in text) == (width >= 160)
+    assert ("ACCURACY" in text) == (width >= 80)
+    assert "\u2026" not in text
+    if width == 160:
+        assert ("\u2588" if encoding == "utf-8" else "#=_") in text
+
+
+def test_a_name_wider_than_the_terminal_goes_on_in_the_next_line() -> None:
+    board = Board()
+    board.see("ADDED", training("a" * 42, "Provisioning"))
+    text = printed(board, 30, "ascii")
+    assert text.count("a") == 42
+    assert max(map(len, text.splitlines())) <= 30

@@ -11,6 +11,7 @@ from typing import NoReturn
 import typer
 
 from mnist_trainer.cli import results, runs, train
+from mnist_trainer.cli.terminal import output_is_full, with_output
 from mnist_trainer.errors import FailureReason, TrainerError
 
 app = typer.Typer(
@@ -38,9 +39,11 @@ def version() -> None:
 
 def _unexpected(error: Exception) -> int:
     """Report a mistake on the command line, in the words of its parser, or else a defect of ours."""
-    words = getattr(error, "format_message", None)
-    if words is not None:
-        typer.echo(f"error: {words()}", err=True)
+    if isinstance(error, typer.TyperException):
+        words, context = error.format_message(), getattr(error, "ctx", None)
+        # Without a command the words are the help itself.
+        asked_for_help = context is not None and words == context.get_help()
+        typer.echo(words if asked_for_help else f"error: {words}", err=True)
         return FailureReason.INVALID_CONFIG.exit_code
     traceback.print_exception(error)
     return FailureReason.INTERNAL_ERROR.exit_code
@@ -52,19 +55,22 @@ def run(started: float) -> NoReturn:
     for noisy in ("urllib3", "ray"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     train.STARTED = started
+    # Ray and the reporter have threads that must not hold up the end.
+    os._exit(with_output("mnist-trainer", _status))
+
+
+def _status() -> int:
     try:
-        app(standalone_mode=False)
-        status = 0
+        result = app(standalone_mode=False)
     except TrainerError as error:
         typer.echo(f"error: {error.message} ({error.reason.value})", err=True)
-        status = error.exit_code
-    except typer.Exit as request:
-        status = request.exit_code
+        return error.exit_code
     except typer.Abort:
-        status = FailureReason.INTERRUPTED.exit_code
+        return FailureReason.INTERRUPTED.exit_code
+    except OSError as error:
+        if output_is_full(error):
+            raise
+        return _unexpected(error)
     except Exception as error:  # noqa: BLE001  (the last line of defence)
-        status = _unexpected(error)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Ray and the reporter have threads that must not hold up the end.
-    os._exit(status)
+        return _unexpected(error)
+    return result if isinstance(result, int) else 0
