@@ -22,11 +22,12 @@ _START_SECONDS = 120.0
 
 @dataclass(eq=False)
 class RayNode:
-    """A node: the process of its `ray start`, its address, and the port where it exports metrics."""
+    """A node: the process of its `ray start`, its address, the port where it exports metrics, and its pod's name."""
 
     process: subprocess.Popen[bytes]
     address: str
     metrics_port: int
+    name: str
 
     def processes(self) -> list[psutil.Process]:
         """All living processes of the node."""
@@ -134,9 +135,11 @@ class RayNodes:
         command += [f"--node-ip-address={address}", f"--temp-dir={folder}", f"--metrics-export-port={metrics_port}"]
         command += [f"--dashboard-agent-listen-port={self._free_port()}", "--min-worker-port=0", "--max-worker-port=0"]
         command += [f"--memory={1 << 30}", f"--object-store-memory={256 << 20}", "--disable-usage-stats"]
+        name = f"cluster-worker-{number}"
+        named = {"RAY_CLOUD_INSTANCE_ID": name}  # as KubeRay tells a pod's processes the pod's name
         with (self.directory / f"{number}.log").open("wb") as log:
-            process = subprocess.Popen(command, env={**self.env, **(env or {})}, stdout=log, stderr=log)
-        self.nodes.append(RayNode(process, address, metrics_port))
+            process = subprocess.Popen(command, env={**self.env, **named, **(env or {})}, stdout=log, stderr=log)
+        self.nodes.append(RayNode(process, address, metrics_port, name))
         if wait:
             self._wait(self.nodes[-1])
         return self.nodes[-1]

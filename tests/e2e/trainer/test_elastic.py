@@ -23,6 +23,7 @@ from mnist_trainer.data.sources.digits import write_digits
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 EPOCHS = 10
+CURVES = ("accuracy", "test loss", "training loss", "speed")
 CONTRACT = json.loads((Path(__file__).parents[3] / "contracts/trainer.json").read_text())["metrics"]
 FAST_METRICS = {"RAY_metrics_report_interval_ms": "1000"}
 
@@ -63,7 +64,11 @@ def test_trains_with_the_workers_that_there_are(s3: S3Handle, tmp_path: Path) ->
             training.finish()
         finally:
             training.stop()
-    epochs = training.json("metrics.json")["epochs"]
+    metrics = training.json("metrics.json")
+    assert [lost["name"] for lost in metrics["lostWorkers"]] == [second.name, second.name]
+    assert all(1 < lost["epoch"] <= EPOCHS for lost in metrics["lostWorkers"])
+    assert (training.output / "report.html").read_text().count('class="event"') == 2 * len(CURVES)
+    epochs = metrics["epochs"]
     assert [epoch["epoch"] for epoch in epochs] == list(range(1, EPOCHS + 1))
     steps = epochs[0]["step"]
     assert [epoch["step"] for epoch in epochs] == [steps * number for number in range(1, EPOCHS + 1)]

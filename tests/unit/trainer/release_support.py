@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from mnist_trainer.config import parse_config
@@ -9,7 +11,7 @@ from mnist_trainer.data import Dataset
 from mnist_trainer.naming import RunPlace
 from mnist_trainer.plan import make_plan
 from mnist_trainer.raytrain.messages import Finished
-from mnist_trainer.release.build import ReleaseFile, RunFacts, build_files
+from mnist_trainer.release.build import ReleaseFile, RunFacts, WorkerLoss, build_files
 from mnist_trainer.release.manifest import ReleaseManifest
 
 CONFIG = parse_config({"dataset": "s3://datasets/<script>", "output": "s3://models/run", "workers": 2, "epochs": 2})
@@ -58,6 +60,12 @@ def small_training(dataset: Dataset) -> Finished:
     )
 
 
-def build(finished: Finished, dataset: Dataset) -> tuple[list[ReleaseFile], ReleaseManifest]:
+LOST = WorkerLoss("workers-<b>", 2, 1.7e9 + 1.5, "its node died")
+
+
+def build(
+    finished: Finished, dataset: Dataset, lost_workers: Sequence[WorkerLoss] = ()
+) -> tuple[list[ReleaseFile], ReleaseManifest]:
     plan = make_plan(CONFIG, dataset)
-    return build_files(RunFacts(CONFIG, plan, PLACE, {"started": 1.7e9, "trained": 1.7e9 + 9}), dataset, finished)
+    facts = RunFacts(CONFIG, plan, PLACE, {"started": 1.7e9, "trained": 1.7e9 + 9}, lost_workers)
+    return build_files(facts, dataset, finished)

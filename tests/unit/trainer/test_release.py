@@ -12,7 +12,7 @@ import jsonschema
 import numpy as np
 import pytest
 from tests.unit.trainer.memory_store import MemoryStore
-from tests.unit.trainer.release_support import CONFIG, PLACE, build, record
+from tests.unit.trainer.release_support import CONFIG, LOST, PLACE, build, record
 
 from mnist_trainer.errors import InvalidConfigError
 from mnist_trainer.naming import MODEL_FILE
@@ -69,6 +69,14 @@ def test_figures(built):
     # The most confident of the wrong answers gave the true class the least.
     assert [item["index"] for item in metrics["worstMistakes"]] == [5, 2]
     assert metrics["timeline"]["started"] < metrics["timeline"]["trained"]
+
+
+def test_figures_name_the_lost_workers(finished, dataset, built):
+    assert json.loads(data_of(built, "metrics.json"))["lostWorkers"] == []
+    metrics = json.loads(data_of(build(finished, dataset, [LOST]), "metrics.json"))
+    assert metrics["lostWorkers"] == [
+        {"name": "workers-<b>", "epoch": 2, "time": "2023-11-14T22:13:21.500Z", "reason": "its node died"}
+    ]
 
 
 def test_precision_and_recall():

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.unit.trainer.release_support import CONFIG, PLACE, build
+from tests.unit.trainer.release_support import CONFIG, LOST, PLACE, build
 
 from mnist_trainer.release.charts import Chart, Line, draw, nice_ticks, number_text
 from mnist_trainer.release.report import confused_pairs
@@ -71,6 +71,16 @@ def test_says_what_was_measured(page):
     assert f"--model {PLACE.output}" in read.text
     assert re.search(r"model.onnx [0-9a-f]{64}", read.text)
     assert CONFIG.name in read.text
+
+
+def test_lost_workers_are_marked_on_every_curve(finished, dataset, page):
+    files, _ = build(finished, dataset, [LOST])
+    marked = next(file.data for file in files if file.name == "report.html").decode()
+    assert marked.count('class="event"') == marked.count("<svg")
+    assert "<title>workers-&lt;b&gt; was lost in epoch 2</title>" in marked
+    assert "its node died" in Page(marked).text
+    assert 'class="event"' not in page
+    assert "Lost workers" not in page
 
 
 def test_confused_pairs():

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from mnist_trainer.raytrain import supervisor
-from mnist_trainer.raytrain.messages import Message, WorkersLost
+from mnist_trainer.raytrain.messages import Message, WorkersNotStarted
 from mnist_trainer.raytrain.supervisor import Supervisor
 
 
@@ -65,7 +65,7 @@ def test_takes_more_than_wanted_when_they_are_there() -> None:
 def test_tells_why_too_few_workers_come() -> None:
     members, told = assemble(Pool(lambda look: 0 if look < 3 else 1, fail="no module named torch"), 1, 60)
     assert members == [0]
-    assert told == [WorkersLost({7: "no module named torch"}, False)] * 2
+    assert told == [WorkersNotStarted({7: "no module named torch"})] * 2
 
 
 def test_a_failing_extra_worker_is_no_loss() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -27,8 +28,12 @@ class TrainingState(StrEnum):
 def compose(attempt: int, run_id: str, fields: dict[str, Any]) -> dict[str, Any]:
     """The status to send: `fields` without what JSON cannot say (no value, infinite loss), stamped with the time."""
     kept = {name: value for name, value in fields.items() if value is not None and not _not_finite(value)}
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {"attempt": attempt, "runId": run_id, **kept, "updatedAt": now}
+    return {"attempt": attempt, "runId": run_id, **kept, "updatedAt": timestamp(time.time())}
+
+
+def timestamp(at: float) -> str:
+    """Unix time as Kubernetes writes it, with milliseconds."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def failure(error: TrainerError) -> dict[str, Any]:

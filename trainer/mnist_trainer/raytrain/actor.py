@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -69,9 +71,11 @@ class TrainWorker:
         self._pause = threading.Event()
         self._dataset: Any = None
 
-    def prepare(self) -> None:
-        """Import what training needs: seconds in a new process, nothing in one that was preloaded."""
+    def prepare(self) -> str:
+        """Import what training needs: seconds in a new process, nothing in one that was preloaded. Returns the host."""
         import mnist_trainer.raytrain.worker  # noqa: F401
+
+        return host_name(os.environ)
 
     @ray.method(concurrency_group="io")  # type: ignore[untyped-decorator]  # ray has no types
     def meeting_address(self) -> str:
@@ -140,6 +144,11 @@ class Hooks:
         self.tell(EpochFinished(record.as_dict(), encode_state(state)))
         if self._pause.is_set() and record.epoch < self._epochs:
             raise PausedError
+
+
+def host_name(env: Mapping[str, str]) -> str:
+    """The name of this node: in a pod that KubeRay made, the pod's whole name (a host name is cut to 63 characters)."""
+    return env.get("RAY_CLOUD_INSTANCE_ID") or socket.gethostname()
 
 
 def _end_of(error: Exception, rank: int) -> End:

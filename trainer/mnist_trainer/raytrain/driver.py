@@ -15,7 +15,14 @@ from mnist_trainer.errors import FailureReason, TrainerError
 from mnist_trainer.plan import TrainingPlan
 from mnist_trainer.raytrain.cluster import RayCluster, open_cluster, prepare
 from mnist_trainer.raytrain.descendants import kill_ray_workers
-from mnist_trainer.raytrain.messages import EpochFinished, Finished, Message, WorkerFailed, WorkersLost
+from mnist_trainer.raytrain.messages import (
+    EpochFinished,
+    Finished,
+    Message,
+    WorkerFailed,
+    WorkersLost,
+    WorkersNotStarted,
+)
 
 _SILENCE_SECONDS = 1.0
 _LOSSES_WITHOUT_PROGRESS = 3
@@ -87,11 +94,11 @@ class RayTraining:
                 raise TrainerError(item.message, FailureReason(item.reason))
             if isinstance(item, EpochFinished):
                 losses = 0
-            if isinstance(item, WorkersLost):
+            yield item
+            if isinstance(item, (WorkersLost, WorkersNotStarted)):
                 losses += 1
                 if losses > _LOSSES_WITHOUT_PROGRESS:
                     raise _lost(item, losses)
-            yield item
             if isinstance(item, Finished):
                 return
 
@@ -168,7 +175,6 @@ def _unavailable(error: Exception) -> TrainerError:
     return TrainerError(f"no Ray cluster to train on: {lines[0][:500]}", FailureReason.WORKERS_LOST)
 
 
-def _lost(message: WorkersLost, losses: int) -> TrainerError:
-    rank, reason = next(iter(message.reasons.items()), (0, "unknown"))
+def _lost(message: WorkersLost | WorkersNotStarted, losses: int) -> TrainerError:
     kind = FailureReason.OUT_OF_MEMORY if message.out_of_memory else FailureReason.WORKERS_LOST
-    return TrainerError(f"workers were lost {losses} times without finishing an epoch; worker {rank}: {reason}", kind)
+    return TrainerError(f"workers were lost {losses} times without finishing an epoch; {message}", kind)

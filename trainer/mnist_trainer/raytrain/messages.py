@@ -76,11 +76,51 @@ class WorkerFailed:
 
 
 @dataclass(frozen=True)
+class LostWorker:
+    """A worker that trained and is no more; `host` is its node's name (in Kubernetes the pod's), `reason` one line."""
+
+    rank: int
+    host: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class WorkersLost:
-    """Workers that ended with an error (by rank, in one line) and are about to be replaced."""
+    """Workers (at least one) that ended with an error in the middle of training and are about to be replaced."""
+
+    workers: tuple[LostWorker, ...]
+
+    def __str__(self) -> str:
+        first = self.workers[0]
+        others = f" (and {len(self.workers) - 1} more)" if len(self.workers) > 1 else ""
+        return f"worker {first.rank} on {first.host}{others}: {first.reason}"
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether Ray says that a node's memory was short."""
+        return any(_tells_of_memory(worker.reason) for worker in self.workers)
+
+
+@dataclass(frozen=True)
+class WorkersNotStarted:
+    """Workers that ended before they could take part (their number, why); others are being started."""
 
     reasons: dict[int, str]
-    out_of_memory: bool
+
+    def __str__(self) -> str:
+        number, reason = next(iter(self.reasons.items()))
+        return f"worker {number} did not start: {reason}"
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether Ray says that a node's memory was short."""
+        return any(map(_tells_of_memory, self.reasons.values()))
 
 
-Message = WorkersLost | WorkersReady | FirstStep | Progressed | EpochFinished | Finished | WorkerFailed
+def _tells_of_memory(reason: str) -> bool:
+    return "OutOfMemory" in reason or "low on memory" in reason
+
+
+Message = (
+    WorkersLost | WorkersNotStarted | WorkersReady | FirstStep | Progressed | EpochFinished | Finished | WorkerFailed
+)

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from mnist_trainer.raytrain.messages import EpochFinished, Finished, Message, Progressed, WorkersLost, WorkersReady
+from mnist_trainer.raytrain.messages import (
+    EpochFinished,
+    Finished,
+    Message,
+    Progressed,
+    WorkersLost,
+    WorkersNotStarted,
+    WorkersReady,
+)
 
 LABELS = ("training_namespace", "training_name")
 GAUGES = {
@@ -84,7 +92,7 @@ class TrainingMetrics:
             )
         elif isinstance(message, Finished):
             self._set(progress_ratio=1)
-        elif isinstance(message, WorkersLost):
+        elif isinstance(message, (WorkersLost, WorkersNotStarted)):
             self._counters["worker_losses"].inc()
             self._set(workers=0)
         for name, value in self._values.copy().items():

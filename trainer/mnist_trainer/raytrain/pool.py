@@ -16,9 +16,13 @@ _RETRY_FIRST, _RETRY_MOST = 1.0, 60.0
 
 @dataclass(eq=False)
 class Slot:
-    """Room for one worker; `actor` is None while there is none, `preparing` while it is on its way."""
+    """Room for one worker; `actor` is None while there is none, `preparing` while it is on its way.
+
+    `host` is the name of the node where its latest worker was made ready.
+    """
 
     number: int
+    host: str = ""
     actor: Any = None
     preparing: Any = None
     retry_at: float = 0.0
@@ -63,7 +67,7 @@ class WorkerPool:
         for reference in done:
             slot = pending[reference]
             try:
-                ray.get(reference)
+                slot.host = ray.get(reference)
             except Exception as error:  # noqa: BLE001  (lost on the way, or its imports fail)
                 failures[slot.number] = summary(error)
                 self.discard(slot)

@@ -11,7 +11,15 @@ from typing import Any
 import ray
 
 from mnist_trainer.raytrain.actor import End, Ending, Place, WorkerInputs
-from mnist_trainer.raytrain.messages import EpochFinished, Finished, Message, WorkerFailed, WorkersLost
+from mnist_trainer.raytrain.messages import (
+    EpochFinished,
+    Finished,
+    LostWorker,
+    Message,
+    WorkerFailed,
+    WorkersLost,
+    WorkersNotStarted,
+)
 from mnist_trainer.raytrain.pool import Slot, WorkerPool, summary
 
 _POLL_SECONDS = 0.5
@@ -83,7 +91,7 @@ class Supervisor:
                 if self._pool.fits(self._least):
                     self._pool.release(random.uniform(*_RELEASE_SECONDS))
             if failures and len(ready) < self._least:
-                self._told(WorkersLost(failures, _out_of_memory(failures)))
+                self._told(WorkersNotStarted(failures))
         return None
 
     def _told(self, message: Message) -> None:
@@ -105,6 +113,7 @@ class Group:
         self._running: dict[Any, Slot] = {}
         self._ends: dict[Slot, End] = {}
         self._lost: dict[Slot, str] = {}
+        self._hanging: list[Slot] = []
         self._messages: Any = None
         self._deadline: float | None = None
         self._paused = False
@@ -144,7 +153,8 @@ class Group:
                 self._end(reference)
         if self._deadline is not None and time.monotonic() > self._deadline:
             for slot in self._running.values():
-                self._lose(slot, "did not notice in time that another worker was lost")
+                self._hanging.append(slot)
+                self._pool.discard(slot)
             self._running.clear()
         elif self._deadline is None and not self._paused:
             self._take_in()
@@ -183,7 +193,7 @@ class Group:
 
     def _collect_messages(self) -> None:
         """Deliver what worker 0 has said until its end: an answer may be on its way, and another one be needed."""
-        if self._members[0] in self._lost:
+        if self._members[0] in (*self._lost, *self._hanging):
             return
         if self._messages is not None:
             self._receive()
@@ -203,15 +213,17 @@ class Group:
         if self._finished:
             return True
         paused = any(end.ending is Ending.PAUSED for end in ends)
-        if self._lost or not paused:
+        if self._lost or self._hanging or not paused:
+            lost = self._culprits()
             ranks = {slot: rank for rank, slot in enumerate(self._members)}
-            reasons = {ranks[slot]: reason for slot, reason in self._lost.items()}
-            if not reasons:  # all live: the first to end has had an error of its own, the others missed it
-                slot, end = next(iter(self._ends.items()))
-                reasons = {ranks[slot]: end.message or "its result did not arrive"}
-            self._deliver(WorkersLost(reasons, _out_of_memory(reasons)))
+            self._deliver(WorkersLost(tuple(LostWorker(ranks[slot], slot.host, why) for slot, why in lost.items())))
         return False
 
-
-def _out_of_memory(reasons: dict[int, str]) -> bool:
-    return any("OutOfMemory" in reason or "low on memory" in reason for reason in reasons.values())
+    def _culprits(self) -> dict[Slot, str]:
+        """The workers that the group was lost with: not those that only missed them."""
+        if self._lost:
+            return self._lost
+        if self._hanging:
+            return dict.fromkeys(self._hanging, "did not notice in time that another worker had left")
+        slot, end = next(iter(self._ends.items()))  # all live: the first to end has had an error of its own
+        return {slot: end.message or "its result did not arrive"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -32,6 +33,16 @@ class ReleaseFile:
 
 
 @dataclass(frozen=True)
+class WorkerLoss:
+    """A worker that was lost while `epoch` (from 1) was trained; `at` is Unix time, `name` its pod's or host's."""
+
+    name: str
+    epoch: int
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True)
 class RunFacts:
     """What a release says about the run that made it."""
 
@@ -39,6 +50,7 @@ class RunFacts:
     plan: TrainingPlan
     place: RunPlace
     timeline: dict[str, float]
+    lost_workers: Sequence[WorkerLoss] = ()
 
 
 def build_files(facts: RunFacts, dataset: Dataset, finished: Finished) -> tuple[list[ReleaseFile], ReleaseManifest]:
@@ -100,6 +112,10 @@ def build_metrics(facts: RunFacts, dataset: Dataset, finished: Finished) -> dict
         "normalisation": plan["normalisation"],
         "recipe": plan["recipe"],
         "epochs": finished.history,
+        "lostWorkers": [
+            {"name": loss.name, "epoch": loss.epoch, "time": _time(loss.at), "reason": loss.reason}
+            for loss in facts.lost_workers
+        ],
         "perClass": per_class(confusion),
         "confusionMatrix": confusion.tolist(),
         "worstMistakes": worst_mistakes(predictions),
@@ -113,8 +129,9 @@ def build_metrics(facts: RunFacts, dataset: Dataset, finished: Finished) -> dict
         "config": facts.config.model_dump(mode="json", exclude={"training", "storage_endpoint", "storage_region"}),
         "device": finished.device,
         "versions": {"mnist-training": package_version(), **finished.versions},
-        "timeline": {
-            name: datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            for name, at in sorted(facts.timeline.items(), key=lambda item: item[1])
-        },
+        "timeline": {name: _time(at) for name, at in sorted(facts.timeline.items(), key=lambda item: item[1])},
     }
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

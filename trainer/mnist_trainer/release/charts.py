@@ -23,13 +23,17 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines over epochs. `mark` is a value worth a dashed line across, with its label."""
+    """Lines over epochs. `mark` is a value worth a dashed line across, with its label.
+
+    `events` are places on the x-axis worth a line from top to bottom, each with a text that a pointer brings up.
+    """
 
     title: str
     lines: Sequence[Line]
     unit: str = ""
     mark: tuple[float, str] | None = None
     from_zero: bool = False
+    events: Sequence[tuple[float, str]] = ()
 
 
 class _Scale:
@@ -57,6 +61,7 @@ def draw(chart: Chart, x: Sequence[int]) -> str:
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(chart.title)} by epoch">',
         *_axes(scale, ticks, x, chart.unit),
         *(_mark(scale, *chart.mark) if chart.mark else []),
+        *(_event(scale, position, text) for position, text in chart.events),
     ]
     for number, line in enumerate(chart.lines, 1):
         parts += _series(scale, number, line, x, chart.unit)
@@ -103,6 +108,14 @@ def _mark(scale: _Scale, value: float, label: str) -> list[str]:
         f'<line class="mark" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>',
         f'<text class="mark" x="{_LEFT + 4}" y="{label_y:.1f}">{escape(label)}</text>',
     ]
+
+
+def _event(scale: _Scale, position: float, text: str) -> str:
+    x = min(max(scale.across(position), _LEFT), _WIDTH - _RIGHT)
+    return (
+        f'<line class="event" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}">'
+        f"<title>{escape(text)}</title></line>"
+    )
 
 
 def _series(scale: _Scale, number: int, line: Line, x: Sequence[int], unit: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,10 @@ def encode_events(metrics: dict[str, Any], test_images: npt.NDArray[np.uint8]) -
     write(first, file_version="brain.Event:2")  # without it readers take the file for an ancient one
     write(first, step=0, summary=Summary(value=[_text("configuration", _markdown(metrics))]))
     for record in epochs:
+        for lost in (item for item in metrics["lostWorkers"] if item["epoch"] == record["epoch"]):
+            at = datetime.fromisoformat(lost["time"]).timestamp()
+            text = f"{lost['name']} was lost in epoch {lost['epoch']}: {lost['reason']}"
+            write(at, step=lost["epoch"], summary=Summary(value=[_text("lost workers", text)]))
         figures = {tag: record[field] for tag, field in _SCALARS.items() if record[field] is not None}
         values = [Summary.Value(tag=tag, simple_value=figure) for tag, figure in figures.items()]
         write(record["finished_at"], step=record["epoch"], summary=Summary(value=values))

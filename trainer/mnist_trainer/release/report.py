@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.resources import files
 from typing import Any
@@ -46,6 +46,7 @@ def render_report(metrics: dict[str, Any], test_images: npt.NDArray[np.uint8], c
         figures=_figures(metrics),
         charts=[(chart.title, Markup(draw(chart, x))) for chart, x in _charts(metrics)],  # noqa: S704  (it escapes)
         loss_note=_loss_note(metrics["recipe"]),
+        lost_workers=metrics["lostWorkers"],
         epoch_columns=_EPOCH_COLUMNS,
         epoch_rows=[_epoch_row(record) for record in metrics["epochs"]],
         confusion=_confusion(metrics["confusionMatrix"]),
@@ -104,6 +105,10 @@ def _charts(metrics: dict[str, Any]) -> list[tuple[Chart, list[int]]]:
 
     x = [record["epoch"] for record in epochs]
     mark = (100 * target, f"target {100 * target:g} %") if target is not None else None
+    # A worker that is lost in an epoch is lost between the points of the epoch before and of this one.
+    lost = [
+        (item["epoch"] - 0.5, f"{item['name']} was lost in epoch {item['epoch']}") for item in metrics["lostWorkers"]
+    ]
     charts = [
         Chart("Test accuracy", [line("test accuracy", "accuracy", 100)], " %", mark),
         # Apart: label smoothing and augmentation put them on scales that differ tenfold and more.
@@ -111,7 +116,7 @@ def _charts(metrics: dict[str, Any]) -> list[tuple[Chart, list[int]]]:
         Chart("Training loss", [line("training loss", "train_loss")]),
         Chart("Images per second", [line("images per second", "images_per_second")], from_zero=True),
     ]
-    return [(chart, x) for chart in charts]
+    return [(replace(chart, events=lost), x) for chart in charts]
 
 
 def _loss_note(recipe: dict[str, Any]) -> str:

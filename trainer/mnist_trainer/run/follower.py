@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 
 from mnist_trainer.checkpoints.uploader import CheckpointUploader, Snapshot
 from mnist_trainer.errors import FailureReason, TrainerError
 from mnist_trainer.kube.reporter import Reporter
-from mnist_trainer.kube.status import TrainingState
+from mnist_trainer.kube.status import TrainingState, timestamp
 from mnist_trainer.raytrain.messages import (
     EpochFinished,
     Finished,
@@ -15,8 +16,10 @@ from mnist_trainer.raytrain.messages import (
     Message,
     Progressed,
     WorkersLost,
+    WorkersNotStarted,
     WorkersReady,
 )
+from mnist_trainer.release.build import WorkerLoss
 from mnist_trainer.run.console import Console
 from mnist_trainer.run.timeline import Timeline
 
@@ -33,7 +36,11 @@ class Follower:
         uploader: CheckpointUploader,
         timeline: Timeline,
         observe: Callable[[Message | None], None] = lambda _: None,
+        elastic: bool = False,
     ) -> None:
+        self.lost_workers: list[WorkerLoss] = []
+        self._finished_epochs = 0
+        self._elastic = elastic
         self._epochs = epochs
         self._images = images
         self._console = console
@@ -63,6 +70,7 @@ class Follower:
         elif isinstance(message, EpochFinished):
             self._epoch_finished(message)
         elif isinstance(message, WorkersReady):
+            self._finished_epochs = message.resumed_epoch
             self._timeline.mark("workersReady", message.at)
             self._console.line(f"{message.workers} workers ready")
             self._reporter.update(
@@ -73,10 +81,31 @@ class Follower:
             )
         elif isinstance(message, FirstStep):
             self._timeline.mark("firstStep", message.at)
-        elif isinstance(message, WorkersLost):
-            rank, reason = next(iter(message.reasons.items()), (0, "unknown"))
-            self._console.line(f"workers were lost and are being replaced; worker {rank}: {reason}")
+        elif isinstance(message, (WorkersLost, WorkersNotStarted)):
+            self._console.line(f"workers were lost and are being replaced; {message}")
             self._reporter.update(workers=0)
+            if isinstance(message, WorkersLost):
+                self._report_losses(message)
+
+    def _report_losses(self, message: WorkersLost) -> None:
+        """Each lost worker counts; the status names the one that the others were lost with."""
+        now = time.time()
+        epoch = self._finished_epochs + 1
+        self.lost_workers += [WorkerLoss(worker.host, epoch, now, worker.reason) for worker in message.workers]
+        self._reporter.update(
+            lostWorkers=len(self.lost_workers),
+            lastLostWorker={
+                "name": message.workers[0].host,
+                "epoch": epoch,
+                "time": timestamp(now),
+                "message": self._what_comes_next(),
+            },
+        )
+
+    def _what_comes_next(self) -> str:
+        done = self._finished_epochs
+        goes_on = f"Training goes on from the end of epoch {done}" if done else "Training starts again at epoch 1"
+        return f"{goes_on} once a worker replaces it{', or with fewer workers' if self._elastic else ''}."
 
     def _progressed(self, message: Progressed) -> None:
         done = (message.epoch - 1 + message.step / message.steps) / self._epochs
@@ -90,6 +119,7 @@ class Follower:
 
     def _epoch_finished(self, message: EpochFinished) -> None:
         record = message.record
+        self._finished_epochs = record["epoch"]
         self._console.epoch(record, self._epochs)
         self._uploader.submit(Snapshot(record["epoch"], record["accuracy"], message.state))
         self._reporter.update(

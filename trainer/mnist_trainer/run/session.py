@@ -22,7 +22,7 @@ from mnist_trainer.raytrain.driver import RayTraining
 from mnist_trainer.raytrain.messages import Finished
 from mnist_trainer.raytrain.metrics import TrainingMetrics
 from mnist_trainer.release import publish as releases
-from mnist_trainer.release.build import RunFacts, build_files
+from mnist_trainer.release.build import RunFacts, WorkerLoss, build_files
 from mnist_trainer.release.manifest import ReleaseManifest
 from mnist_trainer.run.console import Console
 from mnist_trainer.run.follower import Follower
@@ -58,6 +58,7 @@ class Session:
         self._uploader: CheckpointUploader | None = None
         self._tracker: Tracker | None = None
         self._training: RayTraining | None = None
+        self._lost_workers: list[WorkerLoss] = []
         self._interrupted = False
 
     def execute(self) -> dict[str, Any]:
@@ -137,7 +138,9 @@ class Session:
             self._uploader,
             self._timeline,
             metrics.observe,
+            self._config.elastic,
         )
+        self._lost_workers = follower.lost_workers
         self._tracker = mlflow_tracker(self._env, self._config, plan, self._place)
         messages = training.messages()
         return follower.follow(self._tracker.tap(messages) if self._tracker else messages)
@@ -149,7 +152,7 @@ class Session:
 
     def _release(self, dataset: Dataset, plan: TrainingPlan, finished: Finished) -> dict[str, Any]:
         self._reporter.update(TrainingState.PUBLISHING, accuracy=finished.accuracy, progressPercent=100, etaSeconds=0)
-        facts = RunFacts(self._config, plan, self._place, self._timeline.as_dict())
+        facts = RunFacts(self._config, plan, self._place, self._timeline.as_dict(), self._lost_workers)
         files, manifest = build_files(facts, dataset, finished)
         self._storage.use(lambda store: releases.stage(store, self._place, files, manifest))
         # Only the process whose reports the API accepts may touch what users see.
