@@ -81,7 +81,7 @@ def down(folder: Folder = Path(".local")) -> None:
 
 @app.command()
 def status(folder: Folder = Path(".local")) -> None:
-    """Tell what runs, and where. Exit code 1 if nothing does."""
+    """Tell what runs, and where. Exit code 1 if nothing does, or a part of it ends again and again."""
     from mnist_cli.localrun.background import describe
 
     code, lines = describe(folder)

@@ -69,19 +69,19 @@ def _prepare(layout: Layout, data: Files | None, view: Lines) -> None:
 
 
 def describe(folder: Path) -> tuple[int, list[str]]:
-    """What runs in a folder, in lines; the exit code is 0 if a stack is up."""
+    """What runs in a folder, in lines; the exit code is 0 if a stack is up and all its parts stay up."""
     layout = Layout.at(folder)
     state = client.running(layout)
     if state is None:
         failure = client.last_failure(layout)
         return 1, [f"no local stack is running in {folder}" + (f"; the last one ended: {failure}" if failure else "")]
-    lines = [f"local stack in {layout.root}: {state.phase} (pid {state.pid})"]
-    for part in state.parts:
-        again = f", {part.restarts} restart(s)" if part.restarts else ""
-        lines.append(f"  {part.name:<13} {part.state:<9} {f'pid {part.pid}' if part.pid else '':<12} {part.log}{again}")
+    trouble = [part.name for part in state.parts if part.is_in_trouble()]
+    told = f", but this ends again and again: {', '.join(trouble)}" if trouble else ""
+    lines = [f"local stack in {layout.root}: {state.phase} (pid {state.pid}){told}"]
+    lines += [line for part in state.parts for line in part.lines()]
     if state.phase == "up":
         lines += [
             f"export KUBECONFIG={state.kubeconfig}",
             f"source {layout.s3_env}  # the buckets, at {state.endpoint}",
         ]
-    return 0 if state.phase == "up" else 1, lines
+    return 0 if state.phase == "up" and not trouble else 1, lines

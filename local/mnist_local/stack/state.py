@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -13,15 +14,36 @@ from typing import Any, Literal
 Phase = Literal["starting", "up", "stopping", "failed"]
 
 
+_RESERVED = 8192  # the file never gets shorter, so that a full disk has room for what it says next
+_LOOP_S = 120.0  # longer than the longest pause and the time after which a part counts as steady
+
+
 @dataclass
 class PartState:
-    """One part as `mnistctl local status` shows it."""
+    """One part as `mnistctl local status` shows it. `ended_at` is a Unix time, 0.0 for a part that never ended."""
 
     name: str
     log: str
     pid: int | None = None
     state: str = "starting"
     restarts: int = 0
+    ended_at: float = 0.0
+    last_error: str = ""
+
+    def is_in_trouble(self, now: float | None = None) -> bool:
+        """Whether it is down, or ends again and again: one restart after which it runs is none."""
+        recently = (time.time() if now is None else now) - self.ended_at < _LOOP_S
+        return self.state == "crashed" or (self.restarts > 1 and recently)
+
+    def lines(self, now: float | None = None) -> list[str]:
+        """What there is to say of it: a line, and its last error where it is in trouble."""
+        ago = (time.time() if now is None else now) - self.ended_at
+        trouble = self.is_in_trouble(now)
+        state = "restarting" if trouble else self.state
+        again = f", {self.restarts} restart(s), the last {ago:.0f} s ago" if self.restarts else ""
+        pid = f"pid {self.pid}" if self.pid else ""
+        line = f"  {self.name:<13} {state:<10} {pid:<12} {self.log}{again}"
+        return [line, f"    {self.last_error}"] if trouble and self.last_error else [line]
 
 
 @dataclass
@@ -36,11 +58,17 @@ class StackState:
     parts: list[PartState] = field(default_factory=list)
 
     def write(self, path: Path) -> None:
-        """Replace the state file."""
+        """Replace the state file; on a full disk, which must not end what still runs, write over it."""
+        content = (json.dumps(asdict(self), indent=2) + "\n").encode().ljust(_RESERVED)
         partial = path.with_suffix(".partial")
-        with contextlib.suppress(OSError):  # a full disk must not end what still runs
-            partial.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        try:
+            partial.write_bytes(content)
             partial.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError), path.open("r+b") as file:
+                file.write(content)
 
     @classmethod
     def read(cls, path: Path) -> StackState | None:

@@ -142,8 +142,9 @@ class Supervisor:
         failures = 0
         while True:
             await part.wait()
-            state.pid, state.state = None, "crashed"
+            state.pid, state.state, state.ended_at = None, "crashed", time.time()
             error = part.failure("ended by itself")
+            state.last_error = self._last_error(error)
             if not self._may_restart(state):
                 self._fail(error)
                 return
@@ -193,6 +194,11 @@ class Supervisor:
         else:
             self._layout.state.unlink(missing_ok=True)
             self._events.emit("stopped")
+
+    def _last_error(self, error: StackError) -> str:
+        """How a part ended, its last line, and what it could not even write down."""
+        last = next((line.strip() for line in reversed(error.tail) if line.strip()), "")
+        return ": ".join(filter(None, [self._explain(error), last]))
 
     def _explain(self, failure: StackError) -> str:
         """Add what the part itself cannot know."""

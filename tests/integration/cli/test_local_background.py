@@ -86,6 +86,24 @@ def test_an_api_server_that_is_killed_comes_back_with_what_it_knew(root: Path, t
     assert_none_left(root)
 
 
+def test_status_tells_which_part_ends_again_and_again_and_why(root: Path, tmp_path: Path) -> None:
+    assert local("up", "--dir", str(root), cwd=tmp_path).returncode == 0
+    for _ in range(2):
+        wait_for(lambda: pid_of_api_server(root) != 0, "the API server to run", seconds=40)
+        os.kill(pid_of_api_server(root), signal.SIGKILL)
+        wait_for(lambda: pid_of_api_server(root) == 0, "the API server to end", seconds=40)
+    wait_for(lambda: pid_of_api_server(root) != 0, "the API server to run again", seconds=40)
+    shown = local("status", "--dir", str(root), cwd=tmp_path)
+    first, *parts = shown.stdout.splitlines()
+    assert shown.returncode == 1
+    assert first.endswith("but this ends again and again: API server")
+    assert "  API server    restarting" in parts[0]
+    assert "2 restart(s), the last " in parts[0]
+    assert "API server ended by itself (killed by SIGKILL)" in parts[1]
+    assert "  object store  running" in parts[2]
+    assert local("down", "--dir", str(root), cwd=tmp_path).returncode == 0
+
+
 def test_status_tells_what_ended_the_last_one(root: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mnist_cli", "local", "up", "--dir", str(root)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

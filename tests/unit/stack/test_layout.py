@@ -74,6 +74,33 @@ def test_state_survives_its_file(tmp_path: Path) -> None:
     assert StackState.read(tmp_path / "none") is None
 
 
+def test_state_gets_through_where_nothing_new_can_be_written(tmp_path: Path) -> None:
+    """On a full disk it used to stand still, and to say `running` of what ended every few seconds."""
+    path = tmp_path / "stack.json"
+    state = StackState(phase="up", parts=[PartState("API server", "a.log", 12, "running")])
+    state.write(path)
+    blocks = path.stat().st_size
+    path.with_suffix(".partial").mkdir()  # as a full disk: no other file can be made, but this one is there
+    state.parts[0].state, state.parts[0].last_error = "crashed", "OSError: [Errno 28] No space left on device" * 9
+    state.write(path)
+    assert StackState.read(path) == state
+    assert path.stat().st_size == blocks
+
+
+def test_part_that_ends_again_and_again_is_told_from_one_that_came_back() -> None:
+    part = PartState("API server", "a.log", 12, "running", restarts=7, ended_at=1000.0, last_error="OSError: no space")
+    assert part.is_in_trouble(1003)
+    line, error = part.lines(1003)
+    assert " ".join(line.split()) == "API server restarting pid 12 a.log, 7 restart(s), the last 3 s ago"
+    assert error.strip() == "OSError: no space"
+    assert not part.is_in_trouble(1200)
+    assert part.lines(1200) == [line.replace("restarting", "running   ").replace("3 s", "200 s")]
+
+    assert not PartState("operator", "o.log", 12, "running", restarts=1, ended_at=1000.0).is_in_trouble(1003)
+    assert PartState("operator", "o.log", None, "crashed", restarts=1, ended_at=1000.0).is_in_trouble(1003)
+    assert not PartState("operator", "o.log", 12, "running").is_in_trouble(1003)
+
+
 def test_parts_see_no_other_cluster_or_store(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "KUBECONFIG", "KUBERNETES_SERVICE_HOST", "RAY_ADDRESS", "RCLONE_CONFIG"):
         monkeypatch.setenv(name, "elsewhere")
