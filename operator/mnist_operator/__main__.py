@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
+import tempfile
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -24,7 +27,16 @@ def main(argv: list[str] | None = None) -> int:
     return _run()
 
 
+def _ensure_home() -> None:
+    """Give a uid that stands in no passwd file a home folder: the Kubernetes client asks for one as it is imported."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = tempfile.gettempdir()
+
+
 def _run() -> int:
+    _ensure_home()
     from mnist_operator.app import logs
     from mnist_operator.app.controller import RestartNeededError
     from mnist_operator.app.run import run

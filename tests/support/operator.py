@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,9 +39,28 @@ class OperatorProcess:
         return self.log.read_text(errors="replace")
 
 
-def start_operator(kubeconfig: Path, directory: Path, **settings: str) -> OperatorProcess:
+# In each process: what a container has whose uid stands in no passwd file and whose image sets no variables.
+_NOBODY = """
+import pwd
+def getpwuid(uid):
+    raise KeyError(f"getpwuid(): uid not found: {uid}")
+pwd.getpwuid = getpwuid
+"""
+_USER_VARIABLES = ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME", "POD_ID")
+
+
+def environment_of_nobody(directory: Path) -> dict[str, str]:
+    """Return the environment of a Python process whose user nobody knows; `directory` gets what makes it so."""
+    (directory / "sitecustomize.py").write_text(_NOBODY)
+    env = {key: value for key, value in os.environ.items() if key not in _USER_VARIABLES}
+    return {**env, "PYTHONPATH": str(directory)}
+
+
+def start_operator(
+    kubeconfig: Path, directory: Path, environment: Mapping[str, str] = os.environ, **settings: str
+) -> OperatorProcess:
     """Start an operator against the server of `kubeconfig`; `settings` are MNIST_OPERATOR_* in lower case."""
-    env = {key: value for key, value in os.environ.items() if not key.startswith(("KUBERNETES_", "MNIST_OPERATOR_"))}
+    env = {key: value for key, value in environment.items() if not key.startswith(("KUBERNETES_", "MNIST_OPERATOR_"))}
     env["KUBECONFIG"] = str(kubeconfig)
     defaults = {"health_port": "0", "log_format": "text", "log_level": "DEBUG"}
     env |= {f"MNIST_OPERATOR_{key.upper()}": value for key, value in {**defaults, **settings}.items()}

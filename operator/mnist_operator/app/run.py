@@ -76,6 +76,8 @@ async def run(settings: Settings) -> None:
                     settings=kopf_settings(clusterwide=not settings.namespaces),
                     namespaces=settings.namespaces,
                     clusterwide=not settings.namespaces,
+                    # kopf would ask who runs it, and fails where the uid stands in no passwd file.
+                    identity=settings.identity,  # type: ignore[arg-type]  # a NewType of str that kopf does not export
                 )
             )
             try:
