@@ -126,6 +126,11 @@ class Scene:
         found = sorted(self.kube.items(EVENTS.format(self.namespace)), key=lambda item: item["eventTime"])
         return [item["reason"] for item in found if item["regarding"]["name"] == name]
 
+    def warnings(self) -> list[str]:
+        """Return the warnings of all events in the namespace."""
+        found = self.kube.items(EVENTS.format(self.namespace))
+        return [f"{item['reason']}: {item['note']}" for item in found if item["type"] == "Warning"]
+
     def walk_to_running(self, name: str = "mnist", attempt: int = 1) -> None:
         """Play KubeRay until the attempt's job runs."""
         self.wait_status(name, attempt=attempt, seconds=40)
