@@ -23,11 +23,11 @@ demo: $(STAMP) ## Train examples/quickstart.yaml on this machine, end to end
 	@$(BIN)/mnistctl local run examples/quickstart.yaml --dir .local/demo
 
 test: $(STAMP) ## Unit, integration and end-to-end tests
-	@$(BIN)/python -m pytest tests/unit tests/integration -n 2 --dist loadfile
+	@$(BIN)/python -m pytest tests/unit tests/integration tests/standin -n 2 --dist loadfile
 	@$(BIN)/python -m pytest tests/e2e
 
 test-fast: $(STAMP) ## Unit and integration tests only
-	@$(BIN)/python -m pytest tests/unit tests/integration -n 2 --dist loadfile
+	@$(BIN)/python -m pytest tests/unit tests/integration tests/standin -n 2 --dist loadfile
 
 test-cluster: $(STAMP) ## The same behaviours against whatever KUBECONFIG points to
 	@test -n "$$KUBECONFIG" || { echo "set KUBECONFIG to the cluster to test against" >&2; exit 2; }

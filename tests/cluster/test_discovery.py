@@ -1,7 +1,5 @@
 """What a client learns about the API: discovery in both forms, OpenAPI, health."""
 
-import json
-
 from tests.support.cluster import Cluster
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
@@ -71,16 +69,3 @@ def test_openapi_describes_custom_resources(cluster: Cluster) -> None:
     assert kinds[0]["properties"]["spec"]["properties"]["size"]["description"] == "How big it is."
     item = document["paths"][f"/apis/{cluster.widget_group}/v1/namespaces/{{namespace}}/widgets/{{name}}"]
     assert "fieldValidation" in {parameter["name"] for parameter in item["patch"]["parameters"]}
-
-
-def test_openapi_describes_built_in_kinds(cluster: Cluster) -> None:
-    document = cluster.expect(200, "GET", "/openapi/v3/apis/batch/v1").body
-    assert "io.k8s.api.batch.v1.Job" in document["components"]["schemas"]
-    text = json.dumps(document["components"]["schemas"]["io.k8s.api.core.v1.PodSpec"])
-    assert '"x-kubernetes-patch-merge-key": "name"' in text
-
-
-def test_openapi_v2(cluster: Cluster) -> None:
-    document = cluster.expect(200, "GET", "/openapi/v2").body
-    assert document["swagger"] == "2.0"
-    assert "io.k8s.api.core.v1.Pod" in document["definitions"]

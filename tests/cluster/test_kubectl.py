@@ -125,8 +125,6 @@ def test_explain(cluster: Cluster, applied: str) -> None:
     shown = cluster.kubectl("explain", "wdg.spec.size").stdout
     assert "FIELD: size <integer>" in shown
     assert "How big it is." in shown
-    shown = cluster.kubectl("explain", "pods.spec.containers.image").stdout
-    assert "FIELD: image <string>" in shown
 
 
 def test_patch_label_annotate(cluster: Cluster, applied: str) -> None:

@@ -8,11 +8,11 @@ from mnist_local.apiserver.codec import encode
 from mnist_local.apiserver.context import Context
 from mnist_local.apiserver.errors import Obj, no_such_path
 from mnist_local.apiserver.resource import Resource
-from mnist_local.apiserver.schema.openapi import ServedKind, openapi_v2, openapi_v3
+from mnist_local.apiserver.schema.openapi import ServedKind, openapi_v3
 
 
 class OpenApi:
-    """Serves `/openapi/v2`, `/openapi/v3` and `/openapi/v3/<path>`."""
+    """Serves `/openapi/v3` and `/openapi/v3/<path>`."""
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
@@ -48,13 +48,6 @@ class OpenApi:
             group, version = self._groups[path]
             self._documents[path] = encode(openapi_v3(group, version, self._kinds()))
         return self._documents[path]
-
-    def everything(self) -> bytes:
-        """Return the OpenAPI v2 document as JSON."""
-        self._refresh()
-        if "v2" not in self._documents:
-            self._documents["v2"] = encode(openapi_v2(self._kinds()))
-        return self._documents["v2"]
 
     def _kinds(self) -> list[ServedKind]:
         return [_served(resource) for resource in self.ctx.registry]

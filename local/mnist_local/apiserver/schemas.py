@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from mnist_local.apiserver.resource import Resource
-from mnist_local.apiserver.schema import StructuralSchema
-from mnist_local.apiserver.schema.builtin import builtin_schema
+from mnist_local.apiserver.schema import Schema, builtin_schema
 
 
-def schema_for(resource: Resource) -> StructuralSchema | None:
+def schema_for(resource: Resource) -> Schema | None:
     """Return the schema that a resource's objects have at its version."""
     if resource.custom:
-        schema: StructuralSchema | None = resource.schema
+        schema: Schema | None = resource.schema
         return schema
     return builtin_schema(resource.group, resource.version, resource.kind)

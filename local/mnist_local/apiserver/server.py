@@ -12,7 +12,7 @@ from mnist_local.apiserver.auth.authentication import Authenticator, impersonate
 from mnist_local.apiserver.auth.authorizer import Question
 from mnist_local.apiserver.auth.reviews import Reviews
 from mnist_local.apiserver.call import Call, User, require_object
-from mnist_local.apiserver.codec import decode, form_of
+from mnist_local.apiserver.codec import decode
 from mnist_local.apiserver.context import Context
 from mnist_local.apiserver.errors import (
     ApiError,
@@ -151,9 +151,6 @@ class Server:
         parts = path.strip("/").split("/")
         if parts[0] in ("api", "apis"):
             return self._discovery(parts, request.headers.get("Accept", ""))
-        if path == "/openapi/v2":
-            form_of(request.headers.get("Accept", ""))
-            return json_response(self.openapi.everything())
         if path == "/openapi/v3":
             return object_response(self.openapi.index())
         if path.startswith("/openapi/v3/"):
@@ -164,7 +161,7 @@ class Server:
 
     def _paths(self) -> list[str]:
         groups = {("/apis/" + r.group if r.group else "/api", r.version) for r in self.ctx.registry}
-        found = {"/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"}
+        found = {"/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v3", "/readyz", "/version"}
         return sorted(found | {path for path, _ in groups} | {f"{path}/{version}" for path, version in groups})
 
     def _discovery(self, parts: list[str], accept: str) -> web.Response:

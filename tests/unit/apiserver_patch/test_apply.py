@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from mnist_local.apiserver.patch import ApplyConflict, PatchError
 from mnist_local.apiserver.patch.apply import server_side_apply, update_managed_fields
 from mnist_local.apiserver.schema import StructuralSchema
-from mnist_local.apiserver.schema.builtin import builtin_schema
-from mnist_local.apiserver.schema.jsonvalue import copy
+from mnist_local.apiserver.schema.node import copy
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 LATER = datetime(2026, 1, 2, 3, 5, 5, tzinfo=UTC)
@@ -249,22 +248,6 @@ class TestUpdate:
         managers = [e["manager"] for e in current["metadata"]["managedFields"]]
         assert len(managers) == 10
         assert managers[0] == "ancient-changes"
-
-    def test_builtin_structs_are_nobodys(self):
-        pod = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": "p", "labels": {"a": "b"}},
-            "spec": {"containers": [{"name": "c", "image": "i"}]},
-            "status": {"phase": "Pending"},
-        }
-        schema = builtin_schema("", "v1", "Pod")
-        [entry] = update_managed_fields(schema, None, pod, "m", now=NOW)
-        assert entry["fieldsV1"] == {
-            "f:metadata": {"f:labels": {".": {}, "f:a": {}}},
-            "f:spec": {"f:containers": {'k:{"name":"c"}': {".": {}, "f:image": {}, "f:name": {}}}},
-            "f:status": {"f:phase": {}},
-        }
 
 
 NAMES = st.sampled_from(["i", "j", "k"])

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_local.apiserver.patch import PatchError, json_patch
-from mnist_local.apiserver.schema.jsonvalue import copy
+from mnist_local.apiserver.schema.node import copy
 
 OBJ = {"metadata": {"uid": "u1"}, "spec": {"list": [1, 2], "map": {"a/b": 1, "c~d": 2}}}
 

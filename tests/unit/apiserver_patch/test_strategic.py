@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from mnist_local.apiserver.patch import PatchError, strategic_merge
 from mnist_local.apiserver.schema.builtin import builtin_schema
-from mnist_local.apiserver.schema.jsonvalue import copy
+from mnist_local.apiserver.schema.node import copy
 
 DEPLOYMENT = builtin_schema("apps", "v1", "Deployment")
 SERVICE = builtin_schema("", "v1", "Service")

@@ -8,7 +8,7 @@ from mnist_local.apiserver.admission.policies.verdict import REASONS
 from mnist_local.apiserver.errors import Obj
 from mnist_local.apiserver.kinds import Hooks
 from mnist_local.apiserver.schema import errors as field
-from mnist_local.apiserver.schema.cel.program import CompileError, Program
+from mnist_local.apiserver.schema.cel import CompileError, Program
 from mnist_local.apiserver.schema.errors import FieldError
 
 _ACTIONS = ("Audit", "Deny", "Warn")

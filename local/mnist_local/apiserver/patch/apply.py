@@ -26,9 +26,9 @@ from mnist_local.apiserver.patch.managers import (
 from mnist_local.apiserver.patch.merge import merge
 from mnist_local.apiserver.patch.typed import TypedError, field_set, remove, with_parents
 from mnist_local.apiserver.patch.typedcheck import check_typed
-from mnist_local.apiserver.schema import StructuralSchema, gojson
+from mnist_local.apiserver.schema import Schema
+from mnist_local.apiserver.schema.errors import compact
 from mnist_local.apiserver.schema.node import MISSING, Node
-from mnist_local.apiserver.schema.types.nodes import empty_object
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _KUBECTL = "kubectl"
@@ -37,7 +37,7 @@ _Object = dict[str, Any]
 
 
 def update_managed_fields(
-    schema: StructuralSchema,
+    schema: Schema,
     old: _Object | None,
     new: _Object,
     manager: str,
@@ -77,10 +77,9 @@ def _known_managers(old: _Object | None, new: _Object, subresource: str) -> Mana
     return Managers(((old or {}).get("metadata") or {}).get("managedFields") or [])
 
 
-def _empty(schema: StructuralSchema, obj: _Object) -> _Object:
+def _empty(schema: Schema, obj: _Object) -> _Object:
     """An object of the same kind in which nobody has set anything."""
-    empty: _Object = {name: value for name, value in obj.items() if name in ("apiVersion", "kind")}
-    return {**empty_object(schema.root), **empty} if schema.is_builtin else empty
+    return {name: value for name, value in obj.items() if name in ("apiVersion", "kind")}
 
 
 def _changes(node: Node, old: _Object, new: _Object, subresource: str) -> Changes:
@@ -93,7 +92,7 @@ def _changes(node: Node, old: _Object, new: _Object, subresource: str) -> Change
 
 
 def server_side_apply(
-    schema: StructuralSchema,
+    schema: Schema,
     live: _Object | None,
     applied: _Object,
     manager: str,
@@ -157,7 +156,7 @@ def _without_managed(obj: _Object) -> _Object:
 
 
 def _managers_before_apply(
-    schema: StructuralSchema, live: _Object | None, now: datetime | None, *, ignore_status: bool
+    schema: Schema, live: _Object | None, now: datetime | None, *, ignore_status: bool
 ) -> Managers:
     """The live object's managers; where there are none yet, one that has all there is."""
     if live is None:
@@ -198,7 +197,7 @@ def _refresh_last_applied(metadata: _Object, applied: _Object, manager: str) -> 
     """Keep kubectl's own record true, so that going back to client-side apply works."""
     annotations = metadata.get("annotations") or {}
     if manager == _KUBECTL and LAST_APPLIED in annotations:
-        metadata["annotations"] = {**annotations, LAST_APPLIED: gojson.marshal(applied) + "\n"}
+        metadata["annotations"] = {**annotations, LAST_APPLIED: compact(applied) + "\n"}
 
 
 def _was_applied_by_kubectl(node: Node, live: _Object | None, manager: str, conflicts: Mapping[Any, set[Path]]) -> bool:

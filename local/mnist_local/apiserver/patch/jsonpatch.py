@@ -11,7 +11,7 @@ import jsonpatch
 import jsonpointer
 
 from mnist_local.apiserver.patch.errors import PatchError
-from mnist_local.apiserver.schema.jsonvalue import copy, same
+from mnist_local.apiserver.schema.node import copy, same
 
 MAX_OPERATIONS = 10_000
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from mnist_local.apiserver.patch import fieldset
 from mnist_local.apiserver.patch.fieldset import Fields, Path
-from mnist_local.apiserver.schema.jsonvalue import copy
+from mnist_local.apiserver.schema.node import copy
 
 APPLY: Final = "Apply"
 UPDATE: Final = "Update"

@@ -3,8 +3,7 @@
 from typing import Any
 
 from mnist_local.apiserver.patch.typed import FIELDS, ITEMS, LEAF, child_node, items, kind_of
-from mnist_local.apiserver.schema.jsonvalue import copy
-from mnist_local.apiserver.schema.node import MISSING, Node
+from mnist_local.apiserver.schema.node import MISSING, Node, copy
 
 
 def merge(node: Node | None, live: Any, applied: Any) -> Any:

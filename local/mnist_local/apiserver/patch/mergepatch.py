@@ -3,7 +3,7 @@
 from typing import Any
 
 from mnist_local.apiserver.patch.errors import PatchError
-from mnist_local.apiserver.schema.jsonvalue import copy
+from mnist_local.apiserver.schema.node import copy
 
 
 def merge_patch(obj: dict[str, Any], patch: Any) -> dict[str, Any]:

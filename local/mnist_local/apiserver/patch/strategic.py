@@ -7,9 +7,8 @@ Source: Kubernetes' documentation of strategic merge patch and its directives (`
 from typing import Any, Final
 
 from mnist_local.apiserver.patch.errors import PatchError
-from mnist_local.apiserver.schema import StructuralSchema
-from mnist_local.apiserver.schema.jsonvalue import copy, same
-from mnist_local.apiserver.schema.node import Node
+from mnist_local.apiserver.schema import Schema
+from mnist_local.apiserver.schema.node import Node, copy, same
 
 _PATCH: Final = "$patch"
 _RETAIN_KEYS: Final = "$retainKeys"
@@ -17,7 +16,7 @@ _ORDER: Final = "$setElementOrder/"
 _DELETE: Final = "$deleteFromPrimitiveList/"
 
 
-def strategic_merge(schema: StructuralSchema, obj: dict[str, Any], patch: Any) -> dict[str, Any]:
+def strategic_merge(schema: Schema, obj: dict[str, Any], patch: Any) -> dict[str, Any]:
     """Apply a strategic merge patch to an object; returns a new one.
 
     Raises `PatchError`: 400 when the patch is no object or a directive is malformed, 500 (as the API server) for an
@@ -85,13 +84,13 @@ def _merge_listed(original: dict[str, Any], patch: dict[str, Any], node: Node | 
             target = original.get(field)
             if isinstance(target, list) and field not in patch and isinstance(value, list):
                 child = node.child(field) if node is not None else None
-                original[field] = _ordered(target, list(target), value, child.patch_merge_key if child else "")
+                original[field] = _ordered(target, list(target), value, child.patch_key if child else "")
 
 
 def _merge_list(original: list[Any], patch: list[Any], node: Node | None, order: Any) -> list[Any]:
     if node is None or "merge" not in node.patch_strategy:
         return [_clean(item) for item in patch if not _is_directive(item)]
-    key = node.patch_merge_key
+    key = node.patch_key
     if any(_is_directive(item) and item[_PATCH] == "replace" for item in patch):
         return [_clean(item) for item in patch if not _is_directive(item)]
     merged = _merge_items(original, patch, key, node.items) if key else _union(original, patch)

@@ -65,7 +65,7 @@ def _check_fields(node: Node, value: dict[str, Any], path: str) -> Iterator[str]
 
 
 def _is_unknown(node: Node, name: str) -> bool:
-    if node.preserve_unknown or node.additional_given or name in node.properties:
+    if node.keeps_unknown or node.additional is not None or name in node.properties:
         return False
     return node.type == "object"
 

@@ -12,7 +12,7 @@ from mnist_local.apiserver.errors import ApiError, Obj, bad_request, invalid
 from mnist_local.apiserver.kinds import hooks_of
 from mnist_local.apiserver.resource import Resource
 from mnist_local.apiserver.rest.shape import clean_metadata
-from mnist_local.apiserver.schema import StructuralSchema, gojson
+from mnist_local.apiserver.schema import Schema
 from mnist_local.apiserver.schema import errors as fields
 from mnist_local.apiserver.schemas import schema_for
 
@@ -91,7 +91,7 @@ def require_type(resource: Resource, obj: Obj, body: bytes, patched: bool) -> No
     """
     for name, key in (("Kind", "kind"), ("apiVersion", "apiVersion")):
         if not obj.get(key):
-            text = gojson.marshal(obj) if patched else body.decode(errors="replace")
+            text = fields.compact(obj) if patched else body.decode(errors="replace")
             why = f"Object '{name}' is missing in '{text}'"
             if patched:
                 raise UndecodableError(why)
@@ -150,7 +150,7 @@ def _check_type(resource: Resource, obj: Obj) -> None:
     raise invalid(resource.group, str(kind), name, [fields.invalid("kind", kind, f"must be {resource.kind}")])
 
 
-def _check_types(resource: Resource, schema: StructuralSchema, obj: Obj) -> None:
+def _check_types(resource: Resource, schema: Schema, obj: Obj) -> None:
     """Refuse a built-in object whose fields have other JSON types than its Go type takes."""
     for error in schema.validate(obj):
         if error.reason == fields.TYPE_INVALID:
@@ -169,7 +169,7 @@ def _go_sentence(resource: Resource, path: str, message: str) -> str:
 
 def _refusal(resource: Resource, obj: Obj, detail: str, patched: bool) -> ApiError:
     if patched:
-        return invalid("", "", "", [fields.invalid("patch", gojson.marshal(obj), detail)])
+        return invalid("", "", "", [fields.invalid("patch", fields.compact(obj), detail)])
     return bad_request(
         f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {detail}'
     )

@@ -1,10 +1,9 @@
-"""Field errors with the wording and the machine-readable causes of the real API server."""
+"""Field errors, as a Status lists them under `details.causes`, in the sentences that users know from `kubectl`."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-
-from mnist_local.apiserver.schema import gojson
 
 INVALID: Final = "FieldValueInvalid"
 TYPE_INVALID: Final = "FieldValueTypeInvalid"
@@ -14,7 +13,6 @@ FORBIDDEN: Final = "FieldValueForbidden"
 NOT_SUPPORTED: Final = "FieldValueNotSupported"
 TOO_LONG: Final = "FieldValueTooLong"
 TOO_MANY: Final = "FieldValueTooMany"
-INTERNAL: Final = "InternalError"
 
 _TITLES: Final = {
     INVALID: "Invalid value",
@@ -25,14 +23,13 @@ _TITLES: Final = {
     NOT_SUPPORTED: "Unsupported value",
     TOO_LONG: "Too long",
     TOO_MANY: "Too many",
-    INTERNAL: "Internal error",
 }
 
 NO_PATH: Final = "<nil>"
-"""How the real server names the root of an object, or a value that belongs to no field."""
+"""How the API names the root of an object, or a value that belongs to no field."""
 
 OMIT: Final = object()
-"""As a bad value: the message carries no value (Kubernetes leaves out objects and lists)."""
+"""As a bad value: the message carries no value (objects and lists are left out)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +53,15 @@ class FieldError:
         return FieldError(path, self.reason, self.message)
 
 
+def compact(value: Any) -> str:
+    """A JSON value in its shortest text, as messages and annotations hold it."""
+    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+
+
 def _error(path: str, reason: str, value: Any, detail: str) -> FieldError:
     body = _TITLES[reason]
     if value is not OMIT:
-        body += f": {gojson.render(value)}"
+        body += f": {compact(value)}"
     if detail:
         body += f": {detail}"
     return FieldError(path or NO_PATH, reason, body)
@@ -70,9 +72,9 @@ def invalid(path: str, value: Any, detail: str) -> FieldError:
     return _error(path, INVALID, value, detail)
 
 
-def type_invalid(path: str, value: Any, detail: str) -> FieldError:
-    """A value of another type."""
-    return _error(path, TYPE_INVALID, value, detail)
+def wrong_type(path: str, wanted: str, actual: str) -> FieldError:
+    """A value of another JSON type; the value itself is not shown, for it may be a secret."""
+    return _error(path, TYPE_INVALID, actual, f"{path} in body must be of type {wanted}: {compact(actual)}")
 
 
 def required(path: str, detail: str = "") -> FieldError:
@@ -90,25 +92,19 @@ def forbidden(path: str, detail: str) -> FieldError:
     return _error(path, FORBIDDEN, OMIT, detail)
 
 
-def not_supported(path: str, value: Any, supported: Sequence[str]) -> FieldError:
+def not_supported(path: str, value: Any, supported: Sequence[Any]) -> FieldError:
     """A value outside of an enumeration."""
-    detail = "supported values: " + ", ".join(gojson.quote(s) for s in supported) if supported else ""
-    return _error(path, NOT_SUPPORTED, value, detail)
+    return _error(path, NOT_SUPPORTED, value, "supported values: " + ", ".join(compact(s) for s in supported))
 
 
 def too_long(path: str, limit: int) -> FieldError:
-    """`limit` in characters; the server calls them bytes."""
+    """A text of more than `limit` characters; the API says bytes."""
     return _error(path, TOO_LONG, OMIT, f"may not be more than {limit} byte{'' if limit == 1 else 's'}")
 
 
 def too_many(path: str, actual: int, limit: int) -> FieldError:
     """A list or map with more than `limit` entries."""
     return _error(path, TOO_MANY, actual, f"must have at most {limit} item{'' if limit == 1 else 's'}")
-
-
-def internal(path: str, detail: str) -> FieldError:
-    """A fault of the server."""
-    return _error(path, INTERNAL, OMIT, detail)
 
 
 class SchemaError(ValueError):

@@ -1,12 +1,15 @@
-"""One place in a schema: what may stand there, and how it merges."""
+"""A structural schema as a tree of nodes.
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+Defaulting, pruning, rules and field ownership walk it beside an object: each node says what its place holds and how it
+merges. (Types and bounds are checked by a JSON Schema validator; see `values`.)
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, Final
 
-Scalar = str | int | float | bool | None
-Json = Any
-"""A decoded JSON value: dict, list or scalar."""
+from mnist_local.apiserver.schema import errors
+from mnist_local.apiserver.schema.errors import FieldError
 
 
 class _Missing:
@@ -18,82 +21,76 @@ class _Missing:
 
 
 MISSING: Final = _Missing()
+"""A value that is not there, where null would be one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One entry of `x-kubernetes-validations`."""
+def same(a: Any, b: Any) -> bool:
+    """Deep equality of JSON values in which true is not 1, and 1 is not 1.0."""
+    if a is b:
+        return True
+    return a == b and _same_types(a, b)  # most differences are found at C speed
 
-    rule: str
-    message: str = ""
-    message_expression: str = ""
-    reason: str = ""
-    field_path: str = ""
-    optional_old_self: bool | None = None
+
+def _same_types(a: Any, b: Any) -> bool:
+    if isinstance(a, dict):
+        return all(_same_types(v, b[k]) for k, v in a.items())
+    if isinstance(a, list):
+        return all(map(_same_types, a, b))
+    return type(a) is type(b)
+
+
+def copy(value: Any) -> Any:
+    """A deep copy of a JSON value (much faster than `copy.deepcopy`)."""
+    if isinstance(value, dict):
+        return {k: copy(v) if isinstance(v, dict | list) else v for k, v in value.items()}
+    if isinstance(value, list):
+        return [copy(v) if isinstance(v, dict | list) else v for v in value]
+    return value
+
+
+def type_name(value: Any) -> str:
+    """The JSON Schema type of a value."""
+    if isinstance(value, bool):
+        return "boolean"
+    names = {int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+    return names.get(type(value), "null")
 
 
 class Node:
-    """A structural schema node (or, below `allOf`/`anyOf`/`oneOf`/`not`, a value validation).
-
-    `properties` may be given lazily, so that recursive and large built-in types cost only what is looked at.
-    """
+    """One place of a schema: `type` is "" where any JSON value may stand."""
 
     # fmt: off
     __slots__ = (
-        "_load", "_properties", "additional", "additional_allowed", "additional_given", "all_of", "any_of", "cel",
-        "default", "embedded", "embedded_below", "enum", "exclusive_maximum", "exclusive_minimum", "format",
-        "int_or_string", "items", "keyed_below", "list_type", "map_keys", "map_type", "max_items", "max_length",
-        "max_properties", "maximum", "min_items", "min_length", "min_properties", "minimum", "multiple_of", "not_",
-        "nullable", "one_of", "patch_merge_key", "patch_strategy", "pattern", "preserve_unknown", "required", "rules",
+        "_load", "_properties", "additional", "default", "format", "int_or_string", "items", "keeps_unknown", "keyed",
+        "list_type", "map_keys", "map_type", "model", "nullable", "patch_key", "patch_strategy", "required", "rules",
         "source", "type",
     )
     # fmt: on
 
-    def __init__(self, type_: str = "", *, source: Mapping[str, Json] | None = None) -> None:
+    def __init__(self, type_: str = "", *, source: Mapping[str, Any] | None = None) -> None:
+        get = (source := source or {}).get
         self.type = type_
-        self.source: Mapping[str, Json] = source if source is not None else {}
-        self.format = ""
-        self.nullable = False
-        self.default: Json = MISSING
+        self.source = source
+        self.format: str = get("format") or ""
+        self.nullable = bool(get("nullable"))
+        self.default: Any = MISSING if get("default") is None else source["default"]
+        self.required: tuple[str, ...] = tuple(get("required") or ())
+        self.keeps_unknown = bool(get("x-kubernetes-preserve-unknown-fields"))
+        self.int_or_string = bool(get("x-kubernetes-int-or-string"))
+        self.list_type: str = get("x-kubernetes-list-type") or ""
+        self.map_keys: tuple[str, ...] = tuple(get("x-kubernetes-list-map-keys") or ())
+        self.map_type: str = get("x-kubernetes-map-type") or ""
+        self.patch_key = ""
+        self.patch_strategy: tuple[str, ...] = ()
+        self.model = ""
+        self.items: Node | None = None
+        self.additional: Node | None = None
+        self.rules: Any = None
+        """The compiled validation rules at and below this node (see `rules`)."""
+        self.keyed = True
+        """Whether there may be lists of type set or map at or below this node."""
         self._properties: dict[str, Node] = {}
         self._load: Callable[[], dict[str, Node]] | None = None
-        self.additional: Node | None = None
-        self.additional_allowed = False
-        self.additional_given = False
-        self.items: Node | None = None
-        self.preserve_unknown = False
-        self.embedded = False
-        self.int_or_string = False
-        self.list_type = ""
-        self.map_keys: tuple[str, ...] = ()
-        self.map_type = ""
-        self.patch_merge_key = ""
-        self.patch_strategy: tuple[str, ...] = ()
-        self.required: tuple[str, ...] = ()
-        self.enum: list[Json] = []
-        self.minimum: float | None = None
-        self.maximum: float | None = None
-        self.exclusive_minimum = False
-        self.exclusive_maximum = False
-        self.multiple_of: float | None = None
-        self.min_length: int | None = None
-        self.max_length: int | None = None
-        self.pattern = ""
-        self.min_items: int | None = None
-        self.max_items: int | None = None
-        self.min_properties: int | None = None
-        self.max_properties: int | None = None
-        self.all_of: list[Node] = []
-        self.any_of: list[Node] = []
-        self.one_of: list[Node] = []
-        self.not_: Node | None = None
-        self.rules: tuple[Rule, ...] = ()
-        self.keyed_below = True
-        """Whether there may be lists of type set or map at or below this node."""
-        self.embedded_below = True
-        """Whether there may be embedded resources at or below this node."""
-        self.cel: Any = None
-        """The compiled rules of this node (see `celrules`); None while there are none."""
 
     @property
     def properties(self) -> dict[str, "Node"]:
@@ -109,22 +106,13 @@ class Node:
         self._properties = value
 
     def load_properties_with(self, load: Callable[[], dict[str, "Node"]]) -> None:
-        """Have the declared fields made when they are first looked at."""
+        """Make the declared fields when they are first looked at: built-in types are large and contain themselves."""
         self._load = load
 
     def child(self, name: str) -> "Node | None":
-        """The schema of field `name`: a declared property, else `additionalProperties`, else None (unknown)."""
+        """The schema of a field: a declared one's, else `additionalProperties`, else None (unknown)."""
         found = self.properties.get(name)
         return found if found is not None else self.additional
-
-    def note_what_is_below(self) -> None:
-        """Find out what checks may skip; for schemas that end (a built-in type may contain itself)."""
-        children = [*self.properties.values(), self.items, self.additional]
-        below = [child for child in children if child is not None]
-        for child in below:
-            child.note_what_is_below()
-        self.keyed_below = self.list_type in ("set", "map") or any(child.keyed_below for child in below)
-        self.embedded_below = self.embedded or any(child.embedded_below for child in below)
 
     def clone(self) -> "Node":
         """A shallow copy."""
@@ -133,8 +121,92 @@ class Node:
             setattr(clone, slot, getattr(self, slot))
         return clone
 
-    def with_properties(self, properties: dict[str, "Node"]) -> "Node":
-        """A shallow copy with other properties."""
-        clone = self.clone()
-        clone.properties = properties
-        return clone
+
+def parse(schema: Mapping[str, Any]) -> Node:
+    """`JSONSchemaProps`, as decoded JSON, into nodes."""
+    node = Node(schema.get("type") or "", source=schema)
+    node.properties = {name: parse(child) for name, child in (schema.get("properties") or {}).items()}
+    additional = schema.get("additionalProperties")
+    if isinstance(additional, Mapping):
+        node.additional = parse(additional)
+    elif additional:
+        node.additional = Node()
+        node.additional.keeps_unknown = True
+    if isinstance(schema.get("items"), Mapping):
+        node.items = parse(schema["items"])
+    below = [*node.properties.values(), node.items, node.additional]
+    node.keyed = node.list_type in ("set", "map") or any(child is not None and child.keyed for child in below)
+    return node
+
+
+class Correlated:
+    """A value beside the old value of the same place: for transition rules, and to tolerate what is unchanged.
+
+    Fields correlate by name and items of a list of type `map` by their keys; items of other lists have no past.
+    `node` is None where the schema says nothing, `old` is `MISSING` where there is none.
+    """
+
+    def __init__(self, node: Node | None, new: Any, old: Any) -> None:
+        self.node, self.new, self.old = node, new, old
+
+    @cached_property
+    def unchanged(self) -> bool:
+        """Whether old and new are equal."""
+        return self.old is not MISSING and same(self.new, self.old)
+
+    def child(self, name: str) -> "Correlated":
+        """The field of an object."""
+        old = self.old.get(name, MISSING) if isinstance(self.old, dict) else MISSING
+        return Correlated(self.node.child(name) if self.node is not None else None, self.new[name], old)
+
+    def item(self, index: int) -> "Correlated":
+        """The item of a list."""
+        node, item = self.node, self.new[index]
+        old: Any = MISSING
+        if node is not None and node.list_type == "map" and isinstance(item, dict) and isinstance(self.old, list):
+            keys = [item.get(key) for key in node.map_keys]
+            matching = (o for o in self.old if isinstance(o, dict) and [o.get(key) for key in node.map_keys] == keys)
+            old = next(matching, MISSING)
+        return Correlated(node.items if node is not None else None, item, old)
+
+    def tolerates(self, path: list[str | int]) -> bool:
+        """Whether the place at a path, or one that leads to it, is unchanged."""
+        current = self
+        for step in path:
+            if current.unchanged:
+                return True
+            if current.old is MISSING:
+                return False
+            current = current.item(step) if isinstance(step, int) else current.child(step)
+        return current.unchanged
+
+
+def check_structure(node: Node, path: str, level: str = "at the root") -> Iterator[FieldError]:
+    """What keeps a schema from being structural, so that objects could be neither pruned nor defaulted by it.
+
+    Only what a schema written by hand gets wrong: missing types, items and keys.
+    """
+    if level == "at the root" and node.type not in ("object", ""):
+        yield errors.invalid(f"{path}.type", node.type, "must be object at the root")
+    if not node.type and not node.int_or_string and not node.keeps_unknown:
+        yield errors.required(f"{path}.type", f"must not be empty {level}")
+    if node.type == "array" and node.items is None:
+        yield errors.required(f"{path}.items", "must be specified")
+    if node.list_type == "map":
+        yield from _check_keys(node, path)
+    for name, child in node.properties.items():
+        yield from check_structure(child, f"{path}.properties[{name}]", "for specified object fields")
+    if node.additional is not None:
+        yield from check_structure(node.additional, f"{path}.additionalProperties", "for specified object fields")
+    if node.items is not None:
+        yield from check_structure(node.items, f"{path}.items", "for specified array items")
+
+
+def _check_keys(node: Node, path: str) -> Iterator[FieldError]:
+    if not node.map_keys:
+        yield errors.required(f"{path}.x-kubernetes-list-map-keys", "must not be empty if list type is map")
+    for key in node.map_keys:
+        field = node.items.properties.get(key) if node.items is not None else None
+        if field is None or (key not in node.items.required and field.default is MISSING):  # type: ignore[union-attr]
+            detail = f"this property ({key}) must be required or have a default, for it is a key of the list"
+            yield errors.required(f"{path}.items.properties[{key}]", detail)

@@ -1,25 +1,29 @@
-"""The OpenAPI documents that the server publishes, for `kubectl explain`, `apply` and client-side validation."""
+"""The OpenAPI v3 documents that the server publishes: what `kubectl` reads of them, and no more.
 
-from collections.abc import Iterable, Sequence
+Of custom kinds there is the schema, for `kubectl explain`; of every kind the path of an object with the parameters of
+its patch, where `kubectl` sees that the server checks fields itself (`fieldValidation`). For the types of built-in
+kinds `kubectl` falls back on those that it is compiled with.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mnist_local.apiserver.schema.openapipaths import paths_of
-from mnist_local.apiserver.schema.types.definitions import (
-    REF,
-    Schema,
-    definition_name,
-    definitions,
-    kind_model,
-)
-
 _INFO: Final = {"title": "Kubernetes", "version": "v1.36.0"}
-_API_VERSION: Final = (
-    "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized "
-    "schemas to the latest internal value, and may reject unrecognized values."
-)
-_KIND: Final = "Kind is a string value representing the REST resource this object represents. Cannot be updated."
-_V2_DROPPED: Final = ("nullable", "oneOf", "anyOf", "allOf", "not", "default")
+_PATCHES: Final = (
+    "application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json",
+)  # fmt: skip
+_PARAMETERS: Final = {
+    "dryRun": "Whether to do everything but store the result; the only value is All.",
+    "fieldManager": "Who makes the change.",
+    "fieldValidation": "What to do about unknown or duplicate fields: Ignore, Warn or Strict.",
+    "force": "Apply fields even if another manager has set them.",
+}
+_META: Final = {
+    "apiVersion": {"description": "The version of this kind, with its group.", "type": "string"},
+    "kind": {"description": "The name of this kind.", "type": "string"},
+    "metadata": {"description": "Name, labels and the like, the same for every kind.", "type": "object"},
+}
 
 
 @dataclass(frozen=True)
@@ -36,109 +40,51 @@ class ServedKind:
     has_status: bool
 
     @property
-    def gvk(self) -> dict[str, str]:
-        """How extensions name the kind."""
+    def _extension(self) -> dict[str, str]:
         return {"group": self.group, "kind": self.kind, "version": self.version}
 
-    @property
-    def definition(self) -> str:
-        """The name of its schema."""
-        model = kind_model(self.group, self.version, self.kind)
-        if model is not None:
-            return definition_name(model)
-        return ".".join([*reversed(self.group.split(".")), self.version, self.kind]).lstrip(".")
+    def path(self) -> str:
+        """The path of one object."""
+        prefix = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        return f"{prefix}{'/namespaces/{namespace}' if self.namespaced else ''}/{self.plural}/{{name}}"
+
+    def operations(self) -> dict[str, Any]:
+        """The operations of that path which clients look up."""
+        parameters = [
+            {"name": name, "in": "query", "description": text, "schema": {"type": "string", "uniqueItems": True}}
+            for name, text in _PARAMETERS.items()
+        ]
+        return {
+            verb: {
+                "parameters": parameters,
+                "requestBody": {"content": {media_type: {"schema": {"type": "object"}} for media_type in media_types}},
+                "responses": {"200": {"description": "OK"}},
+                "x-kubernetes-action": verb,
+                "x-kubernetes-group-version-kind": self._extension,
+            }
+            for verb, name, media_types in (("patch", "patch", _PATCHES), ("put", "update", ("application/json",)))
+            if name in self.verbs
+        }
+
+    def definition(self) -> dict[str, Any]:
+        """The schema of a custom kind, with the fields that every object has."""
+        schema = self.schema or {}
+        properties = {**(schema.get("properties") or {}), **_META}
+        extension = {"x-kubernetes-group-version-kind": [self._extension]}
+        return {**schema, "type": "object", "properties": dict(sorted(properties.items())), **extension}
 
 
 def openapi_v3(group: str, version: str, kinds: Iterable[ServedKind]) -> dict[str, Any]:
     """The document of one group version, from those of `kinds` that belong to it."""
     served = [kind for kind in kinds if (kind.group, kind.version) == (group, version)]
-    paths: Schema = {}
-    for kind in served:
-        paths |= paths_of(kind)
+    schemas = {
+        ".".join([*reversed(group.split(".")), version, kind.kind]): kind.definition()
+        for kind in served
+        if kind.schema is not None
+    }
     return {
         "openapi": "3.0.0",
         "info": _INFO,
-        "paths": paths,
-        "components": {"schemas": _schemas(served)},
+        "paths": {kind.path(): kind.operations() for kind in served if kind.operations()},
+        "components": {"schemas": schemas},
     }
-
-
-def openapi_v2(kinds: Iterable[ServedKind]) -> dict[str, Any]:
-    """The document of everything, in OpenAPI v2."""
-    served = list(kinds)
-    paths: Schema = {}
-    for kind in served:
-        paths |= paths_of(kind)
-    return {
-        "swagger": "2.0",
-        "info": _INFO,
-        "paths": _to_v2(paths),
-        "definitions": {name: _to_v2(schema) for name, schema in _schemas(served).items()},
-    }
-
-
-def _schemas(served: Sequence[ServedKind]) -> dict[str, Schema]:
-    models = [kind_model(kind.group, kind.version, kind.kind) for kind in served]
-    schemas = definitions(["V1ObjectMeta", "V1ListMeta", *(model for model in models if model is not None)])
-    for kind in served:
-        if kind_model(kind.group, kind.version, kind.kind) is None:
-            schemas[kind.definition] = _custom(kind.schema or {})
-        name = kind.definition
-        schemas[name] = {**schemas[name], "x-kubernetes-group-version-kind": [kind.gvk]}
-        schemas[f"{name}List"] = _list_of(kind)
-    return dict(sorted(schemas.items()))
-
-
-def _custom(schema: Schema) -> Schema:
-    """A custom resource's schema as it is published: with the fields that every object has."""
-    properties = dict(schema.get("properties") or {})
-    properties["apiVersion"] = {"description": _API_VERSION, "type": "string"}
-    properties["kind"] = {"description": _KIND, "type": "string"}
-    properties["metadata"] = {
-        "description": "Standard object's metadata.",
-        "allOf": [{"$ref": REF + definition_name("V1ObjectMeta")}],
-    }
-    return {**schema, "type": "object", "properties": dict(sorted(properties.items()))}
-
-
-def _list_of(kind: ServedKind) -> Schema:
-    return {
-        "description": f"{kind.kind}List is a list of {kind.kind}",
-        "type": "object",
-        "required": ["items"],
-        "properties": {
-            "apiVersion": {"description": _API_VERSION, "type": "string"},
-            "items": {
-                "description": f"List of {kind.plural}.",
-                "type": "array",
-                "items": {"$ref": REF + kind.definition},
-            },
-            "kind": {"description": _KIND, "type": "string"},
-            "metadata": {
-                "description": "Standard list metadata.",
-                "allOf": [{"$ref": REF + definition_name("V1ListMeta")}],
-            },
-        },
-        "x-kubernetes-group-version-kind": [{**kind.gvk, "kind": f"{kind.kind}List"}],
-    }
-
-
-def _to_v2(value: Any) -> Any:
-    """The same in OpenAPI v2, which knows neither null nor alternatives; `allOf` with one reference becomes it."""
-    if isinstance(value, list):
-        return [_to_v2(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    references = value.get("allOf")
-    if isinstance(references, list) and len(references) == 1 and "$ref" in references[0]:
-        value = {**{k: v for k, v in value.items() if k != "allOf"}, **references[0]}
-    result = {}
-    is_schema = isinstance(value.get("type"), str) or "x-kubernetes-int-or-string" in value or "oneOf" in value
-    for name, item in value.items():
-        if is_schema and name in _V2_DROPPED:
-            continue
-        if name == "$ref" and isinstance(item, str):
-            result[name] = item.replace(REF, "#/definitions/")
-        else:
-            result[name] = _to_v2(item)
-    return result

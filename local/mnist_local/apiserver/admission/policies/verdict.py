@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from mnist_local.apiserver.errors import Obj
-from mnist_local.apiserver.schema.cel.program import CelError, Program
+from mnist_local.apiserver.schema.cel import CelError, Program
 
 REASONS = {"Forbidden": 403, "Invalid": 422, "RequestEntityTooLarge": 413}
 """What a validation may give as its reason, and the code that goes with it."""

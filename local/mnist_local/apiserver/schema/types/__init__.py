@@ -1,1 +1,0 @@
-"""The types of the API server's own kinds, read from the `kubernetes` client."""

@@ -1,0 +1,45 @@
+"""What only a full API server does: with KUBECONFIG these run against it; the embedded server leaves them out."""
+
+import json
+import os
+
+import pytest
+from tests.support.cluster import CRDS, Cluster, widget_crd
+
+pytestmark = pytest.mark.skipif("KUBECONFIG" not in os.environ, reason="needs a real cluster (KUBECONFIG)")
+
+
+def definition_with(cluster: Cluster, **size: object) -> dict:
+    made = widget_crd(cluster.widget_group)
+    made["metadata"]["name"] = f"things.{cluster.widget_group}"
+    made["spec"]["names"] = {"kind": "Thing", "plural": "things"}
+    spec = made["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    spec["properties"]["size"] |= size
+    return made
+
+
+def test_openapi_describes_built_in_kinds(cluster: Cluster) -> None:
+    document = cluster.expect(200, "GET", "/openapi/v3/apis/batch/v1").body
+    text = json.dumps(document["components"]["schemas"]["io.k8s.api.core.v1.PodSpec"])
+    assert '"x-kubernetes-patch-merge-key": "name"' in text
+    assert cluster.expect(200, "GET", "/openapi/v2").body["swagger"] == "2.0"
+    assert "FIELD: image <string>" in cluster.kubectl("explain", "pods.spec.containers.image").stdout
+
+
+def test_rules_are_held_to_the_types_of_the_schema(cluster: Cluster) -> None:
+    for text in ("self.none > 1", "self > 'a'"):
+        made = definition_with(cluster, **{"x-kubernetes-validations": [{"rule": text}]})
+        assert "compilation failed" in cluster.expect(422, "POST", CRDS, made).body["message"]
+
+
+def test_rules_that_may_cost_too_much_are_refused(cluster: Cluster) -> None:
+    rule = {"rule": "self.all(x, self.exists_one(y, y == x))"}
+    size = {"type": "array", "items": {"type": "string"}, "x-kubernetes-validations": [rule]}
+    made = definition_with(cluster)
+    made["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["size"] = size
+    assert "exceeds budget" in cluster.expect(422, "POST", CRDS, made).body["message"]
+
+
+def test_schemas_are_held_to_the_structural_rules(cluster: Cluster) -> None:
+    made = definition_with(cluster, anyOf=[{"type": "integer", "default": 1}])
+    assert "to be structural" in cluster.expect(422, "POST", CRDS, made).body["message"]
