@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_cli.convert import convert
-from mnist_cli.options import LocalFile, MakeBucket, Output, checked_output
+from mnist_cli.options import Endpoint, LocalFile, MakeBucket, Output, checked_output
 from mnist_cli.place import Place, with_place
 
 if TYPE_CHECKING:
@@ -97,6 +97,23 @@ def download(
         else:
             done = operations.download_all(store, folder, address, shown)
     print(f"{len(done)} file(s) from {address}")
+
+
+@app.command("make-bucket")
+def make_bucket(
+    address: Annotated[str, typer.Argument(metavar="s3://BUCKET", help="The bucket; one that is there is left alone.")],
+    endpoint: Endpoint = None,
+    region: Annotated[
+        str | None, typer.Option("--region", metavar="NAME", help="Where it is made. Default: $AWS_REGION.")
+    ] = None,
+) -> None:
+    """Make an empty bucket, such as the one that trainings write to."""
+    from mnist_trainer.store import ObjectStore, S3Address, StoreSettings
+
+    bucket = S3Address(S3Address.parse(address).bucket)
+    store = ObjectStore(StoreSettings.from_env(endpoint=endpoint, region=region))
+    made = store.make_bucket(bucket)
+    print(f"{bucket} {'made' if made else 'is there already'}")
 
 
 @app.command("list")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mnist_cli.options import Output, checked_output
+
 if TYPE_CHECKING:
     from mnist_cli.workstation.session import Session
 
@@ -28,31 +30,36 @@ Context = Annotated[str | None, typer.Option("--context", metavar="NAME", help="
 Kubeconfig = Annotated[
     Path | None, typer.Option("--kubeconfig", metavar="FILE", help="Default: $KUBECONFIG, else ~/.kube/config.")
 ]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="E.g. spec.training.epochs=3. Repeatable.")
+]
+Endpoint = Annotated[str | None, typer.Option("--endpoint", metavar="URL", help="Where the store is seen from here.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Return when it has taken effect.")]
 
 
 def submit(
     manifest: Annotated[Path, typer.Argument(metavar="FILE", help="A file with one MnistTraining; - is stdin.")],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Show progress until it ends.")] = False,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="E.g. spec.training.epochs=3. Repeatable.")
-    ] = None,
+    settings: Settings = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Ask the server, and change nothing.")] = False,
     force: Annotated[
         bool, typer.Option("--force-conflicts", help="Take over fields that another tool manages.")
+    ] = False,
+    unchecked: Annotated[
+        bool, typer.Option("--no-check", help="Do not ask the store for dataset and output first.")
     ] = False,
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Create a training from a manifest, or change it.
+    """Create a training from a manifest, or change it. The store is checked first if it can be reached from here.
 
     Exit code with --follow: 0 if it succeeded, 1 if it failed.
     """
     from mnist_cli.workstation import submit as command
 
     document = command.the_training(manifest, settings or [])
-    request = command.Submission(manifest, settings or [], follow, dry_run, force)
+    request = command.Submission(manifest, settings or [], follow, dry_run, force, not unchecked)
     _do(
         namespace,
         context,
@@ -60,6 +67,27 @@ def submit(
         lambda session: command.submit(session, request, document),
         f"{document.name} goes on without you; see it again: mnistctl watch {document.name}" if follow else "",
     )
+
+
+def check(
+    manifest: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A file with MnistTrainings, and what they need; - is stdin.")
+    ],
+    settings: Settings = None,
+    endpoint: Endpoint = None,
+    output: Output = "text",
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Check all that a manifest names before it is applied: Secret, store, dataset, output, KubeRay and more.
+
+    Exit code 0 if it would run (warnings included), 1 if a check failed.
+    """
+    from mnist_cli.workstation import check as command
+
+    request = command.CheckRequest(manifest, settings or [], endpoint, checked_output(output) == "json")
+    _do(namespace, context, kubeconfig, lambda session: command.check(session, request))
 
 
 def watch(
@@ -128,9 +156,7 @@ def report(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: NAME-report.html; - is stdout.")
     ] = None,
-    endpoint: Annotated[
-        str | None, typer.Option("--endpoint", metavar="URL", help="Where the store is seen from here.")
-    ] = None,
+    endpoint: Endpoint = None,
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -152,7 +178,7 @@ def status(name: Name, namespace: Namespace = None, context: Context = None, kub
     _do(namespace, context, kubeconfig, lambda session: command(session, name))
 
 
-COMMANDS = (submit, watch, logs, status, suspend, resume, report)
+COMMANDS = (submit, check, watch, logs, status, suspend, resume, report)
 
 
 def register(app: typer.Typer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from mnist_cli.trainings.objects import TRAININGS, aligned, one_line, table
 from mnist_cli.trainings.progress import progress_of
 from mnist_cli.trainings.result import result_lines
 from mnist_cli.trainings.show import make_view
+from mnist_cli.workstation.findings import Result
 from mnist_cli.workstation.overrides import overridden
 from mnist_cli.workstation.session import Session
 from mnist_local.kuberay.kubeapi import ApiError
@@ -32,6 +34,7 @@ class Submission:
     follow: bool = False
     dry_run: bool = False
     force: bool = False
+    check: bool = True
 
 
 def the_training(path: Path, settings: list[str]) -> Document:
@@ -47,7 +50,9 @@ def the_training(path: Path, settings: list[str]) -> Document:
 
 async def submit(session: Session, request: Submission, document: Document) -> int:
     """Create the training or change it, print what was done, and follow it if asked to; returns the exit code."""
-    _settle_namespace(session, document)
+    settle_namespace(session, document)
+    if request.check and not request.dry_run:
+        await _check(session, request, document)
     done, training = await apply(session, request, document)
     suffix = " (server dry run)" if request.dry_run else ""
     print(f"mnisttraining.mnist.training/{document.name} {done}{suffix}", flush=True)
@@ -56,7 +61,26 @@ async def submit(session: Session, request: Submission, document: Document) -> i
     return await follow_to_the_end(session, training)
 
 
-def _settle_namespace(session: Session, document: Document) -> None:
+async def _check(session: Session, request: Submission, document: Document) -> None:
+    """Refuse a new training that its store would fail; what may come later, or is not known from here, is only said.
+
+    One that is there already has found its store, or will.
+    """
+    from mnist_cli.workstation.storage_check import Storage, storage_findings
+
+    if await session.find(TRAININGS, session.namespace, document.name) is not None:
+        return
+    tried = Submission(request.manifest, request.settings, dry_run=True, force=request.force)
+    _, accepted = await apply(session, tried, document)
+    for finding in await storage_findings(session, Storage.of(session.namespace, accepted["spec"])):
+        if finding.result == Result.FAIL and finding.check != "secret":
+            action = f"; {finding.action}" if finding.action else ""
+            raise CommandError(f"{finding.message}{action} (nothing was submitted; --no-check leaves this check out)")
+        if finding.result != Result.OK:
+            print(f"warning: {finding.message}", file=sys.stderr)
+
+
+def settle_namespace(session: Session, document: Document) -> None:
     """The manifest's namespace is taken unless the user named another: that is refused, as kubectl does."""
     own = document.body["metadata"].get("namespace")
     if own and session.named_namespace and own != session.named_namespace:
@@ -103,7 +127,7 @@ def _is_conflict(error: ApiError) -> bool:
 
 
 def _refused(document: Document, error: ApiError) -> Exception:
-    if error.status in (400, 422) or (error.status == 500 and "schema" in error.message):
+    if error.status in (400, 422) or (error.status == 500 and "typed patch object" in error.message):
         return CommandError(f"MnistTraining {document.name} is refused: {one_line(error.message)}")
     return error
 

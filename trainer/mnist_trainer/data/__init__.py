@@ -1,16 +1,25 @@
-"""Datasets in IDX form: reading, checking, and where to get them."""
+"""Datasets in IDX form: reading, checking, and where to get them.
 
-from mnist_trainer.data.dataset import (
-    Dataset,
-    DatasetSource,
-    examine,
-    examine_folder,
-    load_dataset,
-    load_folder,
-    verify,
-    verify_folder,
-)
-from mnist_trainer.data.findings import Finding
+What reads images is imported when it is first asked for: `mnistctl check` looks for a dataset's files without numpy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mnist_trainer.data.dataset import (
+        Dataset,
+        DatasetSource,
+        examine,
+        examine_folder,
+        load_dataset,
+        load_folder,
+        verify,
+        verify_folder,
+    )
+    from mnist_trainer.data.findings import Finding
 
 __all__ = [
     "Dataset",
@@ -23,3 +32,9 @@ __all__ = [
     "verify",
     "verify_folder",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(name)
+    return getattr(import_module(f"{__name__}.{'findings' if name == 'Finding' else 'dataset'}"), name)

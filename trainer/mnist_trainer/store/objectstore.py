@@ -195,19 +195,22 @@ class ObjectStore:
             raise TrainerError(f"the copy {destination} has {copied.size} bytes, its source {source} {original.size}")
         return copied
 
-    def make_bucket(self, address: S3Address) -> None:
-        """Make the bucket of an address unless it is there."""
+    def make_bucket(self, address: S3Address) -> bool:
+        """Make the bucket of an address, in the settings' region, unless it is there; returns whether it was made."""
         from minio.error import S3Error
 
-        def attempt(_: Attempts) -> None:
+        def attempt(_: Attempts) -> bool:
             try:
-                if not self._client.bucket_exists(address.bucket):
-                    self._client.make_bucket(address.bucket)
+                if self._client.bucket_exists(address.bucket):
+                    return False
+                self._client.make_bucket(address.bucket)
             except S3Error as error:
                 if error.code != "BucketAlreadyOwnedByYou":
                     raise
+                return False
+            return True
 
-        self._call(attempt, f"making the bucket {address.bucket!r}")
+        return self._call(attempt, f"making the bucket {address.bucket!r}")
 
     def _download(
         self,
