@@ -27,7 +27,7 @@ NAMESPACED_RULES: tuple[PolicyRule, ...] = (
     _rule("", ["serviceaccounts"], ["get", "create", "patch"]),
     _rule("rbac.authorization.k8s.io", ["roles", "rolebindings"], ["get", "create", "patch"]),
     # Tell of phases; read why a child does not come up.
-    _rule("events.k8s.io", ["events"], ["create", "list"]),
+    _rule("", ["events"], ["create", "list"]),
 )
 """Rights in each namespace that is served: in a Role per namespace, or in the ClusterRole when all are served."""
 

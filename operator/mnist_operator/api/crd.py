@@ -20,6 +20,8 @@ from mnist_operator.api.schema import structural_schema
 from mnist_operator.api.spec import MnistTrainingSpec
 from mnist_operator.api.status import MnistTrainingStatus
 
+# `kubectl scale mt NAME --replicas=N` sets the workers of the first group.
+SCALE = {"specReplicasPath": ".spec.workers.replicas", "statusReplicasPath": ".status.training.workers"}
 CRD_NAME = f"{names.PLURAL}.{names.GROUP}"
 _REPOSITORY = Path(__file__).resolve().parents[3]
 _HEADER = "# Generated from the models in operator/mnist_operator/api by `make crds`. Do not edit.\n"
@@ -63,7 +65,7 @@ def custom_resource_definition() -> dict[str, Any]:
                     "name": names.VERSION,
                     "served": True,
                     "storage": True,
-                    "subresources": {"status": {}},
+                    "subresources": {"status": {}, "scale": SCALE},
                     "additionalPrinterColumns": [dict(column) for column in PRINTER_COLUMNS],
                     "schema": {"openAPIV3Schema": schema},
                 }

@@ -14,7 +14,7 @@ PLURALS: dict[tuple[str, str], str] = {
     ("v1", "ServiceAccount"): "serviceaccounts",
     ("rbac.authorization.k8s.io/v1", "Role"): "roles",
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): "rolebindings",
-    ("events.k8s.io/v1", "Event"): "events",
+    ("v1", "Event"): "events",
     ("coordination.k8s.io/v1", "Lease"): "leases",
     ("ray.io/v1", "RayCluster"): "rayclusters",
     ("ray.io/v1", "RayJob"): "rayjobs",

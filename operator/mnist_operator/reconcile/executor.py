@@ -201,16 +201,16 @@ class Executor:
         known = self._explanations.get(key)
         if known is not None and self._clock() - known.read_at < 15:
             return False
-        path = collection_path("events.k8s.io/v1", "Event", namespace)
+        path = collection_path("v1", "Event", namespace)
         try:
-            found = await self._api.get(path, {"fieldSelector": f"regarding.name={name}"})
+            found = await self._api.get(path, {"fieldSelector": f"involvedObject.name={name}"})
         except ApiError as error:
             if error.status == 403:
                 return False
             raise
         warnings = [item for item in found.get("items") or [] if item.get("type") == "Warning"]
         warnings.sort(key=_when)
-        text = stable(f"{warnings[-1].get('reason')}: {warnings[-1].get('note')}")[:1000] if warnings else None
+        text = stable(f"{warnings[-1].get('reason')}: {warnings[-1].get('message')}")[:1000] if warnings else None
         if len(self._explanations) > 1000:
             self._explanations.clear()
         self._explanations[key] = _Explanation(text, self._clock())
@@ -219,4 +219,4 @@ class Executor:
 
 def _when(event: Object) -> str:
     series = event.get("series") or {}
-    return str(series.get("lastObservedTime") or event.get("eventTime") or event.get("deprecatedLastTimestamp") or "")
+    return str(series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime") or "")

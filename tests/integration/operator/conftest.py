@@ -123,8 +123,8 @@ class Scene:
 
     def events(self, name: str = "mnist") -> list[str]:
         """Return the reasons of the events on a training."""
-        found = sorted(self.kube.items(EVENTS.format(self.namespace)), key=lambda item: item["eventTime"])
-        return [item["reason"] for item in found if item["regarding"]["name"] == name]
+        found = [item for item in self.kube.items(EVENTS.format(self.namespace)) if item["regarding"]["name"] == name]
+        return [item["reason"] for item in sorted(found, key=lambda item: item["eventTime"])]
 
     def warnings(self) -> list[str]:
         """Return the warnings of all events in the namespace."""
