@@ -119,7 +119,14 @@ class KubeApi:
         asked = {"limit": str(PAGE), **(query or {})}
         items: list[Object] = []
         while True:
-            page = await self._page(path, asked, tries)
+            try:
+                page = await self._page(path, asked, tries)
+            except ApiError as error:
+                if error.status != 410 or "continue" not in asked:
+                    raise
+                # The pages took too long to read. All at once is one answer, and of one version.
+                items, asked = [], dict(query or {})
+                continue
             items += page.get("items") or []
             token = (page.get("metadata") or {}).get("continue")
             if not token:
@@ -246,9 +253,6 @@ class KubeApi:
             try:
                 return await self.get(path, query)
             except ApiError as error:
-                if error.status == 410 and "continue" in query:
-                    # The pages took too long to read. All at once is one answer, and of one version.
-                    return await self.get(path, {k: v for k, v in query.items() if k not in {"continue", "limit"}})
                 failed += 1
                 if failed >= tries or not error.may_pass:
                     raise

@@ -69,6 +69,10 @@ class Connection:
                 context.load_cert_chain(pem)
         return context
 
+    def present_token(self) -> str:
+        """Return the token as it is now; empty for none. Raises OSError for an unreadable file."""
+        return self.token_file.read_text().strip() if self.token_file is not None else self.token
+
     def with_token(self, token: str) -> Connection:
         """Return the same server as somebody else sees it."""
         return replace(self, token=token, token_file=None, client_pem=b"", renewable=False)
@@ -89,8 +93,6 @@ def from_entries(cluster: Mapping[str, Any], user: Mapping[str, Any], folder: Pa
     ca_pem = (_material(cluster, "certificate-authority", folder) or b"").decode()
     certificate, key = (_material(user, f"client-{part}", folder) for part in ("certificate", "key"))
     token_file = folder / str(user["tokenFile"]) if user.get("tokenFile") else None
-    if token_file is not None:
-        token_file.read_text()  # complain at once
     connection = Connection(
         server=str(cluster["server"]).rstrip("/"),
         ca_pem=ca_pem,
@@ -101,7 +103,7 @@ def from_entries(cluster: Mapping[str, Any], user: Mapping[str, Any], folder: Pa
         server_name=cluster.get("tls-server-name") or None,
         renewable=token_file is not None,
     )
-    _ = connection.ssl_context
+    _ = connection.ssl_context, connection.present_token()  # complain at once
     return replace(connection, proxy=cluster.get("proxy-url") or _proxy_of_environment(connection))
 
 
@@ -124,12 +126,14 @@ def in_cluster(env: Mapping[str, str], folder: Path | None = None) -> Connection
 
 
 def _material(entry: Mapping[str, Any], key: str, folder: Path) -> bytes | None:
-    """The bytes of `<key>-data` (base64), or of the file that `<key>` names."""
+    """The PEM blocks in `<key>-data` (base64), or in the file that `<key>` names, without a comment before them."""
     if data := entry.get(f"{key}-data"):
-        return base64.b64decode(str(data))
-    if path := entry.get(key):
-        return (folder / str(path)).read_bytes()
-    return None
+        found = base64.b64decode(str(data))
+    elif path := entry.get(key):
+        found = (folder / str(path)).read_bytes()
+    else:
+        return None
+    return found[max(0, found.find(b"-----BEGIN")) :]
 
 
 def _proxy_of_environment(connection: Connection) -> str | None:

@@ -1,25 +1,29 @@
 """Events on objects, for people: what `kubectl describe` shows below an object.
 
-An event that cannot be written is logged and not missed: whatever it says stands in the object's status, too.
+All are core/v1 Events, which every kubectl sorts and prints. `kubectl get events --sort-by=.lastTimestamp` goes by that
+time, in whole seconds, and leaves events of one second in the order of the API: that of their names. So an event's name
+holds the nanosecond, as client-go has it. One that cannot be written is logged and not missed: whatever it says stands
+in the object's status, too.
 """
 
 from __future__ import annotations
 
 import logging
-import random
 import socket
+import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
 from mnist_kube.client import KubeApi
 from mnist_kube.errors import ApiError
 from mnist_kube.objects import Object
-from mnist_kube.resources import CORE_EVENTS, EVENTS
+from mnist_kube.resources import CORE_EVENTS
 from mnist_kube.times import micro_timestamp, timestamp
 
 logger = logging.getLogger(__name__)
-_NOTE_LIMIT = 1024
+_MESSAGE_LIMIT = 1024
 _REMEMBERED = 2000
 
 
@@ -27,11 +31,11 @@ class Repeats(Enum):
     """What becomes of an event that says the same as one before it."""
 
     APART = "apart"
-    """It is an event of its own (events.k8s.io)."""
+    """It is an event of its own, with all the times that there are."""
     SERIES = "series"
-    """It is counted in the first one's series (events.k8s.io), as KubeRay does."""
+    """It is counted in the first one's series, as KubeRay's recorder (events.k8s.io) does."""
     COUNT = "count"
-    """It is counted in the first one (v1), as kubelet, scheduler and Job controller do."""
+    """It is counted in the first one, as the recorder of kubelet, scheduler and Job controller (core/v1) does."""
 
 
 class EventRecorder:
@@ -41,21 +45,28 @@ class EventRecorder:
         api: the API server.
         component: the reporting controller.
         repeats: what becomes of repeated ones.
+        source: the component in short, where people look for it; default: `component`.
         instance: which process of the component; default: this host's name.
     """
 
     def __init__(
-        self, api: KubeApi, component: str, repeats: Repeats = Repeats.APART, instance: str | None = None
+        self,
+        api: KubeApi,
+        component: str,
+        repeats: Repeats = Repeats.APART,
+        source: str | None = None,
+        instance: str | None = None,
     ) -> None:
         self._api = api
         self._component = component
         self._repeats = repeats
+        self._source = source or component
         self._instance = instance or socket.gethostname()[:128] or component
-        self._resource = CORE_EVENTS if repeats is Repeats.COUNT else EVENTS
+        self._last = 0
         self._seen: dict[tuple[str, str, str], tuple[str, int]] = {}
 
     async def record(
-        self, obj: Mapping[str, Any], kind: str, reason: str, note: str, action: str = "Reconcile"
+        self, obj: Mapping[str, Any], kind: str, reason: str, message: str, action: str = "Reconcile"
     ) -> None:
         """Write one event about `obj`.
 
@@ -63,23 +74,21 @@ class EventRecorder:
             obj: at least its apiVersion, kind, and metadata with name, namespace and uid.
             kind: Normal or Warning.
             reason: one CamelCase word.
-            note: a sentence; it is cut to what the API takes.
+            message: a sentence; it is cut to what the API takes.
             action: what was being done.
         """
-        note = note[:_NOTE_LIMIT]
+        message = message[:_MESSAGE_LIMIT]
         metadata = obj["metadata"]
-        key = (metadata["uid"], reason, note)
+        key = (metadata["uid"], reason, message)
         name, count = self._seen.get(key, ("", 0))
-        path = self._resource.path(metadata["namespace"], name or None)
         try:
             if count:
+                path = CORE_EVENTS.path(metadata["namespace"], name)
                 await self._api.patch(path, self._counted(count + 1))
             else:
-                name = f"{metadata['name']}.{random.getrandbits(64):016x}"
-                body = self._core(obj) if self._repeats is Repeats.COUNT else self._modern(obj, action)
-                text = "message" if self._repeats is Repeats.COUNT else "note"
-                body |= {"metadata": {"name": name, "namespace": metadata["namespace"]}}
-                await self._api.create(path, body | {"type": kind, "reason": reason, text: note})
+                event = self._event(obj, action) | {"type": kind, "reason": reason, "message": message}
+                name = event["metadata"]["name"]
+                await self._api.create(CORE_EVENTS.path(metadata["namespace"]), event)
         except ApiError as error:
             self._seen.pop(key, None)
             logger.warning("event %s on %s could not be written: %s", reason, metadata["name"], error)
@@ -89,43 +98,34 @@ class EventRecorder:
                 self._seen.clear()
             self._seen[key] = (name, count + 1)
 
-    def _modern(self, obj: Mapping[str, Any], action: str) -> Object:
-        return {
-            "apiVersion": EVENTS.api_version,
-            "kind": "Event",
-            "eventTime": micro_timestamp(),
-            "reportingController": self._component,
-            "reportingInstance": self._instance,
-            "action": action,
-            "regarding": _reference(obj),
-        }
-
-    def _core(self, obj: Mapping[str, Any]) -> Object:
-        now = timestamp()
-        return {
+    def _event(self, obj: Mapping[str, Any], action: str) -> Object:
+        self._last = nanoseconds = max(time.time_ns(), self._last + 1)
+        now = datetime.fromtimestamp(nanoseconds / 1e9, UTC)
+        metadata = obj["metadata"]
+        event: Object = {
             "apiVersion": CORE_EVENTS.api_version,
-            "kind": "Event",
-            "source": {"component": self._component},
+            "kind": CORE_EVENTS.kind,
+            "metadata": {"name": f"{metadata['name']}.{nanoseconds:016x}", "namespace": metadata["namespace"]},
             "reportingComponent": self._component,
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "count": 1,
-            "involvedObject": _reference(obj),
+            "involvedObject": {
+                "apiVersion": obj["apiVersion"],
+                "kind": obj["kind"],
+                "namespace": metadata["namespace"],
+                "name": metadata["name"],
+                "uid": metadata["uid"],
+                "resourceVersion": str(metadata.get("resourceVersion") or ""),
+            },
         }
+        if self._repeats is not Repeats.COUNT:
+            event |= {"eventTime": micro_timestamp(now), "action": action, "reportingInstance": self._instance}
+        if self._repeats is not Repeats.SERIES:
+            seen = timestamp(now)
+            event |= {"firstTimestamp": seen, "lastTimestamp": seen, "count": 1, "source": {"component": self._source}}
+        if self._repeats is Repeats.APART:
+            event["source"]["host"] = self._instance
+        return event
 
     def _counted(self, count: int) -> Object:
         if self._repeats is Repeats.COUNT:
             return {"count": count, "lastTimestamp": timestamp()}
         return {"series": {"count": count, "lastObservedTime": micro_timestamp()}}
-
-
-def _reference(obj: Mapping[str, Any]) -> Object:
-    metadata = obj["metadata"]
-    return {
-        "apiVersion": obj["apiVersion"],
-        "kind": obj["kind"],
-        "name": metadata["name"],
-        "namespace": metadata["namespace"],
-        "uid": metadata["uid"],
-        "resourceVersion": str(metadata.get("resourceVersion") or ""),
-    }

@@ -24,10 +24,10 @@ class Resource:
         """
         parts = ["", "apis" if "/" in self.api_version else "api", self.api_version]
         if namespace:
-            parts += ["namespaces", quote(namespace)]
+            parts += ["namespaces", quote(namespace, safe="")]
         parts.append(self.plural)
         if name is not None:
-            parts.append(quote(name))
+            parts.append(quote(name, safe=""))
         if subresource is not None:
             parts.append(subresource)
         return "/".join(parts)
@@ -64,6 +64,16 @@ _TABLE = {
 }  # fmt: skip
 
 
-def resource_of(manifest: Mapping[str, Any]) -> Resource:
-    """Return the resource of a manifest. Raises KeyError for a kind that is not in the table."""
-    return _TABLE[manifest["apiVersion"], manifest["kind"]]
+def resource_of(api_version: str, kind: str) -> Resource:
+    """Return the resource of a kind. Raises KeyError for one that is not in the table."""
+    return _TABLE[api_version, kind]
+
+
+def path_of(manifest: Mapping[str, Any]) -> str:
+    """Return the path of a manifest's object."""
+    return resource_of(manifest["apiVersion"], manifest["kind"]).path_to(manifest)
+
+
+def collection_of(manifest: Mapping[str, Any]) -> str:
+    """Return the path that a manifest's object is created at."""
+    return resource_of(manifest["apiVersion"], manifest["kind"]).path(manifest["metadata"].get("namespace"))

@@ -41,15 +41,14 @@ class _Token:
     """The present token of a connection."""
 
     def __init__(self, connection: Connection) -> None:
-        self._file = connection.token_file
+        self._connection = connection
         self._value = connection.token
         self._read_at = float("-inf")
 
     def value(self) -> str:
-        if self._file is not None and time.monotonic() - self._read_at > _TOKEN_FILE_GOOD_FOR_S:
+        if self._connection.token_file is not None and time.monotonic() - self._read_at > _TOKEN_FILE_GOOD_FOR_S:
             with contextlib.suppress(OSError):  # being replaced: the former one is good for a while yet
-                self._value = self._file.read_text().strip()
-                self._read_at = time.monotonic()
+                self._value, self._read_at = self._connection.present_token(), time.monotonic()
         return self._value
 
 
@@ -178,12 +177,17 @@ class Transport:
                 reading = asyncio.create_task(response.content.readany())
                 reading.add_done_callback(_look_at)
                 await asyncio.wait([reading, replaced], return_when=asyncio.FIRST_COMPLETED)
-                if not reading.done():
+                if replaced.done() and not _has_come(reading):
                     reading.cancel()
                     raise aiohttp.ClientConnectionError("the connection to the API server was replaced")
                 yield reading.result()
         finally:
             replaced.cancel()
+
+
+def _has_come(reading: asyncio.Task[bytes]) -> bool:
+    """Whether a read succeeded; of a closed connection aiohttp raises many things, a RuntimeError among them."""
+    return reading.done() and not reading.cancelled() and reading.exception() is None
 
 
 def _look_at(task: asyncio.Task[bytes]) -> None:

@@ -37,11 +37,12 @@ def _ensure_home() -> None:
 
 def _run() -> int:
     _ensure_home()
+    from mnist_kube.kubeconfig import KubeconfigError
+    from mnist_kube.lease import LeaseLostError
     from mnist_operator.app import logs
     from mnist_operator.app.controller import RestartNeededError
     from mnist_operator.app.run import run
     from mnist_operator.app.settings import Settings
-    from mnist_operator.kube.lease import LeaseLostError
 
     try:
         settings = Settings()
@@ -55,7 +56,7 @@ def _run() -> int:
         asyncio.run(run(settings))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 0  # asked to end before there was anything to end
-    except (OSError, LeaseLostError, RestartNeededError) as error:
+    except (OSError, KubeconfigError, LeaseLostError, RestartNeededError) as error:
         sys.stderr.write(f"mnist-operator: {error}\n")
         return 1
     return 0

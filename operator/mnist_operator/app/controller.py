@@ -7,14 +7,15 @@ import logging
 import time
 from collections.abc import Callable
 
+from mnist_kube.client import KubeApi
+from mnist_kube.errors import ApiError
+from mnist_kube.queue import WorkQueue
 from mnist_operator.app.metrics import Metrics
 from mnist_operator.app.metrics.trainings import Bounds, TrainingsCollector
 from mnist_operator.app.resync import resync
 from mnist_operator.app.settings import Settings
-from mnist_operator.kube.client import ApiError, KubeApi
 from mnist_operator.reconcile.cache import Key
 from mnist_operator.reconcile.context import Reconcile, reconciling
-from mnist_operator.reconcile.queue import WorkQueue
 from mnist_operator.reconcile.reconciler import NotDoneError, Reconciler
 from mnist_operator.reconcile.state import ClusterState
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import kopf
 
+from mnist_kube.queue import WorkQueue
 from mnist_operator.api import names
 from mnist_operator.builders.metadata import LABEL_TRAINING, OWNED_SELECTOR
 from mnist_operator.reconcile.cache import Key, ObjectCache
-from mnist_operator.reconcile.queue import WorkQueue
 from mnist_operator.reconcile.state import ClusterState
 
 

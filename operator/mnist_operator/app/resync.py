@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import dataclass
 from typing import Any
 
+from mnist_kube.client import KubeApi
+from mnist_kube.errors import ApiError
+from mnist_kube.resources import resource_of
 from mnist_operator.api import names
 from mnist_operator.builders.metadata import LABEL_TRAINING, OWNED_SELECTOR
-from mnist_operator.kube.client import ApiError, KubeApi
-from mnist_operator.kube.paths import PLURALS
 from mnist_operator.reconcile.cache import Key
 from mnist_operator.reconcile.state import ClusterState
 
 logger = logging.getLogger(__name__)
-_PAGE = "500"
-# A page that is lost should not cost those that came before it.
-_TRIES, _TRY_AGAIN = 3, 0.5
 _KINDS = ((names.API_VERSION, names.KIND), ("ray.io/v1", "RayCluster"), ("ray.io/v1", "RayJob"))
 
 
@@ -65,34 +62,15 @@ async def resync(api: KubeApi, state: ClusterState, namespaces: tuple[str, ...])
 
 async def _list(api: KubeApi, api_version: str, kind: str, namespace: str) -> list[dict[str, Any]] | None:
     """Return all objects of a kind, or None when the API server does not know the kind."""
-    scope = f"/namespaces/{namespace}" if namespace else ""
-    path = f"/apis/{api_version}{scope}/{PLURALS[api_version, kind]}"
-    query = {"limit": _PAGE}
+    query = {}
     if kind != names.KIND:
         query["labelSelector"] = ",".join(f"{key}={value}" for key, value in OWNED_SELECTOR.items())
-    items: list[dict[str, Any]] = []
-    while True:
-        try:
-            page = await _page(api, path, query)
-        except ApiError as error:
-            if error.not_found:
-                logger.warning("the API server does not know %s (%s) yet", kind, api_version)
-                return None
-            raise
-        items += page.get("items") or []
-        token = (page.get("metadata") or {}).get("continue")
-        if not token:
-            return items
-        query = {**query, "continue": token}
-
-
-async def _page(api: KubeApi, path: str, query: dict[str, str]) -> dict[str, Any]:
-    tries = 0
-    while True:
-        try:
-            return await api.get(path, query)
-        except ApiError as error:
-            tries += 1
-            if tries == _TRIES or not error.may_pass:
-                raise
-        await asyncio.sleep(_TRY_AGAIN)
+    try:
+        found = await api.list(resource_of(api_version, kind).path(namespace), query)
+    except ApiError as error:
+        if error.not_found:
+            logger.warning("the API server does not know %s (%s) yet", kind, api_version)
+            return None
+        raise
+    items: list[dict[str, Any]] = found["items"]
+    return items

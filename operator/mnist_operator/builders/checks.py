@@ -9,11 +9,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from mnist_kube.quantity import parse_quantity
 from mnist_operator.builders.context import Installation, Manifest, Training
 from mnist_operator.builders.groups import Group, autoscaling, worker_groups
 from mnist_operator.builders.metadata import LABEL_QUEUE, service_account_name
 from mnist_operator.builders.pods import HEAD_CONTAINER, WORKER_CONTAINER, head_template, worker_template
-from mnist_operator.builders.quantity import parse_quantity
 
 _AUTOSCALER_ACCOUNT_LENGTH = 50
 _KUEUE_GROUPS = 7

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+from mnist_kube import objects
 from mnist_operator.api.names import API_VERSION, GROUP, KIND
 from mnist_operator.builders.context import Manifest, Training
 
@@ -77,14 +78,8 @@ def queue_labels(training: Training) -> dict[str, str]:
 
 def owner_reference(training: Training) -> Manifest:
     """Controller reference to the training, so that its children go with it."""
-    return {
-        "apiVersion": API_VERSION,
-        "kind": KIND,
-        "name": training.name,
-        "uid": training.uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
+    metadata = {"name": training.name, "uid": training.uid}
+    return objects.owner_reference({"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata})
 
 
 def child(training: Training, *, api_version: str, kind: str, name: str, component: str, **content: object) -> Manifest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mnist_kube.quantity import parse_quantity
 from mnist_operator.api.groups import ResourceRequirements
 from mnist_operator.builders.context import Installation, Manifest, Training
 from mnist_operator.builders.groups import Group
@@ -13,7 +14,6 @@ from mnist_operator.builders.metadata import (
     storage_secret_name,
 )
 from mnist_operator.builders.overlay import overlay
-from mnist_operator.builders.quantity import parse_quantity
 
 HEAD_CONTAINER = "ray-head"
 WORKER_CONTAINER = "ray-worker"

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mnist_kube.objects import controller_uid
+from mnist_kube.quantity import parse_quantity
 from mnist_operator.builders.metadata import (
     ANNOTATION_CREDENTIALS,
     ANNOTATION_HASH,
@@ -14,7 +16,6 @@ from mnist_operator.builders.metadata import (
     LABEL_ATTEMPT,
     LABEL_QUEUE,
 )
-from mnist_operator.builders.quantity import parse_quantity
 
 _GENERATED = re.compile(r"(-(?:head|worker)-)[a-z0-9]{5}\b")
 # Reasons of HeadPodReady while all is well so far; others name what keeps the head from starting.
@@ -82,7 +83,7 @@ class ClusterView:
         return cls(
             name=metadata["name"],
             uid=metadata.get("uid", ""),
-            owner_uid=controller_uid(metadata),
+            owner_uid=controller_uid(obj),
             deleting=bool(metadata.get("deletionTimestamp")),
             suspended=bool((obj.get("spec") or {}).get("suspend")) or status.get("state") == "suspended",
             reported=bool(conditions or status.get("state") or head),
@@ -174,7 +175,7 @@ class JobView:
         return cls(
             name=metadata["name"],
             uid=metadata.get("uid", ""),
-            owner_uid=controller_uid(metadata),
+            owner_uid=controller_uid(obj),
             attempt=int(label) if label.isdigit() else 0,
             deleting=bool(metadata.get("deletionTimestamp")),
             deployment_status=status.get("jobDeploymentStatus") or "",
@@ -189,14 +190,6 @@ class JobView:
             workers=_range((metadata.get("annotations") or {}).get(ANNOTATION_WORKERS, "")),
             credentials=(metadata.get("annotations") or {}).get(ANNOTATION_CREDENTIALS, ""),
         )
-
-
-def controller_uid(metadata: Mapping[str, Any]) -> str | None:
-    """Return the uid of the controller in `metadata.ownerReferences`."""
-    for reference in metadata.get("ownerReferences") or []:
-        if reference.get("controller"):
-            return str(reference.get("uid"))
-    return None
 
 
 def _amount(quantity: Any) -> float | None:

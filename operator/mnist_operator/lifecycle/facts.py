@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from mnist_kube.times import parse_time, seconds
 from mnist_operator.api.spec import MnistTrainingSpec
 from mnist_operator.api.status import LastFailure, MnistTrainingStatus, Phase, RayClusterStatus, TrainerReport
 from mnist_operator.builders.context import Training
 from mnist_operator.lifecycle.children import ClusterView, JobView
-from mnist_operator.lifecycle.clock import parse_time, seconds
 from mnist_operator.lifecycle.conditions import ConditionType
 from mnist_operator.lifecycle.decision import DEFAULT_POLICY, Policy
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from mnist_kube.times import seconds, timestamp
 from mnist_operator.api.groups import ServiceType
 from mnist_operator.api.status import (
     Condition,
@@ -16,7 +17,6 @@ from mnist_operator.api.status import (
 from mnist_operator.builders.metadata import cluster_name
 from mnist_operator.builders.pods import DASHBOARD_PORT
 from mnist_operator.lifecycle.children import ClusterView
-from mnist_operator.lifecycle.clock import seconds, timestamp
 from mnist_operator.lifecycle.conditions import ConditionType, with_condition
 from mnist_operator.lifecycle.decision import Action, Decision, Event
 from mnist_operator.lifecycle.facts import STARTING, Facts

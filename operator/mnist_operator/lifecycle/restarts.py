@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mnist_operator.lifecycle.clock import parse_time
+from mnist_kube.times import parse_time
 from mnist_operator.lifecycle.decision import Event
 from mnist_operator.lifecycle.facts import Facts
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from mnist_operator.kube.client import ApiError, KubeApi
-from mnist_operator.kube.paths import object_path
+from mnist_kube.client import KubeApi
+from mnist_kube.errors import ApiError
+from mnist_kube.resources import SERVICES
 
 _PAUSE = 5.0
 _REMEMBERED = 20_000
@@ -39,7 +40,7 @@ class BalancerAddresses:
             while len(remembered) > _REMEMBERED:
                 remembered.pop(next(iter(remembered)))
         try:
-            found = await self._api.get(object_path("v1", "Service", namespace, service))
+            found = await self._api.get(SERVICES.path(namespace, service))
         except ApiError as error:
             if error.status in {403, 404}:
                 return False

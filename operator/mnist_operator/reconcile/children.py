@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from mnist_kube.client import KubeApi
+from mnist_kube.errors import ApiError
+from mnist_kube.objects import controller_uid
+from mnist_kube.resources import collection_of, path_of
 from mnist_operator.api.names import KIND
 from mnist_operator.builders.context import Training
 from mnist_operator.builders.metadata import ANNOTATION_HASH
-from mnist_operator.kube.client import ApiError, KubeApi
-from mnist_operator.kube.paths import path_of
-from mnist_operator.lifecycle.children import controller_uid
 from mnist_operator.lifecycle.facts import Obstacle
 from mnist_operator.reconcile.drift import lacks
 
@@ -71,7 +72,7 @@ class Children:
         # A field of a pod template that KubeRay's schema does not know would be dropped without a word.
         strict = manifest["apiVersion"].startswith(_RAY_GROUP)
         try:
-            return await self._api.create(path_of(manifest, collection=True), manifest, strict=strict)
+            return await self._api.create(collection_of(manifest), manifest, strict=strict)
         except ApiError as error:
             if not error.already_exists:
                 raise_obstacle(error, manifest)
@@ -88,7 +89,7 @@ class Children:
             if error.not_found:
                 return None
             raise
-        if controller_uid(live["metadata"]) == training.uid:
+        if controller_uid(live) == training.uid:
             return live
         raise ObstructedError(_foreign(training, manifest, live))
 

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mnist_kube.client import KubeApi
+from mnist_kube.errors import ApiError
+from mnist_kube.resources import SECRETS
 from mnist_operator.builders.context import Training
 from mnist_operator.builders.storage import REQUIRED_KEYS, credential_problems
-from mnist_operator.kube.client import ApiError, KubeApi
-from mnist_operator.kube.paths import object_path
 from mnist_operator.lifecycle.facts import Obstacle
 
 
@@ -89,7 +90,7 @@ class SourceSecrets:
     async def _read(self, training: Training) -> SourceSecret:
         name = training.spec.storage.credentials_secret
         try:
-            secret = await self._api.get(object_path("v1", "Secret", training.namespace, name))
+            secret = await self._api.get(SECRETS.path(training.namespace, name))
         except ApiError as error:
             if error.not_found:
                 keys = " and ".join(REQUIRED_KEYS)

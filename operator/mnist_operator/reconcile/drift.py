@@ -13,7 +13,7 @@ import json
 from functools import lru_cache
 from typing import Any
 
-from mnist_operator.builders.quantity import parse_quantity
+from mnist_kube.quantity import parse_quantity
 
 Object = dict[str, Any]
 # Of a worker group: the numbers are put right on their own, and the autoscaler names the pods that it wants to go.

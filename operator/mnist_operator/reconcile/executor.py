@@ -8,13 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from mnist_kube.client import JSON_PATCH, KubeApi
+from mnist_kube.errors import ApiError
+from mnist_kube.resources import CORE_EVENTS, RAYCLUSTERS, resource_of
 from mnist_operator.api import names
 from mnist_operator.builders import identity, raycluster, rayjob
 from mnist_operator.builders.context import Installation, Training
 from mnist_operator.builders.metadata import job_name
 from mnist_operator.builders.storage import storage_secret
-from mnist_operator.kube.client import JSON_PATCH, ApiError, KubeApi
-from mnist_operator.kube.paths import collection_path, object_path
 from mnist_operator.lifecycle.children import stable
 from mnist_operator.lifecycle.decision import (
     Action,
@@ -170,7 +171,7 @@ class Executor:
         patch = raycluster.scale_patch(training, live) if live is not None else []
         if not patch:
             return False
-        path = object_path(_RAY, "RayCluster", training.namespace, name)
+        path = RAYCLUSTERS.path(training.namespace, name)
         try:
             return self._state.clusters.put(await self._api.patch(path, patch, JSON_PATCH))
         except ApiError as error:
@@ -183,7 +184,7 @@ class Executor:
         propagation = "Foreground" if kind == "RayCluster" else "Background"
         cache = self._state.cache(kind)
         try:
-            answer = await self._api.delete(object_path(api_version, kind, namespace, name), uid, propagation)
+            answer = await self._api.delete(resource_of(api_version, kind).path(namespace, name), uid, propagation)
         except ApiError as error:
             if not error.not_found and not error.conflict:
                 raise
@@ -201,7 +202,7 @@ class Executor:
         known = self._explanations.get(key)
         if known is not None and self._clock() - known.read_at < 15:
             return False
-        path = collection_path("v1", "Event", namespace)
+        path = CORE_EVENTS.path(namespace)
         try:
             found = await self._api.get(path, {"fieldSelector": f"involvedObject.name={name}"})
         except ApiError as error:

@@ -8,12 +8,12 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from mnist_operator.api import names
+from mnist_kube.client import KubeApi
+from mnist_kube.errors import ApiError
+from mnist_kube.resources import TRAININGS, resource_of
 from mnist_operator.api.groups import ServiceType
 from mnist_operator.api.status import MnistTrainingStatus, Phase
 from mnist_operator.builders.context import Installation, Training
-from mnist_operator.kube.client import ApiError, KubeApi
-from mnist_operator.kube.paths import object_path
 from mnist_operator.lifecycle import Decision, decide
 from mnist_operator.lifecycle.decision import DEFAULT_POLICY, Policy
 from mnist_operator.lifecycle.facts import Obstacle
@@ -91,7 +91,7 @@ class Reconciler:
             decision = self._decide(obj, training, source, obstacle)
             if decision.verify and not verified:
                 verified = True
-                await self._refresh(key, object_path(names.API_VERSION, names.KIND, *key), training.uid)
+                await self._refresh(key, TRAININGS.path(*key), training.uid)
                 continue
             progress = False
             if obstacle is None:
@@ -166,7 +166,7 @@ class Reconciler:
     async def _look_up(self, kind: str, namespace: str, name: str) -> None:
         cache = self._state.cache(kind)
         try:
-            cache.put(await self._api.get(object_path("ray.io/v1", kind, namespace, name)))
+            cache.put(await self._api.get(resource_of("ray.io/v1", kind).path(namespace, name)))
         except ApiError as error:
             if not error.not_found:
                 raise
@@ -178,7 +178,7 @@ class Reconciler:
         patch = status_patch(obj.get("status") or {}, decision.status, version)
         if patch is None:
             return False
-        path = object_path(names.API_VERSION, names.KIND, *key)
+        path = TRAININGS.path(*key)
         try:
             answer = await self._api.patch(f"{path}/status", patch)
         except ApiError as error:

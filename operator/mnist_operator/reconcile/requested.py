@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mnist_operator.builders.quantity import parse_quantity
+from mnist_kube.quantity import parse_quantity
 
 Object = Mapping[str, Any]
 REQUESTED = "requested"

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from mnist_kube.client import JSON_PATCH, KubeApi
+from mnist_kube.errors import ApiError
+from mnist_kube.resources import resource_of
 from mnist_operator.builders.context import Training
 from mnist_operator.builders.metadata import ANNOTATION_HASH
-from mnist_operator.kube.client import JSON_PATCH, ApiError, KubeApi
-from mnist_operator.kube.paths import object_path
 from mnist_operator.lifecycle.decision import Event
 from mnist_operator.reconcile.drift import lacks, put_back
 from mnist_operator.reconcile.recorder import EventRecorder
@@ -73,7 +74,7 @@ class Restorer:
 
     async def _put_back(self, training: Training, cached: Object, wished: Object, *, sure: bool) -> bool:
         kind, metadata = wished["kind"], cached["metadata"]
-        path = object_path(_RAY, kind, training.namespace, metadata["name"])
+        path = resource_of(_RAY, kind).path(training.namespace, metadata["name"])
         try:
             live = await self._api.get(path)
             if not sure and not lacks(put_back(wished["spec"], live["spec"]), live["spec"]):

@@ -9,7 +9,7 @@ import pytest
 from tests.integration.operator.conftest import Scene
 from tests.support.wait import wait_for
 
-from mnist_operator.lifecycle.children import controller_uid
+from mnist_kube.objects import controller_uid
 
 
 def test_a_training_becomes_its_children_and_a_result(scene: Scene) -> None:
@@ -32,7 +32,7 @@ def test_a_training_becomes_its_children_and_a_result(scene: Scene) -> None:
     for path in children:
         child = scene.kube.get(path)
         assert child is not None, path
-        assert controller_uid(child["metadata"]) == training["metadata"]["uid"], path
+        assert controller_uid(child) == training["metadata"]["uid"], path
 
     scene.kuberay.report("mnist", state="Training", epoch=3, epochs=5, progressPercent=60, accuracy=0.98)
     assert scene.status()["training"]["progressPercent"] == 60

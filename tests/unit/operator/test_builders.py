@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mnist_kube.objects import controller_uid
 from mnist_operator.api.spec import MnistTrainingSpec
 from mnist_operator.builders import identity, rayjob, storage
 from mnist_operator.builders.checks import spec_problems
 from mnist_operator.builders.context import Installation, Training
 from mnist_operator.builders.metadata import ANNOTATION_HASH, cluster_name, job_name
 from mnist_operator.builders.raycluster import ray_cluster, scale_patch
-from mnist_operator.lifecycle.children import controller_uid
 
 CONTRACT = json.loads((Path(__file__).parents[3] / "contracts" / "trainer.json").read_text())
 INSTALLATION = Installation()
@@ -57,7 +57,7 @@ def all_children(owner: Training) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("child", all_children(training()), ids=lambda child: child["kind"])
 def test_every_child_is_owned_labelled_and_hashed(child: dict[str, Any]) -> None:
     metadata = child["metadata"]
-    assert controller_uid(metadata) == "uid-1"
+    assert controller_uid(child) == "uid-1"
     assert metadata["labels"]["app.kubernetes.io/managed-by"] == "mnist-operator"
     assert metadata["labels"]["mnist.training/training"] == "mnist"
     assert len(metadata["annotations"][ANNOTATION_HASH]) == 32

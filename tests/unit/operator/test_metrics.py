@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from mnist_kube.times import timestamp
 from mnist_operator.app.metrics import Metrics
 from mnist_operator.app.metrics.trainings import Bounds, TrainingsCollector, chosen
 from mnist_operator.app.metrics.transitions import Transitions
 from mnist_operator.builders.context import Installation
 from mnist_operator.builders.raycluster import ray_cluster
-from mnist_operator.lifecycle.clock import timestamp
 from mnist_operator.reconcile.requested import requested
 from mnist_operator.reconcile.state import ClusterState, training_of
 

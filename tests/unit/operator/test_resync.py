@@ -1,4 +1,4 @@
-"""Filling the caches from an API server that fails now and then."""
+"""Filling the caches from an API server."""
 
 from __future__ import annotations
 
@@ -6,62 +6,50 @@ from typing import Any
 
 import pytest
 
-from mnist_operator.app import resync as module
+from mnist_kube.errors import ApiError
 from mnist_operator.app.resync import resync
-from mnist_operator.kube.client import ApiError
 from mnist_operator.reconcile.state import ClusterState
 
 REFUSED = ApiError(403, "Forbidden", "no")
-GONE = ApiError(410, "Expired", "the token is too old")
-BUSY = ApiError(429, "TooManyRequests", "busy")
-BROKEN = ApiError(500, "InternalError", "broken")
-AWAY = ApiError(0, "Unreachable", "Server disconnected")
+UNKNOWN = ApiError(404, "NotFound", "no such kind")
 
 
-class Pages:
-    """Two pages of trainings, none of the rest; raises what it is told to first."""
+class Api:
+    """Has trainings of the given names, and nothing else; raises what it is told to for other kinds."""
 
-    def __init__(self, *errors: ApiError | None) -> None:
-        self.errors = list(errors)
+    def __init__(self, *names: str, others: ApiError | None = None) -> None:
+        self.names = names
+        self.others = others
         self.asked: list[str] = []
 
-    async def get(self, path: str, query: dict[str, str]) -> dict[str, Any]:
-        token = query.get("continue", "")
-        self.asked.append(f"{path.rsplit('/', 1)[1]}{token}")
-        error = self.errors.pop(0) if self.errors else None
-        if error is not None:
-            raise error
+    async def list(self, path: str, query: dict[str, str]) -> dict[str, Any]:
+        self.asked.append(path.rsplit("/", 1)[1])
         if not path.endswith("mnisttrainings"):
+            assert query == {"labelSelector": "app.kubernetes.io/managed-by=mnist-operator"}
+            if self.others:
+                raise self.others
             return {"items": []}
-        name = "second" if token else "first"
-        item = {"metadata": {"namespace": "ns", "name": name, "uid": name, "resourceVersion": "1"}, "spec": {}}
-        return {"items": [item], "metadata": {} if token else {"continue": "2"}}
+        metadata = [{"namespace": "ns", "name": name, "uid": name, "resourceVersion": "1"} for name in self.names]
+        return {"items": [{"metadata": item, "spec": {}} for item in metadata]}
 
 
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_TRY_AGAIN", 0.0)
-
-
-@pytest.mark.parametrize("error", [BUSY, BROKEN, AWAY])
-async def test_a_page_that_is_lost_is_asked_for_again_alone(error: ApiError) -> None:
-    api, state = Pages(None, error), ClusterState()
+async def test_all_that_there_is_and_all_that_is_gone_is_looked_at() -> None:
+    state = ClusterState()
+    assert (await resync(Api("a", "b"), state, ())).keys == {("ns", "a"), ("ns", "b")}  # type: ignore[arg-type]
+    api = Api("b", "c")
     found = await resync(api, state, ())  # type: ignore[arg-type]
-    assert found.keys == {("ns", "first"), ("ns", "second")}
-    assert api.asked == ["mnisttrainings", "mnisttrainings2", "mnisttrainings2", "rayclusters", "rayjobs"]
+    assert found.keys == {("ns", "a"), ("ns", "b"), ("ns", "c")}
+    assert sorted(state.trainings.keys()) == [("ns", "b"), ("ns", "c")]
+    assert api.asked == ["mnisttrainings", "rayclusters", "rayjobs"]
 
 
-@pytest.mark.parametrize("error", [REFUSED, GONE])
-async def test_a_refusal_is_not_repeated(error: ApiError) -> None:
-    api = Pages(error)
+async def test_a_kind_that_the_server_does_not_know_counts_as_empty() -> None:
+    found = await resync(Api("a", others=UNKNOWN), ClusterState(), ())  # type: ignore[arg-type]
+    assert found.unknown == {"RayCluster", "RayJob"}
+    assert found.keys == {("ns", "a")}
+
+
+async def test_a_refusal_ends_it() -> None:
     with pytest.raises(ApiError) as raised:
-        await resync(api, ClusterState(), ())  # type: ignore[arg-type]
-    assert raised.value is error
-    assert len(api.asked) == 1
-
-
-async def test_a_server_that_stays_away_ends_it() -> None:
-    api = Pages(*[AWAY] * 9)
-    with pytest.raises(ApiError):
-        await resync(api, ClusterState(), ())  # type: ignore[arg-type]
-    assert len(api.asked) == 3
+        await resync(Api("a", others=REFUSED), ClusterState(), ())  # type: ignore[arg-type]
+    assert raised.value is REFUSED

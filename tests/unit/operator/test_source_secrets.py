@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from mnist_kube.errors import ApiError
 from mnist_operator.api.spec import MnistTrainingSpec
 from mnist_operator.builders.context import Training
-from mnist_operator.kube.client import ApiError
 from mnist_operator.reconcile.credentials import SourceSecrets
 
 

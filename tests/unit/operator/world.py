@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from mnist_kube.times import timestamp
 from mnist_operator.api.spec import MnistTrainingSpec
 from mnist_operator.api.status import Condition, MnistTrainingStatus, TrainerReport, TrainingFailure, TrainingResult
 from mnist_operator.builders.context import Training
@@ -17,7 +18,6 @@ from mnist_operator.builders.metadata import (
 )
 from mnist_operator.lifecycle import Decision, Observed, decide
 from mnist_operator.lifecycle.children import ClusterView, JobView
-from mnist_operator.lifecycle.clock import timestamp
 from mnist_operator.lifecycle.decision import CreateCluster, CreateJob, Delete, DeleteTraining, Event
 from mnist_operator.lifecycle.facts import Obstacle
 from mnist_operator.reconcile.status import status_patch

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from mnist_kube.times import parse_time
 from mnist_operator.builders.metadata import LABEL_TRAINING
-from mnist_operator.lifecycle.clock import parse_time
 from mnist_operator.reconcile.cache import Key
 from mnist_operator.reconcile.requested import REQUESTED
 

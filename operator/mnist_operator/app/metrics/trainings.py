@@ -12,9 +12,9 @@ from typing import Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from mnist_kube.times import parse_time
 from mnist_operator.api.status import Phase
 from mnist_operator.app.metrics.reserved import Meter, Share
-from mnist_operator.lifecycle.clock import parse_time
 from mnist_operator.reconcile.cache import Key
 from mnist_operator.reconcile.state import Clock, ClusterState, utc_now
 

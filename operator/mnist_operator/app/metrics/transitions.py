@@ -8,8 +8,8 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from mnist_kube.times import parse_time
 from mnist_operator.api.status import Phase
-from mnist_operator.lifecycle.clock import parse_time
 from mnist_operator.lifecycle.conditions import ConditionType
 
 Object = Mapping[str, Any]

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mnist_operator.reconcile.queue import WorkQueue
+from mnist_kube.queue import WorkQueue
 
 
 async def test_a_key_waits_once_however_often_it_is_added() -> None:

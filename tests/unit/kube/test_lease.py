@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from mnist_operator.kube.client import ApiError
-from mnist_operator.kube.lease import Lease, LeaseLostError
+from mnist_kube.errors import ApiError
+from mnist_kube.lease import Lease, LeaseLostError
 
 Object = dict[str, Any]
 DURATION, RENEW, RETRY = 15.0, 3.0, 0.5
@@ -27,13 +27,13 @@ class LeaseServer:
         self.spoil: Callable[[], str] = lambda: ""
         self.patience = 0.0
         self._rest = asyncio.sleep
-        monkeypatch.setattr("mnist_operator.kube.lease.asyncio.sleep", self._sleep)
+        monkeypatch.setattr("mnist_kube.lease.asyncio.sleep", self._sleep)
 
     def client(self, identity: str) -> Lease:
         return Lease(self, "ns", "lease", identity, DURATION, RENEW, RETRY, lambda: self.now)  # type: ignore[arg-type]
 
-    def hasty(self, timeout: float) -> LeaseServer:
-        self.patience = timeout
+    def with_timeout(self, seconds: float) -> LeaseServer:
+        self.patience = seconds
         return self
 
     async def get(self, path: str) -> Object:

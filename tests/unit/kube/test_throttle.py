@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_operator.kube.throttle import Throttle
+from mnist_kube.pacing import Throttle
 
 
 class Time:

@@ -1,1 +1,0 @@
-"""The Kubernetes API as the operator uses it: a thin asynchronous client over plain objects."""
