@@ -117,11 +117,11 @@ def _asked(paths: list[Path], context: str) -> Entry:
     """Credentials that a plugin or an identity provider gives, as the entry of a user who has them."""
     import logging
 
-    from kubernetes import client, config
-
     logging.getLogger("kubernetes").setLevel(logging.CRITICAL)  # it logs what it also raises
-    settings = client.Configuration()
     try:
+        from kubernetes import client, config  # fails where there is no home
+
+        settings = client.Configuration()
         files = os.pathsep.join(map(str, paths))
         config.load_kube_config(files, context, client_configuration=settings, persist_config=False)
     except Exception as error:  # noqa: BLE001 - whatever a plugin does wrong
