@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 _SHOWN = 200
+NO_CREDENTIALS = "NoCredentials"
+"""Reason of an error of status 401 where other credentials could not be had; the message says why."""
 
 
 class ApiError(Exception):

@@ -67,12 +67,19 @@ def _of_pod(context: str | None, env: Mapping[str, str]) -> Connection:
 def _paths(file: Path | None, env: Mapping[str, str]) -> list[Path]:
     if file is not None:
         if not file.exists():
-            raise KubeconfigError(f"kubeconfig {file}: there is no such file")
+            raise KubeconfigError(f"--kubeconfig {file}: there is no such file")
         return [file]
     named = [Path(name) for name in env.get("KUBECONFIG", "").split(os.pathsep) if name]
     if named and not any(path.exists() for path in named):
         raise KubeconfigError(f"KUBECONFIG={env['KUBECONFIG']}: there is no such file")
-    return [path for path in named or [Path.home() / ".kube" / "config"] if path.exists()]
+    return [path for path in named or _usual() if path.exists()]
+
+
+def _usual() -> list[Path]:
+    try:
+        return [Path.home() / ".kube" / "config"]
+    except RuntimeError:  # no HOME, and a uid that is in no passwd file
+        return []
 
 
 def _merged(paths: list[Path]) -> Entry:

@@ -18,7 +18,7 @@ import aiohttp
 from yarl import URL
 
 from mnist_kube.connection import Connection
-from mnist_kube.errors import ApiError
+from mnist_kube.errors import NO_CREDENTIALS, ApiError
 
 _CONNECT_S = 10.0
 _TOKEN_FILE_GOOD_FOR_S = 60.0  # what client-go reads a token again after
@@ -162,7 +162,7 @@ class Transport:
             try:
                 fresh = await self._renew()
             except ValueError as error:
-                raise ApiError(401, "NoCredentials", str(error)) from error
+                raise ApiError(401, NO_CREDENTIALS, str(error)) from error
             if fresh.same_endpoint(used):
                 self._adopt(fresh)
             else:

@@ -110,12 +110,12 @@ class _Run:
                     self._view.say(f"the local stack is up; watch it with: export KUBECONFIG={event['kubeconfig']}")
 
     async def _work(self) -> tuple[list[dict[str, Any]], list[str]]:
-        from mnist_local.kuberay import kubeconfig
-        from mnist_local.kuberay.kubeapi import KubeApi
+        from mnist_kube.client import KubeApi
+        from mnist_kube.kubeconfig import load
 
         seeding = asyncio.create_task(self._seed())
         await self._api_is_up.wait()
-        api = KubeApi(kubeconfig.load(self._layout.kubeconfig))
+        api = KubeApi(load(self._layout.kubeconfig), user_agent="mnistctl")
         try:
             # What the API refuses is told before anybody waits for data.
             asked = await objects.apply(api, self._documents, dry_run=True)

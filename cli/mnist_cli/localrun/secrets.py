@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mnist_cli.trainings.manifests import TRAINING_KIND, Document
-from mnist_local.kuberay.kubeapi import SECRETS, KubeApi
+from mnist_kube.client import KubeApi
+from mnist_kube.resources import SECRETS
 from mnist_trainer.errors import InvalidConfigError
 
 
@@ -22,7 +23,7 @@ async def check(api: KubeApi, asked: list[dict[str, Any]], documents: list[Docum
         if training.get("kind") != TRAINING_KIND:
             continue
         namespace, name = training["metadata"]["namespace"], training["spec"]["storage"]["credentialsSecret"]
-        if name == SECRET or (namespace, name) in brought or await api.find(SECRETS, namespace, name):
+        if name == SECRET or (namespace, name) in brought or await api.find(SECRETS.path(namespace, name)):
             continue
         raise InvalidConfigError(
             f"{training['metadata']['name']}: Secret {namespace}/{name}, named in spec.storage.credentialsSecret, does "

@@ -7,12 +7,13 @@ probe once more while it ends.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from mnist_cli.trainings.follow import changes
-from mnist_cli.trainings.objects import EVENTS, one_line
-from mnist_local.kuberay.kubeapi import KubeApi
+from mnist_cli.trainings.objects import one_line
+from mnist_kube.client import KubeApi
+from mnist_kube.resources import EVENTS
+from mnist_kube.times import parse
 
 PROBES_PATIENCE_S = 120.0
 _PROBES = ("Unhealthy", "ProbeWarning")
@@ -60,4 +61,4 @@ def _seen(event: dict[str, Any]) -> tuple[int, float]:
     last = series.get("lastObservedTime") or event.get("deprecatedLastTimestamp") or first
     if not first or not last:
         return count, 0.0
-    return count, (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
+    return count, (parse(last) - parse(first)).total_seconds()

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
-import aiohttp
-
-from mnist_cli.trainings.objects import TRAININGS
 from mnist_cli.trainings.progress import progress_of
-from mnist_local.kuberay.kubeapi import ApiError, KubeApi, Resource
+from mnist_kube.client import KubeApi
+from mnist_kube.informer import Change, Informer
+from mnist_kube.resources import TRAININGS, Resource
 
 _IDLE_S = 90.0  # an API server sends a bookmark each minute
-_AGAIN_S = 0.5
-_PASSING = (408, 409, 410, 429)
 
 
 async def until_final(
@@ -33,43 +29,12 @@ async def until_final(
     raise AssertionError("a watch without end")
 
 
-async def changes(
+def changes(
     api: KubeApi, resource: Resource, namespace: str | None, name: str | None = None
-) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-    """All objects (or the one of a name), then every change of them, through lost connections.
+) -> AsyncGenerator[Change, None]:
+    """Yield all objects (or the one of a name), then every change of them, through lost connections.
 
-    Yields (ADDED, MODIFIED or DELETED, object).
     A namespace of None means all. Raises ApiError where asking again would not help (forbidden, not served).
     """
-    params = {"fieldSelector": f"metadata.name={name}"} if name else {}
-    known: dict[str, dict[str, Any]] = {}
-    while True:
-        try:
-            found = await api.list(resource, namespace, params)
-            there = {item["metadata"]["uid"]: item for item in found.get("items") or []}
-            for uid in known.keys() - there.keys():  # while nobody watched
-                yield "DELETED", known[uid]
-            known = there
-            for item in there.values():
-                yield "ADDED", item
-            version = found["metadata"]["resourceVersion"]
-            while True:
-                query = {**params, "resourceVersion": version}
-                async for event in api.watch(resource, namespace, query, _IDLE_S):
-                    kind, item = event["type"], event["object"]
-                    if kind == "ERROR":
-                        raise ApiError(int(item.get("code") or 500), item)
-                    version = item["metadata"]["resourceVersion"]
-                    if kind == "BOOKMARK":
-                        continue
-                    if kind == "DELETED":
-                        known.pop(item["metadata"]["uid"], None)
-                    else:
-                        known[item["metadata"]["uid"]] = item
-                    yield kind, item
-        except ApiError as error:
-            if 400 <= error.status < 500 and error.status not in _PASSING:
-                raise
-            await asyncio.sleep(_AGAIN_S)
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            await asyncio.sleep(_AGAIN_S)
+    query = {"fieldSelector": f"metadata.name={name}"} if name else {}
+    return Informer(api, resource, namespace, query, _IDLE_S).changes(give_up=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from mnist_cli.trainings.manifests import Document
-from mnist_local.kuberay.kubeapi import MERGE_PATCH, ApiError, KubeApi, Resource
+from mnist_kube.client import MERGE_PATCH, KubeApi
+from mnist_kube.errors import ApiError
+from mnist_kube.resources import TRAININGS
 from mnist_trainer.errors import InvalidConfigError
 
-TRAININGS = Resource("mnist.training/v1alpha1", "mnisttrainings", "MnistTraining")
-EVENTS = Resource("events.k8s.io/v1", "events", "Event")
 _TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1, application/json"
 
 
@@ -18,27 +18,29 @@ async def apply(api: KubeApi, documents: list[Document], dry_run: bool = False) 
 
     Raises InvalidConfigError with the API's sentence where it refuses one. A dry run only asks.
     """
-    params = {"fieldValidation": "Strict", **({"dryRun": "All"} if dry_run else {})}
+    query = {"fieldValidation": "Strict", **({"dryRun": "All"} if dry_run else {})}
     applied = []
     for document in documents:
         try:
             path = await _collection(api, document)
-            applied.append(await _create_or_patch(api, path, document, params))
+            applied.append(await _create_or_patch(api, path, document, query))
         except ApiError as error:
             # A namespace that an earlier document makes is not there in a dry run.
-            if dry_run and error.status == 404 and len(documents) > 1:
+            if dry_run and error.not_found and len(documents) > 1:
                 continue
+            if error.not_reached:
+                raise
             raise InvalidConfigError(f"{document.kind} {document.name} is refused: {one_line(error.message)}") from None
     return applied
 
 
-async def _create_or_patch(api: KubeApi, path: str, document: Document, params: dict[str, str]) -> dict[str, Any]:
+async def _create_or_patch(api: KubeApi, path: str, document: Document, query: dict[str, str]) -> dict[str, Any]:
     try:
-        return await api.request("POST", path, document.body, params=params)
+        return await api.request("POST", path, document.body, query=query)
     except ApiError as error:
-        if error.reason != "AlreadyExists":
+        if not error.already_exists:
             raise
-    return await api.request("PATCH", f"{path}/{document.name}", document.body, params=params, content_type=MERGE_PATCH)
+    return await api.patch(f"{path}/{document.name}", document.body, MERGE_PATCH, query)
 
 
 async def _collection(api: KubeApi, document: Document) -> str:
@@ -46,9 +48,9 @@ async def _collection(api: KubeApi, document: Document) -> str:
     version = document.api_version
     root = f"/apis/{version}" if "/" in version else f"/api/{version}"
     try:
-        served = await api.request("GET", root)
+        served = await api.get(root)
     except ApiError as error:
-        if error.status != 404:
+        if not error.not_found:
             raise
         served = {}
     for resource in served.get("resources") or []:
@@ -61,7 +63,7 @@ async def _collection(api: KubeApi, document: Document) -> str:
 
 async def get(api: KubeApi, namespace: str, name: str) -> dict[str, Any]:
     """One training."""
-    return await api.get(TRAININGS, namespace, name)
+    return await api.get(TRAININGS.path(namespace, name))
 
 
 async def table(api: KubeApi, names: list[tuple[str, str]]) -> list[list[str]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_cli.trainings.progress import Progress, progress_of
 from mnist_cli.trainings.sparkline import ASCII_BARS, BARS, sparkline
+from mnist_kube.times import format_duration, parse
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -56,7 +57,7 @@ class Row:
             "CURVE": sparkline(self.losses, bars=bars),
             "ACCURACY": "" if report.get("accuracy") is None else f"{report['accuracy']:.2%}",
             "IMAGES/S": f"{report['imagesPerSecond']:,.0f}" if report.get("imagesPerSecond") else "",
-            "LEFT": _seconds(report.get("etaSeconds")) if progress.phase == "Running" else "",
+            "LEFT": _left(report.get("etaSeconds")) if progress.phase == "Running" else "",
             "WORKERS": self._workers(status, progress),
             "TRY": str(status.get("attempt") or ""),
             "AGE": _age(metadata.get("creationTimestamp"), now),
@@ -168,16 +169,8 @@ def _report(training: dict[str, Any]) -> dict[str, Any]:
 def _age(created: str | None, now: datetime) -> str:
     if not created:
         return ""
-    return _seconds(max(0, int((now - datetime.fromisoformat(created)).total_seconds()))) or "0s"
+    return format_duration(int((now - parse(created)).total_seconds()))
 
 
-def _seconds(seconds: int | None) -> str:
-    """A duration in its two greatest units, such as 2m5s."""
-    if not seconds:
-        return ""
-    parts = []
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts[:2])
+def _left(seconds: int | None) -> str:
+    return format_duration(seconds) if seconds else ""

@@ -11,8 +11,8 @@ _PATIENCE_S = 2.0
 
 def training_names(options: dict[str, Any]) -> list[str]:
     """Names of the trainings that the options so far point at; none where the cluster does not answer at once."""
-    from mnist_cli.trainings.objects import TRAININGS
     from mnist_cli.workstation.session import Session, Where, in_session
+    from mnist_kube.resources import TRAININGS
 
     file = options.get("kubeconfig")
     where = Where(Path(file) if file else None, options.get("context"), options.get("namespace"))
@@ -20,7 +20,7 @@ def training_names(options: dict[str, Any]) -> list[str]:
 
     async def ask(session: Session) -> int:
         async with asyncio.timeout(_PATIENCE_S):
-            found = await session.list(TRAININGS, session.namespace)
+            found = await session.list(TRAININGS.path(session.namespace))
         names.extend(item["metadata"]["name"] for item in found.get("items") or [])
         return 0
 

@@ -12,7 +12,8 @@ from mnist_cli.errors import CommandError
 from mnist_cli.trainings.objects import one_line
 from mnist_cli.trainings.progress import FINAL
 from mnist_cli.workstation.session import Session
-from mnist_local.kuberay.kubeapi import PODS, ApiError
+from mnist_kube.errors import ApiError
+from mnist_kube.resources import PODS
 
 _SUBMITTER = "app.kubernetes.io/component=submitter"
 _AGAIN_S = 1.0
@@ -97,7 +98,7 @@ async def _look(session: Session, request: LogRequest) -> _Look:
     pod = None
     if attempt and from_head:
         if name := (status.get("rayCluster") or {}).get("headPod"):
-            pod = await session.find(PODS, session.namespace, name)
+            pod = await session.find(PODS.path(session.namespace, name))
     elif attempt:
         pod = await _submitter(session, request.name, attempt)
     return _Look(training, attempt, from_head, pod)
@@ -106,7 +107,7 @@ async def _look(session: Session, request: LogRequest) -> _Look:
 async def _submitter(session: Session, name: str, attempt: int) -> dict[str, Any] | None:
     """The newest submitter pod of an attempt: its Job makes another one where the first was lost."""
     selector = f"mnist.training/training={name},{_SUBMITTER},ray.io/originated-from-cr-name={name}-{attempt}"
-    pods = (await session.list(PODS, session.namespace, {"labelSelector": selector})).get("items") or []
+    pods = (await session.list(PODS.path(session.namespace), {"labelSelector": selector})).get("items") or []
     return max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)
 
 

@@ -11,7 +11,7 @@ import aiohttp
 
 from mnist_cli.errors import CommandError
 from mnist_cli.trainings.objects import one_line
-from mnist_local.kuberay.kubeconfig import Connection
+from mnist_kube.connection import Connection
 
 _PATIENCE_S = 5.0
 # OpenSSL's codes of X509_verify_cert_error_string.
@@ -61,10 +61,10 @@ async def _certificate(connection: Connection, error: Exception) -> str:
 
 async def _names(connection: Connection) -> list[str]:
     """The names a server's certificate holds, of one that is trusted but for its name."""
-    if connection.ssl is None or connection.proxy:
+    if connection.ssl_context is None or connection.proxy:
         return []
-    connection.ssl.check_hostname = False
-    certificate = await _handshake(connection, connection.ssl)
+    connection.ssl_context.check_hostname = False
+    certificate = await _handshake(connection, connection.ssl_context)
     return [name for _, name in (certificate or {}).get("subjectAltName", ())]
 
 

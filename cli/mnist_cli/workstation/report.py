@@ -14,7 +14,8 @@ from typing import Any
 from mnist_cli.errors import CommandError
 from mnist_cli.threads import in_thread
 from mnist_cli.workstation.session import Session
-from mnist_local.kuberay.kubeapi import SECRETS, ApiError
+from mnist_kube.errors import ApiError
+from mnist_kube.resources import SECRETS
 from mnist_trainer.errors import StoreAccessDeniedError, TrainerError
 from mnist_trainer.store import ObjectStore, S3Address, StoreSettings
 
@@ -89,7 +90,7 @@ async def _read(settings: StoreSettings, address: S3Address) -> bytes:
 
 async def _secret(session: Session, name: str) -> Mapping[str, str] | None:
     try:
-        secret = await session.get(SECRETS, session.namespace, name)
+        secret = await session.get(SECRETS.path(session.namespace, name))
     except ApiError as error:
         if error.status in (403, 404):
             return None

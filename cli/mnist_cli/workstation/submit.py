@@ -12,17 +12,18 @@ from typing import Any
 from mnist_cli.errors import CommandError
 from mnist_cli.trainings import events, follow
 from mnist_cli.trainings.manifests import Document, read
-from mnist_cli.trainings.objects import TRAININGS, aligned, one_line, table
+from mnist_cli.trainings.objects import aligned, one_line, table
 from mnist_cli.trainings.progress import progress_of
 from mnist_cli.trainings.result import result_lines
 from mnist_cli.trainings.show import make_view
 from mnist_cli.workstation.findings import Result
 from mnist_cli.workstation.overrides import overridden
 from mnist_cli.workstation.session import Session
-from mnist_local.kuberay.kubeapi import ApiError
+from mnist_kube.client import APPLY_PATCH
+from mnist_kube.errors import ApiError
+from mnist_kube.resources import TRAININGS
 
 MANAGER = "mnistctl"
-_APPLY = "application/apply-patch+yaml"
 
 
 @dataclass(frozen=True)
@@ -93,19 +94,19 @@ def settle_namespace(session: Session, document: Document) -> None:
 async def apply(session: Session, request: Submission, document: Document) -> tuple[str, dict[str, Any]]:
     """Server-side apply with strict validation; returns what was done, as kubectl says it, and the object."""
     path = TRAININGS.path(session.namespace, document.name)
-    before = await session.find(TRAININGS, session.namespace, document.name)
+    before = await session.find(path)
     params = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
     params |= {"force": "true"} if request.force else {}
     params |= {"dryRun": "All"} if request.dry_run else {}
     try:
-        after = await session.request("PATCH", path, document.body, params=params, content_type=_APPLY)
+        after = await session.patch(path, document.body, APPLY_PATCH, params)
     except ApiError as error:
         if not _is_conflict(error):
             raise _refused(document, error) from None
         # Taking the fields over may be refused as well, by a rule of the API: then that is what to say.
         forced = params | {"force": "true", "dryRun": "All"}
         try:
-            await session.request("PATCH", path, document.body, params=forced, content_type=_APPLY)
+            await session.patch(path, document.body, APPLY_PATCH, forced)
         except ApiError as worse:
             raise _refused(document, worse) from None
         raise CommandError(

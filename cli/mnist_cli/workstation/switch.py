@@ -6,11 +6,11 @@ from typing import Any
 
 from mnist_cli.errors import CommandError
 from mnist_cli.trainings.follow import changes
-from mnist_cli.trainings.objects import TRAININGS
 from mnist_cli.trainings.progress import FINAL
 from mnist_cli.workstation.session import Session
 from mnist_cli.workstation.submit import MANAGER
-from mnist_local.kuberay.kubeapi import MERGE_PATCH
+from mnist_kube.client import MERGE_PATCH
+from mnist_kube.resources import TRAININGS
 
 
 async def switch(session: Session, name: str, suspend: bool, wait: bool) -> int:
@@ -26,13 +26,8 @@ async def switch(session: Session, name: str, suspend: bool, wait: bool) -> int:
     if _is_suspended(training) == suspend:
         print(f"mnisttraining.mnist.training/{name} unchanged: it is {'' if suspend else 'not '}suspended")
     else:
-        await session.request(
-            "PATCH",
-            TRAININGS.path(session.namespace, name),
-            {"spec": {"runPolicy": {"suspend": suspend}}},
-            params={"fieldManager": MANAGER},
-            content_type=MERGE_PATCH,
-        )
+        path, patch = TRAININGS.path(session.namespace, name), {"spec": {"runPolicy": {"suspend": suspend}}}
+        await session.patch(path, patch, MERGE_PATCH, {"fieldManager": MANAGER})
         print(f"mnisttraining.mnist.training/{name} {done}", flush=True)
     if wait:
         await _until(session, name, suspend)

@@ -8,11 +8,11 @@ from typing import Any
 
 from mnist_cli.errors import CommandError
 from mnist_cli.trainings.follow import changes
-from mnist_cli.trainings.objects import TRAININGS
 from mnist_cli.trainings.progress import progress_of
 from mnist_cli.trainings.show import Lines
 from mnist_cli.workstation.board import Board
 from mnist_cli.workstation.session import Session
+from mnist_kube.resources import TRAININGS
 
 _LOOKS_PER_SECOND = 4
 
