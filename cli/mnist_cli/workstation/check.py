@@ -20,7 +20,7 @@ from mnist_cli.workstation.findings import Finding, as_json, as_lines, to_json
 from mnist_cli.workstation.overrides import overridden
 from mnist_cli.workstation.session import Session, explained
 from mnist_cli.workstation.storage_check import Storage, storage_findings
-from mnist_local.kuberay.kubeapi import ApiError
+from mnist_kube.errors import ApiError
 
 _KUBERAY = "/apis/ray.io/v1"
 _INSTALL_KUBERAY = "install KubeRay 1.5.1 or later, with its CRDs"
@@ -98,7 +98,7 @@ async def _dry_run(session: Session, training: Document) -> tuple[Finding, dict[
 
 async def _kuberay(session: Session) -> Finding:
     try:
-        served = await session.request("GET", _KUBERAY)
+        served = await session.get(_KUBERAY)
     except ApiError as error:
         if error.status != 404:
             raise
@@ -107,7 +107,7 @@ async def _kuberay(session: Session) -> Finding:
     if missing := [kind for kind in ("RayCluster", "RayJob") if kind not in kinds]:
         return Finding.fail("kuberay", f"the cluster does not know {' and '.join(missing)}", _INSTALL_KUBERAY)
     try:
-        document = await session.request("GET", f"/openapi/v3{_KUBERAY}")
+        document = await session.get(f"/openapi/v3{_KUBERAY}")
     except ApiError:
         return Finding.warn("kuberay", "RayCluster and RayJob are served; of which version is not known from here")
     schemas = _part(document, "components", "schemas")
@@ -123,7 +123,7 @@ async def _queue(session: Session, metadata: dict[str, Any]) -> Finding | None:
     if not name:
         return None
     try:
-        group = await session.request("GET", "/apis/kueue.x-k8s.io")
+        group = await session.get("/apis/kueue.x-k8s.io")
     except ApiError as error:
         if error.status != 404:
             raise
@@ -158,7 +158,7 @@ async def _find(session: Session, named: _Named) -> Finding:
 async def _get(session: Session, path: str) -> dict[str, Any] | int:
     """An object, or the status with which it is denied (403, 404)."""
     try:
-        return await session.request("GET", path)
+        return await session.get(path)
     except ApiError as error:
         if error.status in (403, 404):
             return error.status

@@ -69,7 +69,7 @@ async def _check(session: Session, request: Submission, document: Document) -> N
     """
     from mnist_cli.workstation.storage_check import Storage, storage_findings
 
-    if await session.find(TRAININGS, session.namespace, document.name) is not None:
+    if await session.find(TRAININGS.path(session.namespace, document.name)) is not None:
         return
     tried = Submission(request.manifest, request.settings, dry_run=True, force=request.force)
     _, accepted = await apply(session, tried, document)
