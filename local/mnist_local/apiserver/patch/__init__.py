@@ -1,8 +1,10 @@
-"""The four kinds of patch of the Kubernetes API (server-side apply is in `patch.apply`)."""
+"""The four kinds of patch of the Kubernetes API, as functions on JSON values."""
 
-from mnist_local.apiserver.patch.errors import ApplyConflict, PatchError
-from mnist_local.apiserver.patch.jsonpatch import json_patch
-from mnist_local.apiserver.patch.mergepatch import merge_patch
-from mnist_local.apiserver.patch.strategic import strategic_merge
+from mnist_local.apiserver.patch.apply import ApplyConflict, server_side_apply, update_managed_fields
+from mnist_local.apiserver.patch.documents import PatchError, json_patch, merge_patch, strategic_merge
+from mnist_local.apiserver.patch.places import TypedError
 
-__all__ = ["ApplyConflict", "PatchError", "json_patch", "merge_patch", "strategic_merge"]
+__all__ = [
+    "ApplyConflict", "PatchError", "TypedError", "json_patch", "merge_patch", "server_side_apply", "strategic_merge",
+    "update_managed_fields",
+]  # fmt: skip

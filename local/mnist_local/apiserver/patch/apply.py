@@ -1,220 +1,233 @@
-"""Server-side apply and the field ownership that goes with it.
+"""Server-side apply, and the field ownership that goes with it (KEP-555).
 
-Source: KEP-555 and structured-merge-diff. A manager's entry in `metadata.managedFields` lists the fields it last set.
-Applying again without a field removes it, unless another manager has it too; setting a field that another manager has
-to another value is a conflict.
+A manager's entry in `metadata.managedFields` lists the places that it last set. Every write moves what it changes into
+the writer's entry. Applying again without a field removes it, unless another manager has it, too; setting a field that
+another manager has to another value is a conflict.
 """
 
-import json
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
 
-from mnist_local.apiserver.patch import fieldset
-from mnist_local.apiserver.patch.compare import Changes, compare
-from mnist_local.apiserver.patch.errors import ApplyConflict, PatchError
-from mnist_local.apiserver.patch.fieldset import Path
-from mnist_local.apiserver.patch.managers import (
-    APPLY,
-    UPDATE,
-    Managers,
-    cap_updaters,
-    show_manager,
-    strip,
-    timestamp,
+from mnist_local.apiserver.patch.documents import PatchError
+from mnist_local.apiserver.patch.places import (
+    Fields,
+    Path,
+    TypedError,
+    compare,
+    contains,
+    merge,
+    paths,
+    places_of,
+    remove,
+    show,
+    tree,
 )
-from mnist_local.apiserver.patch.merge import merge
-from mnist_local.apiserver.patch.typed import TypedError, field_set, remove, with_parents
-from mnist_local.apiserver.patch.typedcheck import check_typed
 from mnist_local.apiserver.schema import Schema
 from mnist_local.apiserver.schema.errors import compact
-from mnist_local.apiserver.schema.node import MISSING, Node
+from mnist_local.apiserver.schema.node import MISSING, copy
 
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-_KUBECTL = "kubectl"
-_BEFORE_FIRST_APPLY = "before-first-apply"
-_Object = dict[str, Any]
+Obj = dict[str, Any]
+Key = tuple[str, str, str]
+"""Manager, operation ("Apply" or "Update"), subresource."""
+_META: Final = "f:metadata"
+_UNTRACKED: Final = frozenset(
+    [("f:apiVersion",), ("f:kind",), (_META,)]
+    + [
+        (_META, f"f:{name}")
+        for name in (
+            "name", "namespace", "creationTimestamp", "selfLink", "uid", "generation", "managedFields",
+            "resourceVersion",
+        )
+    ]
+)  # fmt: skip
+"""The server sets it, or it names the object: nobody's."""
+
+
+class ApplyConflict(Exception):  # noqa: N818 (the API's own name)
+    """Fields that other managers have set to other values.
+
+    `conflicts` has (manager as messages name it, field path); in a Status each is a cause of type FieldManagerConflict
+    with message `conflict with <manager>` and field `<path>`. `message` is the API server's sentence.
+    """
+
+    def __init__(self, conflicts: Sequence[tuple[str, str]]) -> None:
+        self.conflicts = sorted(conflicts)
+        self.message = _sentence(self.conflicts)
+        super().__init__(self.message)
+
+
+def _sentence(conflicts: Sequence[tuple[str, str]]) -> str:
+    if len(conflicts) == 1:
+        manager, path = conflicts[0]
+        return f"Apply failed with 1 conflict: conflict with {manager}: {path}"
+    by_manager: dict[str, list[str]] = {}
+    for manager, path in conflicts:
+        by_manager.setdefault(manager, []).append(f"- {path}")
+    lines = [line for manager, found in by_manager.items() for line in (f"conflicts with {manager}:", *found)]
+    return f"Apply failed with {len(conflicts)} conflicts: " + "\n".join(lines)
+
+
+class _Managers:
+    """The entries of `managedFields` by key; those that are given are never written to."""
+
+    def __init__(self, obj: Mapping[str, Any] | None) -> None:
+        self._entries: dict[Key, Obj] = {}
+        for entry in ((obj or {}).get("metadata") or {}).get("managedFields") or ():
+            if isinstance(entry.get("fieldsV1"), dict):
+                key = (str(entry.get("manager", "")), entry.get("operation", ""), entry.get("subresource", ""))
+                self._entries[key] = entry
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
+
+    def fields(self, key: Key) -> Fields:
+        """The places of a manager."""
+        found: Fields = self._entries[key]["fieldsV1"] if key in self._entries else {}
+        return found
+
+    def owned_by_others(self, key: Key) -> set[Path]:
+        """The places of everybody else."""
+        return {path for other in self._entries if other != key for path in paths(self.fields(other))}
+
+    def conflicts(self, key: Key, places: Iterable[Path]) -> list[tuple[str, str]]:
+        """The places that others have, with their manager as messages name it."""
+        return [
+            (self._name(other), show(path))
+            for other in self._entries
+            if other != key
+            for path in places
+            if contains(self.fields(other), path)
+        ]
+
+    def _name(self, key: Key) -> str:
+        manager, operation, subresource = key
+        text = compact(manager) + (f' with subresource "{subresource}"' if subresource else "")
+        return f"{text} using {self._entries[key]['apiVersion']}" if operation == "Update" else text
+
+    def take(self, places: set[Path], keep: Key | None = None) -> None:
+        """Take places from everybody (but `keep`); who has none left is forgotten."""
+        for key in [key for key in self._entries if key != keep]:
+            had = {path for path in places if contains(self.fields(key), path)}
+            if had and (rest := set(paths(self.fields(key))) - had):
+                self._entries[key] = {**self._entries[key], "fieldsV1": tree(rest)}
+            elif had:
+                del self._entries[key]
+
+    def put(self, key: Key, fields: Fields, api_version: str, time: str) -> None:
+        """Let a manager have these places and no others, as of a time."""
+        if not fields:
+            self._entries.pop(key, None)
+            return
+        manager, operation, subresource = key
+        self._entries[key] = {
+            "manager": manager, "operation": operation, "apiVersion": api_version, "time": time,
+            "fieldsType": "FieldsV1", "fieldsV1": fields, **({"subresource": subresource} if subresource else {}),
+        }  # fmt: skip
+
+    def time(self, key: Key) -> str:
+        """When a manager's entry last changed; "" where there is none."""
+        return str(self._entries.get(key, {}).get("time", ""))
+
+    def listed(self) -> list[Obj]:
+        """The `managedFields`, in the API's order."""
+        order = ("operation", "time", "manager", "apiVersion", "subresource")
+        return sorted(self._entries.values(), key=lambda entry: [entry.get(name, "") for name in order])
 
 
 def update_managed_fields(
-    schema: Schema,
-    old: _Object | None,
-    new: _Object,
-    manager: str,
-    operation: str = UPDATE,
-    subresource: str = "",
-    now: datetime | None = None,
-) -> list[_Object]:
+    schema: Schema, old: Obj | None, new: Obj, manager: str, subresource: str = "", now: datetime | None = None
+) -> list[Obj]:
     """The `managedFields` of `new` after a create (`old` is None), update or patch by `manager`.
 
-    What `new` brings along in `metadata.managedFields` is respected, so that clients can edit it. An object whose
-    fields nobody tracks stays so.
+    A client resets them by `[{}]`; an object whose fields nobody tracks stays so.
+
+    Raises:
+        TypedError: items of a list cannot be told apart.
     """
-    managers = _known_managers(old, new, subresource)
-    if old is not None and not managers:
+    managers = _Managers(old)
+    if (old is not None and not managers) or (new.get("metadata") or {}).get("managedFields") in ([], [{}]):
         return []
-    before = old if old is not None else _empty(schema, new)
-    changes = _changes(schema.merge_root, before, new, subresource)
-    set_now = {path for path in changes.added | changes.modified if not strip(path)}
-    if changes:
-        managers.take(changes.added | changes.modified)
-        managers.take(changes.removed)
-    if set_now:
-        key = (manager, operation, str(new.get("apiVersion", "")), subresource)
-        managers.give(key, set_now, timestamp(now))
-        cap_updaters(managers)
-    return managers.entries()
-
-
-def _known_managers(old: _Object | None, new: _Object, subresource: str) -> Managers:
-    given = (new.get("metadata") or {}).get("managedFields")
-    if not subresource and given is not None:
-        if given in ([], [{}]):
-            return Managers([])
-        managers = Managers(given)
-        if managers:
-            return managers
-    return Managers(((old or {}).get("metadata") or {}).get("managedFields") or [])
-
-
-def _empty(schema: Schema, obj: _Object) -> _Object:
-    """An object of the same kind in which nobody has set anything."""
-    return {name: value for name, value in obj.items() if name in ("apiVersion", "kind")}
-
-
-def _changes(node: Node, old: _Object, new: _Object, subresource: str) -> Changes:
-    changes = compare(node, old, new)
-    for places in (changes.added, changes.modified, changes.removed):
-        places.discard(("f:metadata", "f:managedFields"))
+    changes = compare(schema.merge_root, _untracked(old or {}), _untracked(new))
     if subresource == "status":
-        changes.keep_only("f:status")
-    return changes
+        changes.touched = {path for path in changes.touched if path[0] == "f:status"}
+        changes.removed = {path for path in changes.removed if path[0] == "f:status"}
+    mine = changes.touched - _UNTRACKED
+    key = (manager, "Update", subresource)
+    managers.take(changes.touched, keep=key)
+    managers.take(changes.removed)
+    if mine:
+        fields = tree({*paths(managers.fields(key)), *mine})
+        managers.put(key, fields, str(new.get("apiVersion", "")), _timestamp(now))
+    return managers.listed()
 
 
 def server_side_apply(
     schema: Schema,
-    live: _Object | None,
-    applied: _Object,
+    live: Obj | None,
+    applied: Obj,
     manager: str,
     force: bool,
     subresource: str = "",
     now: datetime | None = None,
     *,
     ignore_status: bool = False,
-) -> _Object:
+) -> Obj:
     """Apply a configuration to an object (None to create it); returns the new object with its `managedFields`.
 
     `ignore_status` keeps the configuration's status out, as for the main resource of a kind with a status subresource.
-    Raises `ApplyConflict`, or `PatchError` for a configuration that does not fit the schema (500) or brings managed
-    fields along (400).
+
+    Raises:
+        ApplyConflict: other managers have set fields to other values, and `force` is off.
+        PatchError: 500 the configuration does not fit the schema, 400 it brings managed fields along.
     """
     if (applied.get("metadata") or {}).get("managedFields") is not None:
         raise PatchError(400, "metadata.managedFields must be nil")
-    node = schema.merge_root
-    problems = check_typed(node, applied)
-    if problems:
-        raise PatchError(500, f"failed to create typed patch object ({_identity(applied)}): {problems}")
-    base = live if live is not None else _empty(schema, applied)
-    managers = _managers_before_apply(schema, live, now, ignore_status=ignore_status)
-    key = (manager, APPLY, str(applied.get("apiVersion", "")), subresource)
-    last = managers.paths(key)
+    if unknown := schema.prune(copy(applied)):
+        why = ", ".join(f".{path}: field not declared in schema" for path in unknown)
+        raise PatchError(500, f"failed to create typed patch object: {why}")
+    left_out = "status" if ignore_status else "spec" if subresource == "status" else ""
+    applied = {name: value for name, value in applied.items() if name != left_out}
+    key = (manager, "Apply", subresource)
+    managers = _Managers(live)
+    base = _untracked(live or {})
     try:
-        wanted = _wanted(field_set(node, applied), subresource, ignore_status=ignore_status)
-        merged = merge(node, _without_managed(base), applied)
-        managers.replace(key, wanted)
-        result = _drop_abandoned(node, merged, last, managers) if last else merged
-        changes = _changes(node, _without_managed(base), result, "")
+        mine = set(places_of(schema.merge_root, applied)) - _UNTRACKED
+        if subresource == "status":
+            mine = {path for path in mine if path[0] == "f:status"}
+        abandoned = _abandoned(set(paths(managers.fields(key))) - mine, mine | managers.owned_by_others(key))
+        result = remove(schema.merge_root, merge(schema.merge_root, base, applied), abandoned)
+        result = {} if result is MISSING else result
+        changes = compare(schema.merge_root, base, result)
     except TypedError as error:
-        raise PatchError(500, f"failed to create typed patch object ({_identity(applied)}): {error}") from None
-    taken = changes.added | changes.modified
-    conflicts = managers.conflicts(key, taken)
-    if conflicts and not force and not _was_applied_by_kubectl(node, live, manager, conflicts):
-        raise ApplyConflict(
-            [(show_manager(owner), fieldset.show(path)) for owner, paths in conflicts.items() for path in sorted(paths)]
-        )
-    managers.take(taken, keep=key)
-    managers.take(changes.removed, keep=key)
-    if changes:
-        managers.touch(key, timestamp(now))
-    metadata = result.setdefault("metadata", {})
-    metadata["managedFields"] = managers.entries()
-    _refresh_last_applied(metadata, applied, manager)
-    return result
+        raise PatchError(500, f"failed to create typed patch object: {error}") from None
+    conflicts = managers.conflicts(key, changes.touched)
+    if conflicts and not force:
+        raise ApplyConflict(conflicts)
+    managers.take(changes.touched | changes.removed, keep=key)
+    is_new = bool(changes.touched or changes.removed) or set(paths(managers.fields(key))) != mine
+    time = _timestamp(now) if is_new else managers.time(key)
+    managers.put(key, tree(mine), str(applied.get("apiVersion", "")), time)
+    result["metadata"] = {**(result.get("metadata") or {}), "managedFields": managers.listed()}
+    return dict(result)
 
 
-def _identity(obj: _Object) -> str:
-    metadata = obj.get("metadata") or {}
-    place = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
-    return f"{place}; {obj.get('apiVersion', '')}, Kind={obj.get('kind', '')}"
+def _abandoned(places: set[Path], owned: set[Path]) -> list[Path]:
+    """Places that can go: nobody owns them or anything below them, and they do not tell list items apart."""
+    leading = {path[:depth] for path in owned for depth in range(1, len(path) + 1)}
+    return [path for path in places if path not in leading and not _is_key(path)]
 
 
-def _without_managed(obj: _Object) -> _Object:
+def _is_key(path: Path) -> bool:
+    return len(path) > 1 and path[-2].startswith("k:") and f'"{path[-1][2:]}":' in path[-2]
+
+
+def _untracked(obj: Obj) -> Obj:
     metadata = obj.get("metadata")
     if not isinstance(metadata, Mapping) or "managedFields" not in metadata:
         return obj
-    return {**obj, "metadata": {k: v for k, v in metadata.items() if k != "managedFields"}}
+    return {**obj, "metadata": {name: value for name, value in metadata.items() if name != "managedFields"}}
 
 
-def _managers_before_apply(
-    schema: Schema, live: _Object | None, now: datetime | None, *, ignore_status: bool
-) -> Managers:
-    """The live object's managers; where there are none yet, one that has all there is."""
-    if live is None:
-        return Managers([])
-    managers = Managers((live.get("metadata") or {}).get("managedFields") or [])
-    if not managers:
-        changes = _changes(schema.merge_root, _empty(schema, live), live, "")
-        if ignore_status:
-            changes.ignore("f:status")
-        fields = {path for path in changes.added | changes.modified if not strip(path)}
-        managers.give((_BEFORE_FIRST_APPLY, UPDATE, str(live.get("apiVersion", "")), ""), fields, timestamp(now))
-    return managers
-
-
-def _wanted(places: set[Path], subresource: str, *, ignore_status: bool) -> set[Path]:
-    if subresource == "status":
-        return {path for path in places if path[0] == "f:status"}
-    return {path for path in places if not strip(path) and not (ignore_status and path[0] == "f:status")}
-
-
-def _drop_abandoned(node: Node, merged: _Object, last: set[Path], managers: Managers) -> _Object:
-    """Remove what the manager had applied, applies no more, and no other manager has."""
-    last_all = with_parents(node, last)
-    merged_set = with_parents(node, field_set(node, merged))
-    pruned = _removed(node, merged, last_all)
-    owned = with_parents(node, managers.all_paths())
-    pruned = _removed(node, merged, merged_set - (with_parents(node, field_set(node, pruned)) | owned))
-    pruned_set = with_parents(node, field_set(node, pruned))
-    return _removed(node, merged, (merged_set - pruned_set) & last_all)
-
-
-def _removed(node: Node, obj: _Object, places: set[Path]) -> _Object:
-    rest = remove(node, obj, places)
-    return {} if rest is MISSING else dict(rest)
-
-
-def _refresh_last_applied(metadata: _Object, applied: _Object, manager: str) -> None:
-    """Keep kubectl's own record true, so that going back to client-side apply works."""
-    annotations = metadata.get("annotations") or {}
-    if manager == _KUBECTL and LAST_APPLIED in annotations:
-        metadata["annotations"] = {**annotations, LAST_APPLIED: compact(applied) + "\n"}
-
-
-def _was_applied_by_kubectl(node: Node, live: _Object | None, manager: str, conflicts: Mapping[Any, set[Path]]) -> bool:
-    """Whether `kubectl apply` had set all of the fields before, on the client's side."""
-    annotations = ((live or {}).get("metadata") or {}).get("annotations") or {}
-    if manager != _KUBECTL or LAST_APPLIED not in annotations:
-        return False
-    last = _decoded(annotations[LAST_APPLIED])
-    if last is None:
-        return False
-    owned = field_set(node, last)
-    return all(paths <= owned for paths in conflicts.values())
-
-
-def _decoded(text: str) -> _Object | None:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
+def _timestamp(now: datetime | None) -> str:
+    return (now or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -6,8 +6,7 @@ Ownership is recorded at the version of the request, so views are converted back
 from __future__ import annotations
 
 from mnist_local.apiserver.errors import Obj
-from mnist_local.apiserver.patch.apply import update_managed_fields
-from mnist_local.apiserver.patch.typed import TypedError
+from mnist_local.apiserver.patch import TypedError, update_managed_fields
 from mnist_local.apiserver.resource import Resource
 from mnist_local.apiserver.rest.engine import Finish
 from mnist_local.apiserver.schemas import schema_for

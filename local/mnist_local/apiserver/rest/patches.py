@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from mnist_local.apiserver.errors import ApiError, Obj, bad_request, rejected
-from mnist_local.apiserver.patch import ApplyConflict, PatchError, json_patch, merge_patch, strategic_merge
-from mnist_local.apiserver.patch.apply import server_side_apply
+from mnist_local.apiserver.patch import (
+    ApplyConflict,
+    PatchError,
+    json_patch,
+    merge_patch,
+    server_side_apply,
+    strategic_merge,
+)
 from mnist_local.apiserver.resource import Resource
 from mnist_local.apiserver.schemas import schema_for
 
@@ -20,13 +26,13 @@ def _refused(error: PatchError) -> ApiError:
 
 
 def json(obj: Obj, patch: object) -> Obj:
-    """Apply a JSON patch to an object of the caller's own, which may be changed.
+    """Apply a JSON patch.
 
     Raises:
         ApiError: 400 malformed, 422 does not fit (a failed `test` among others).
     """
     try:
-        return json_patch(obj, patch, in_place=True)
+        return json_patch(obj, patch)
     except PatchError as error:
         raise _refused(error) from None
 
