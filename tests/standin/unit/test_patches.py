@@ -1,6 +1,5 @@
 """JSON patch, merge patch, and the strategic merge patch that `kubectl` sends for built-in kinds."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
