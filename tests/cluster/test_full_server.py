@@ -43,3 +43,14 @@ def test_rules_that_may_cost_too_much_are_refused(cluster: Cluster) -> None:
 def test_schemas_are_held_to_the_structural_rules(cluster: Cluster) -> None:
     made = definition_with(cluster, anyOf=[{"type": "integer", "default": 1}])
     assert "to be structural" in cluster.expect(422, "POST", CRDS, made).body["message"]
+
+
+def test_every_create_command(cluster: Cluster, namespace: str) -> None:
+    """kubectl sends these kinds in protobuf; the embedded server takes them from files only."""
+    n = ("-n", namespace)
+    cluster.kubectl("create", "quota", "q", "--hard=pods=5", *n)
+    cluster.kubectl("create", "service", "clusterip", "svc", "--tcp=80:8080", *n)
+    cluster.kubectl("create", "job", "j", "--image=none", *n)
+    cluster.kubectl("create", "deployment", "d", "--image=none", "--replicas=0", *n)
+    shown = cluster.kubectl("get", "all", *n).stdout
+    assert all(name in shown for name in ("service/svc", "deployment.apps/d", "job.batch/j"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -12,9 +11,7 @@ import yaml
 
 from mnist_local.apiserver import protobuf
 from mnist_local.apiserver.bodies import json_error, unrecognized
-from mnist_local.apiserver.errors import Obj, bad_request, not_acceptable, unsupported_media_type
-
-log = logging.getLogger(__name__)
+from mnist_local.apiserver.errors import ApiError, Obj, bad_request, not_acceptable, unsupported_media_type
 
 JSON = "application/json"
 YAML = "application/yaml"
@@ -109,7 +106,7 @@ def decode(body: bytes, content_type: str, kind: str) -> Any:
         try:
             return protobuf.decode(body)
         except ValueError as error:
-            log.warning("a protobuf body was refused: %s", error)
+            raise ApiError(415, "UnsupportedMediaType", str(error)) from None
     raise unsupported_media_type(BODY_TYPES)
 
 

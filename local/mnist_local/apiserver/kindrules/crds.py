@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mnist_local.apiserver import clock, jsonpath
+from mnist_local.apiserver import clock, tables
 from mnist_local.apiserver.customresources import CLEANUP, TABLE, schema_of, schema_path
 from mnist_local.apiserver.errors import Obj
 from mnist_local.apiserver.kinds import Hooks
@@ -118,8 +118,8 @@ def _validate_columns(version: Obj, path: str) -> list[FieldError]:
             causes.append(field.invalid(f"{where}.JSONPath", json_path, "must be a simple json path starting with ."))
         else:
             try:
-                jsonpath.compile_path(json_path)
-            except jsonpath.PathError as error:
+                tables.parse_path(json_path)
+            except tables.PathError as error:
                 causes.append(field.invalid(f"{where}.JSONPath", json_path, f"is an invalid path: {error}"))
     return causes
 
