@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-cluster lint format crds docs clean
+.PHONY: help setup demo test test-fast test-images test-cluster lint format crds docs clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,11 @@ test: $(STAMP) ## Unit, integration and end-to-end tests
 
 test-fast: $(STAMP) ## Unit and integration tests only
 	@$(BIN)/python -m pytest tests/unit tests/integration tests/standin -n 2 --dist loadfile
+
+# BASE_IMAGE, TORCH_INDEX_URL and pip's PIP_* go to the Dockerfiles; IMAGES=operator leaves the trainer's image out.
+IMAGES ?= operator trainer
+test-images: $(STAMP) ## Build both images and run them as the chart and KubeRay do (docker or podman)
+	@$(BIN)/python -m pytest $(foreach image,$(IMAGES),tests/images/test_$(image)_image.py)
 
 test-cluster: $(STAMP) ## The same behaviours against whatever KUBECONFIG points to
 	@test -n "$$KUBECONFIG" || { echo "set KUBECONFIG to the cluster to test against" >&2; exit 2; }

@@ -7,6 +7,7 @@ own that holds nothing but the system's libraries and that installation.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -89,8 +90,9 @@ class Engine:
 
     @classmethod
     def find(cls) -> Engine | None:
-        """The engine that works here, if any."""
-        for program in ("docker", "podman"):
+        """The engine that works here, if any; CONTAINER_ENGINE names one, or is `none`."""
+        given = os.environ.get("CONTAINER_ENGINE", "")
+        for program in [given] if given else ["docker", "podman"]:
             if shutil.which(program) and subprocess.run([program, "info"], capture_output=True).returncode == 0:
                 return cls(program)
         return None

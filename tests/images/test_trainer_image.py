@@ -1,0 +1,118 @@
+"""The trainer's image does its work as KubeRay starts it: no capabilities, a read-only root, and /tmp to write to."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.images.conftest import build_arguments
+from tests.support.s3 import rclone_binary
+from tests.support.shipped import Engine, Identity, Image, ShippedProcess, always_stopped
+
+TAG = "mnist-training/trainer:test"
+DIGITS = "/usr/share/mnist-training/digits"
+USERS = {"the chart's user": Identity(1000, 100), "any user": Identity(1000680000, 0)}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A network of containers with a store in it."""
+
+    engine: Engine
+    image: Image
+    env: dict[str, str]
+
+    def run(self, identity: Identity, *command: str, seconds: float = 240.0) -> str:
+        """Run a command in the image to its end, and return what it printed."""
+        options = ["--user", f"{identity.uid}:{identity.gid}", "--shm-size", "512m"]
+        options += [part for name, value in self.env.items() for part in ("-e", f"{name}={value}")]
+        done = subprocess.run(
+            [*self.engine.command(*options), TAG, *command], capture_output=True, text=True, timeout=seconds
+        )
+        assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def place(engine: Engine | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """The image, a network of its own, and rclone as the store there."""
+    if engine is None:
+        pytest.fail("the trainer's image needs docker or podman; `make test-images IMAGES=operator` does not")
+    engine.build("Dockerfile.trainer", TAG, build_arguments())
+    network = f"mnist-{secrets.token_hex(4)}"
+    assert engine.run("network", "create", network).returncode == 0
+    inside = Engine(engine.program, network)
+    folder = tmp_path_factory.mktemp("store")
+    for bucket in ("datasets", "models"):
+        (folder / bucket).mkdir()
+    folder.chmod(0o777)
+    key, secret = secrets.token_hex(8), secrets.token_hex(16)
+    store = [
+        *(engine.program, "run", "--rm", "--detach", "--network", network, "--name", f"{network}-store"),
+        *("-v", f"{rclone_binary()}:/rclone:ro", "-v", f"{folder}:/data", "--user", "0", TAG),
+        *("/rclone", "serve", "s3", "/data", "--addr", ":9000", "--auth-key", f"{key},{secret}"),
+    ]
+    assert subprocess.run(store, capture_output=True).returncode == 0
+    env = {
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_ENDPOINT_URL": f"http://{network}-store:9000",
+    }
+    made = Place(inside, Image(inside, TAG), env)
+    made.run(USERS["the chart's user"], "mnistctl", "data", "upload", DIGITS, "s3://datasets/digits")
+    yield made
+    engine.run("rm", "--force", f"{network}-store")
+    engine.run("network", "rm", network)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("user", USERS)
+def test_it_trains_by_itself(user: str, place: Place) -> None:
+    said = place.run(
+        USERS[user],
+        *("mnist-trainer", "train", "--name", "alone", "--epochs", "1", "--workers", "1"),
+        *("--dataset", "s3://datasets/digits", "--output", f"s3://models/{user.split()[0]}"),
+    )
+    assert "Traceback" not in said
+    assert "model.safetensors" in said
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("user", USERS)
+def test_a_head_and_a_worker_form_a_cluster_that_trains(user: str, place: Place, tmp_path: Path) -> None:
+    identity, head = USERS[user], f"{place.engine.network}-head"
+
+    def node(name: str, *options: str, start: str) -> ShippedProcess:
+        # KubeRay's own command line, with what a pod of the operator's adds by its environment.
+        image = Image(place.engine, TAG, ("--shm-size", "512m", *options))
+        env = {**place.env, "RAY_USAGE_STATS_ENABLED": "0", "RAY_enable_worker_prestart": "1"}
+        command = ["/bin/bash", "-c", f"ulimit -n 65536; ray start {start} --block --metrics-export-port=8080"]
+        return image.start(command, env, {}, identity, tmp_path / f"{name}.log")
+
+    head_options = ("--name", head)
+    with always_stopped(node("head", *head_options, start="--head --num-cpus=1 --dashboard-host=0.0.0.0")) as started:
+
+        def healthy() -> bool:
+            check = ("exec", head, "wget", "-q", "-O-", "http://127.0.0.1:8265/api/gcs_healthz")
+            return "success" in place.engine.run(*check).stdout
+
+        started.wait_for(healthy, "the head to be ready", 120)
+        with always_stopped(node("worker", start=f"--address={head}:6379 --num-cpus=1")) as worker:
+
+            def joined() -> bool:
+                nodes = place.engine.run("exec", head, "ray", "list", "nodes", "--format", "json")
+                return nodes.stdout.count('"ALIVE"') == 2
+
+            worker.wait_for(joined, "the worker to join", 120)
+            said = place.run(
+                identity,
+                *("ray", "job", "submit", "--address", f"http://{head}:8265", "--"),
+                *("mnist-trainer", "train", "--name", "pair", "--epochs", "1", "--workers", "1"),
+                *("--dataset", "s3://datasets/digits", "--output", f"s3://models/pair-{identity.uid}"),
+            )
+            assert "succeeded" in said
+            assert "Traceback" not in said
