@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-images test-cluster lint format crds docs clean
+.PHONY: help setup demo test test-fast test-images test-cluster lint format crds docs site clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,7 +57,10 @@ crds: $(STAMP) ## Regenerate what is made from the models and lists in the code:
 docs: $(STAMP) ## Regenerate what the documentation takes from the code
 	@$(BIN)/python -m mnist_operator.lifecycle.document
 
+site: $(STAMP) ## Build the documentation as a site, into site/; a broken link ends it
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 generate: crds docs ## Regenerate all that is made from code
 
 clean: ## Remove .venv, .local and caches
-	@rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .local site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
