@@ -63,7 +63,9 @@ def place(engine: Engine | None, tmp_path_factory: pytest.TempPathFactory) -> It
         "AWS_ENDPOINT_URL": f"http://{network}-store:9000",
     }
     made = Place(inside, Image(inside, TAG), env)
-    made.run(USERS["the chart's user"], "mnistctl", "data", "upload", DIGITS, "s3://datasets/digits")
+    made.run(
+        USERS["the chart's user"], "mnistctl", "data", "upload", "--file", DIGITS, "--dataset", "s3://datasets/digits"
+    )
     yield made
     engine.run("rm", "--force", f"{network}-store")
     engine.run("network", "rm", network)

@@ -152,14 +152,17 @@ mount -t tmpfs -o mode=755 tmpfs "$root"
 bind() { mkdir -p "$root$2"; mount --bind "$1" "$root$2"; mount -o remount,bind,ro "$root$2"; }
 bind /usr /usr
 for link in bin lib lib64 sbin; do
-  if [ -L "/$link" ]; then ln -s "$(readlink "/$link")" "$root/$link"; elif [ -d "/$link" ]; then bind "/$link" "/$link"; fi
+  if [ -L "/$link" ]; then ln -s "$(readlink "/$link")" "$root/$link"
+  elif [ -d "/$link" ]; then bind "/$link" "/$link"; fi
 done
 bind "$venv" /opt/venv
 for _ in $(seq "$pairs"); do bind "$1" "$2"; shift 2; done
 mkdir -p "$root/tmp" "$root/proc" "$root/dev"
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mount -t proc proc "$root/proc"
-for device in null zero random urandom; do touch "$root/dev/$device"; mount --bind "/dev/$device" "$root/dev/$device"; done
+for device in null zero random urandom; do
+  touch "$root/dev/$device"; mount --bind "/dev/$device" "$root/dev/$device"
+done
 mount -o remount,ro "$root"
 exec chroot "$root" /usr/bin/setpriv --reuid "$uid" --regid "$gid" --clear-groups --no-new-privs --bounding-set=-all \
   --inh-caps=-all /opt/venv/bin/python -m mnist_operator "$@"
@@ -187,9 +190,7 @@ class OperatorWheel:
         venv = folder / "venv"
         subprocess.run(["/usr/bin/python3", "-m", "venv", "--without-pip", str(venv)], check=True)
         pip = [sys.executable, "-m", "pip", "--python", str(venv / "bin" / "python"), "--disable-pip-version-check"]
-        subprocess.run(
-            [*pip, "install", "--quiet", "-c", "constraints.txt", ".[operator]"], cwd=REPOSITORY, check=True
-        )
+        subprocess.run([*pip, "install", "--quiet", "-c", "constraints.txt", ".[operator]"], cwd=REPOSITORY, check=True)
         for made in (folder, venv):
             made.chmod(0o755)
         return cls(venv)
