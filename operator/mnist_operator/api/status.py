@@ -50,12 +50,22 @@ class Condition(ApiModel):
     message: Annotated[str, Field(max_length=32_768, description="Why, in a sentence.")] = ""
 
 
+class WorkerRestarts(ApiModel):
+    """Worker pods that came and went before the trainer had finished one more epoch."""
+
+    pods: Annotated[int, Field(ge=0, description="Pods that were ready and are gone.")]
+    epoch: Annotated[int, Field(ge=0, description="Epochs that were finished when the first of them went.")] = 0
+
+
 class RayClusterStatus(ApiModel):
     """The RayCluster that the current attempt runs on."""
 
     name: Annotated[ShortText | None, Field(description="Name of the RayCluster.")] = None
     state: Annotated[ShortText | None, Field(description="Its state as KubeRay reports it.")] = None
     workers: Annotated[ShortText | None, Field(description="Ready and wanted workers, such as 2/2.")] = None
+    worker_restarts: Annotated[
+        WorkerRestarts | None, Field(description="Worker pods lost since an epoch was last finished.")
+    ] = None
     head_pod: Annotated[
         ShortText | None, Field(description="Name of the head's pod. Another name means that a head was lost.")
     ] = None

@@ -135,6 +135,12 @@ class Policy:
     """How often the user's Secret is read again while a training runs."""
     silent_after: float = 300.0
     """A trainer without a report for this long is called silent; after as long again it counts as lost."""
+    closing_grace: float = 60.0
+    """How long the job of a sealed model may take to end by itself before it is stopped."""
+    restarting_rounds: float = 2.0
+    """Losses of all workers, without an epoch finished in between, after which they are said to restart."""
+    failing_rounds: float = 6.0
+    """As many after which the attempt fails."""
     address_poll: float = 10.0
     """How often a head's Service is asked for the address of its load balancer."""
 

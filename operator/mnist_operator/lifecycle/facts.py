@@ -9,7 +9,14 @@ from functools import cached_property
 
 from mnist_kube.times import parse_time, seconds
 from mnist_operator.api.spec import MnistTrainingSpec
-from mnist_operator.api.status import LastFailure, MnistTrainingStatus, Phase, RayClusterStatus, TrainerReport
+from mnist_operator.api.status import (
+    LastFailure,
+    MnistTrainingStatus,
+    Phase,
+    RayClusterStatus,
+    TrainerReport,
+    WorkerRestarts,
+)
 from mnist_operator.builders.context import Training
 from mnist_operator.lifecycle.children import ClusterView, JobView
 from mnist_operator.lifecycle.conditions import ConditionType
@@ -128,9 +135,28 @@ class Facts:
         return report if report is not None and report.attempt == self.attempt else None
 
     @property
+    def epoch(self) -> int:
+        """Epochs that the trainer of this attempt has finished."""
+        return (self.report.epoch if self.report is not None else None) or 0
+
+    @property
     def reported_success(self) -> bool:
         """Whether the trainer sealed a model and said so."""
         return self.report is not None and self.report.state == "Succeeded" and self.report.result is not None
+
+    @property
+    def closing_ends_in(self) -> float:
+        """Seconds for which the job of a sealed model is left to end by itself; 0 when it is to be stopped.
+
+        A job that KubeRay starts over after a lost head, so that its trainer claims the training anew, is stopped now.
+        """
+        job, before = self.job, self.status.ray_job
+        if self.status.phase is not Phase.SUCCEEDED or not self.reported_success or job is None:
+            return 0.0
+        known = parse_time(before.start_time) if before is not None else None
+        if known is not None and parse_time(job.ray_start_time) not in {None, known}:
+            return 0.0
+        return max(0.0, self.policy.closing_grace - self.age(self.status.completion_time))
 
     @property
     def credentials_rotated(self) -> bool:
@@ -208,6 +234,39 @@ class Facts:
         """The cluster of this attempt."""
         candidates = self.observed.clusters if self.shared else self.own_clusters
         return next((item for item in candidates if item.name == self.cluster_name), None)
+
+    @cached_property
+    def worker_restarts(self) -> WorkerRestarts | None:
+        """Worker pods of the own cluster that came and went before an epoch was finished, with those of this look."""
+        known = self.cluster_status.worker_restarts
+        if self.shared or self.cluster is None or self.cluster.deleting:
+            return known
+        before = known.pods if known is not None and known.epoch == self.epoch else 0
+        ready, _, _ = (self.cluster_status.workers or "0/0").partition("/")
+        # A pod that is not wanted any more may go.
+        missed = min(int(ready), self.cluster.wanted_workers) - self.cluster.ready_workers
+        return WorkerRestarts(pods=before + missed, epoch=self.epoch) if missed > 0 else known
+
+    @property
+    def rounds_of_restarts(self) -> float:
+        """How many times over all workers were lost since the trainer last finished an epoch."""
+        restarts = self.worker_restarts
+        if restarts is None or restarts.epoch != self.epoch:
+            return 0.0
+        return restarts.pods / self.spec.workers.total
+
+    @property
+    def workers_restarting(self) -> str | None:
+        """What to say of workers that are lost again and again without an epoch finished in between."""
+        if self.rounds_of_restarts < self.policy.restarting_rounds:
+            return None
+        assert self.worker_restarts is not None
+        count = self.spec.workers.total
+        cause = self.cluster.replica_failure if self.cluster is not None else None
+        return (
+            f"{self.worker_restarts.pods} worker pods were lost and no epoch was finished meanwhile: "
+            f"{cause or f'the nodes may be too busy or too small for {count} workers'}"
+        )
 
     @property
     def cluster_unfit(self) -> str | None:

@@ -9,6 +9,7 @@ from mnist_kube.times import seconds, timestamp
 from mnist_operator.api.groups import ServiceType
 from mnist_operator.api.status import (
     Condition,
+    CountedRun,
     LastFailure,
     Phase,
     RayClusterStatus,
@@ -39,6 +40,7 @@ _WARNINGS = frozenset(
         "ClusterStuck",
         "NamespaceTerminating",
         "TrainerSilent",
+        "WorkersRestarting",
     }
 )
 
@@ -69,15 +71,52 @@ def to(
             "reason": reason,
             "message": message,
             "conditions": listed,
+            **count_lost_workers(facts),
             **fields,
         }
     )
+    events = (*lost_worker_events(facts), *events)
     if (facts.status.phase, facts.status.reason) != (phase, reason):
         warning = phase is Phase.FAILED or reason in _WARNINGS
         events = (*events, Event(reason, message, warning=warning))
     deadline = None if phase in {Phase.SUCCEEDED, Phase.FAILED, Phase.SUSPENDED} else facts.until(facts.deadline)
     times = [moment for moment in (look_again, deadline) if moment is not None]
     return Decision(transition, status_after, actions, events, min(times) if times else None, verify)
+
+
+def lost_workers(facts: Facts) -> int:
+    """Return how many lost workers the trainer reports that are not counted yet, of whatever attempt it is."""
+    report, counted = facts.status.training, facts.status.counted_run
+    if report is None:
+        return 0
+    before = counted.lost_workers if counted is not None and counted.run_id == report.run_id else 0
+    return max(0, (report.lost_workers or 0) - before)
+
+
+def count_lost_workers(facts: Facts) -> dict[str, Any]:
+    """Return the status fields that count the lost workers; none when no more are reported."""
+    lost, report = lost_workers(facts), facts.status.training
+    if not lost or report is None:
+        return {}
+    counted = CountedRun(run_id=report.run_id, lost_workers=report.lost_workers or 0)
+    return {"lost_workers": (facts.status.lost_workers or 0) + lost, "counted_run": counted}
+
+
+def lost_worker_events(facts: Facts) -> tuple[Event, ...]:
+    """Return the event of lost workers that are not counted yet: one, however many they are."""
+    lost, report = lost_workers(facts), facts.status.training
+    if not lost or report is None:
+        return ()
+    last = report.last_lost_worker
+    if last is None:
+        message = f"{lost} worker{'s were' if lost > 1 else ' was'} lost."
+    else:
+        who = (
+            f"Worker {last.name} was lost" if lost == 1 else f"{lost} workers were lost, {last.name} the last of them,"
+        )
+        when = f" in epoch {last.epoch}" if last.epoch else ""
+        message = f"{who}{when}. {last.message}".rstrip()
+    return (Event("WorkerLost", message, warning=True),)
 
 
 def unchanged(facts: Facts, transition: str, *actions: Action, look_again: float | None = None) -> Decision:
@@ -90,7 +129,8 @@ def start_attempt(facts: Facts, transition: str) -> Decision:
     attempt = facts.attempt + 1
     keeps_cluster = facts.cluster is not None and not facts.cluster.deleting and not facts.suspended
     name = facts.cluster_name if keeps_cluster or facts.shared else cluster_name(facts.training, attempt)
-    cluster = facts.cluster_status if keeps_cluster else RayClusterStatus(name=name)
+    kept = facts.cluster_status.model_copy(update={"worker_restarts": None})
+    cluster = kept if keeps_cluster else RayClusterStatus(name=name)
     started = facts.status.start_time
     if started is None or facts.suspended:
         started = timestamp(facts.now)  # as batch/v1 Job does: a suspension starts the clock anew
@@ -233,7 +273,7 @@ def succeed(facts: Facts, transition: str) -> Decision:
         "Succeeded",
         message,
         conditions={
-            ConditionType.JOB_RUNNING: (False, "Succeeded", "The job has ended"),
+            ConditionType.JOB_RUNNING: (False, "Succeeded", "The trainer has sealed its model"),
             ConditionType.COMPLETE: (True, "Succeeded", message),
             ConditionType.FAILED: (False, "Succeeded", ""),
         },
@@ -241,8 +281,13 @@ def succeed(facts: Facts, transition: str) -> Decision:
         completion_time=timestamp(facts.now),
         next_attempt_time=None,
         **cluster_fields(facts),
-        **job_fields(facts),
+        **_closing(job_fields(facts)),
     )
+
+
+def _closing(fields: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what will not be looked at any more: how the job is closed changes nothing."""
+    return {name: value.model_copy(update={"status": None}) for name, value in fields.items()}
 
 
 def cluster_fields(facts: Facts) -> dict[str, Any]:
@@ -256,6 +301,7 @@ def cluster_fields(facts: Facts) -> dict[str, Any]:
             name=cluster.name,
             state=cluster.state or None,
             workers=f"{cluster.ready_workers}/{wanted}",
+            worker_restarts=facts.worker_restarts,
             head_pod=cluster.head_pod or facts.cluster_status.head_pod,
             dashboard=_dashboard(facts, cluster),
         )

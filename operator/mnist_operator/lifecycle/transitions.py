@@ -35,8 +35,8 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition("Finished", "Succeeded or Failed", lambda f: f.finished, finish.clean_up),
     Transition(
         "Succeeded",
-        "the trainer sealed a model, and its job is over or gone, or nothing more is heard of it",
-        lambda f: f.reported_success and (f.job is None or f.job.finished or f.cluster_lost or f.silent),
+        "the trainer sealed a model and its report of it was accepted, however its job ends",
+        lambda f: f.reported_success,
         finish.succeed,
     ),
     # Stopped on purpose
@@ -114,6 +114,12 @@ TRANSITIONS: tuple[Transition, ...] = (
         "the RayCluster of this attempt is gone, going or suspended by somebody else",
         lambda f: f.cluster_lost,
         job.lose_cluster,
+    ),
+    Transition(
+        "WorkersFailing",
+        "worker pods are lost again and again without an epoch finished in between",
+        lambda f: f.rounds_of_restarts >= f.policy.failing_rounds,
+        job.give_up_restarting,
     ),
     Transition(
         "Rescaled",

@@ -39,6 +39,7 @@ TRAINING = (
         (
             (f"ray_mnist_trainer_workers{_OF}", "training"),
             (f"increase(ray_mnist_trainer_worker_losses_total{_OF}[5m])", "losses"),
+            (f"mnist_training_lost_workers{_OF}", "lost so far"),
         ),
         description="0 while lost ones are being replaced.",
     ),

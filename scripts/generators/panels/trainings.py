@@ -57,6 +57,7 @@ TRAININGS = (
         (
             ("sum by (reason) (increase(mnist_trainings_failed_attempts_total[1h]))", "{{reason}}"),
             ("sum(increase(mnist_trainings_restarts_total[1h]))", "restarts by KubeRay"),
+            ("sum(increase(mnist_trainings_lost_workers_total[1h]))", "workers lost"),
         ),
     ),
     Panel("Progress", (("mnist_training_progress_ratio", _NAME),), "percentunit", kind="bargauge"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.integration.operator.conftest import Scene
+from tests.support.scripted_kuberay import now
 from tests.support.wait import wait_for
 
 QUEUED = {"kueue.x-k8s.io/queue-name": "team", "kueue.x-k8s.io/priority-class": "high"}
@@ -25,6 +26,20 @@ def test_a_job_that_is_said_to_run_while_nothing_runs_is_told_and_then_lost(scen
         lambda: scene.kube.items(scene.kuberay.clusters) == [], "the cluster to go: what is not seen may still run"
     )
     assert scene.events().count("TrainerSilent") == 1
+
+
+def test_a_worker_that_is_lost_is_told_and_counted(brisk: Scene) -> None:
+    brisk.apply()
+    brisk.walk_to_running()
+    said = "Training goes on from the end of epoch 2 once a worker replaces it."
+    worker = {"name": "mnist-w-worker-abcde", "epoch": 3, "time": now(), "message": said}
+    for _ in range(2):
+        brisk.kuberay.report("mnist", state="Training", epoch=2, workers=1, lostWorkers=1, lastLostWorker=worker)
+        brisk.wait_status(lostWorkers=1)
+    brisk.kuberay.seal("mnist", lostWorkers=1, lastLostWorker=worker)
+    brisk.wait_status(phase="Succeeded")
+    wait_for(lambda: brisk.events()[-1] == "Succeeded", "the last event")
+    assert brisk.warnings() == [f"WorkerLost: Worker mnist-w-worker-abcde was lost in epoch 3. {said}"]
 
 
 def test_a_cluster_suspended_under_a_running_job_is_noticed(brisk: Scene) -> None:

@@ -37,8 +37,9 @@ def test_a_training_becomes_its_children_and_a_result(scene: Scene) -> None:
     scene.kuberay.report("mnist", state="Training", epoch=3, epochs=5, progressPercent=60, accuracy=0.98)
     assert scene.status()["training"]["progressPercent"] == 60
     scene.kuberay.seal("mnist")
-    scene.kuberay.job_ends("mnist-1", well=True)
     status = scene.wait_status(phase="Succeeded")
+    assert scene.wait_exists(f"{scene.kuberay.jobs}/mnist-1")["status"]["jobStatus"] == "RUNNING", "it closes later"
+    scene.kuberay.job_ends("mnist-1", well=True)
     assert status["result"]["accuracy"] == 0.9912
     assert status["training"]["progressPercent"] == 100, "the operator leaves the trainer's part alone"
     assert status["observedGeneration"] == 1

@@ -31,11 +31,11 @@ def test_the_straight_path() -> None:
 
     world.trainer_seals()
     world.reconcile()
-    assert world.status.phase is Phase.RUNNING, "the job has not ended yet"
+    assert world.status.phase is Phase.SUCCEEDED, "a sealed model is the success; closing the job can follow"
+    assert (world.jobs[0].deleting, world.clusters[0].deleting) == (False, False), "the job ends by itself"
 
     world.job_ends(well=True)
     world.reconcile()
-    assert world.status.phase is Phase.SUCCEEDED
     assert world.status.result is not None
     assert world.status.result.accuracy == 0.99
     assert world.condition("Complete") == ("True", "Succeeded")

@@ -99,7 +99,7 @@ class Life(RuleBasedStateMachine):
         assert job is not None
         for cluster in self.world.clusters:
             cluster.head += 1
-        job.started = self.world.now
+        job.started, job.sealed = self.world.now, False
 
     @rule(unproven=st.booleans(), retryable=st.booleans(), reported=st.booleans())
     @precondition(lambda self: self.world.job is not None and self.world.job.process_alive)
@@ -123,6 +123,22 @@ class Life(RuleBasedStateMachine):
         if job.attempt == self.world.status.attempt:
             self.world.trainer_seals()
             self.world.job_ends(well=True)
+
+    @rule()
+    @precondition(lambda self: self.world.job is not None and self.world.job.process_alive)
+    def model_is_sealed_and_the_job_closes_later_if_ever(self) -> None:
+        self.happened()
+        job = self.world.job
+        assert job is not None
+        if job.attempt == self.world.status.attempt:
+            self.world.trainer_seals()
+
+    @rule()
+    @precondition(lambda self: any(cluster.ready for cluster in self.world.clusters))
+    def workers_are_lost(self) -> None:
+        self.happened()
+        for cluster in self.world.clusters:
+            cluster.workers = None if cluster.workers == 0 else 0
 
     @rule()
     def somebody_deletes_the_job(self) -> None:

@@ -99,11 +99,17 @@ def test_failures_are_counted_by_reason_and_restarts_by_number() -> None:
     transitions = Transitions(found.registry)
     running = training(phase="Running", attempt=1, conditions=conditions(("True", 25), ("True", 32)))
     failed = training(
-        phase="Pending", attempt=1, restarts=2, lastFailure={"attempt": 1, "reason": "OutOfMemory"}, conditions=[]
+        phase="Pending",
+        attempt=1,
+        restarts=2,
+        lostWorkers=3,
+        lastFailure={"attempt": 1, "reason": "OutOfMemory"},
+        conditions=[],
     )
     transitions.observe(running, failed, at(60))
     assert found.value("mnist_trainings_failed_attempts_total", reason="OutOfMemory") == 1.0
     assert found.value("mnist_trainings_restarts_total") == 2.0
+    assert found.value("mnist_trainings_lost_workers_total") == 3.0
     assert found.value("mnist_trainings_stage_seconds_sum", stage="running") == 28.0
 
 

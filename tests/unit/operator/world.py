@@ -43,6 +43,9 @@ class Cluster:
     gpus: str | None = None
     autoscaled: bool = False
     failure: str = ""
+    wanted: int = 2
+    workers: int | None = None
+    """Ready workers; all of them once the cluster is ready."""
     noticed: bool = True
     """KubeRay has written a status."""
 
@@ -54,8 +57,8 @@ class Cluster:
             "conditions": conditions,
             "state": "ready" if self.ready else "",
             "head": {"podName": f"{self.name}-head-{self.head}", "serviceName": f"{self.name}-head-svc"},
-            "readyWorkerReplicas": 2 if self.ready else 0,
-            "desiredWorkerReplicas": 2,
+            "readyWorkerReplicas": self.workers if self.workers is not None else 2 if self.ready else 0,
+            "desiredWorkerReplicas": self.wanted,
             "desiredCPU": self.cpus,
             "desiredGPU": self.gpus,
             "endpoints": {"dashboard": self.port} if self.port else {},
@@ -94,6 +97,7 @@ class Job:
     workers: str = ""
     credentials: str = ""
     vanished: bool = False
+    sealed: bool = False
 
     def view(self) -> JobView:
         meta = metadata(self.name, self.uid, self.created, self.deleting, UID)
@@ -284,6 +288,8 @@ class World:
             job.deployment, job.status = "Running", "RUNNING"
             job.started = job.started or self.now
             job.process_alive = True
+            if job.sealed:
+                return
             self.report(state="Training", epoch=1)
 
     def report(self, *, state: str, attempt: int | None = None, **fields: Any) -> None:
@@ -296,6 +302,8 @@ class World:
     def trainer_seals(self) -> None:
         result = TrainingResult(model="s3://models/m", sha256="0" * 64, accuracy=0.99, train_seconds=1.0)
         self.report(state="Succeeded", result=result)
+        if self.job is not None:
+            self.job.sealed = True
 
     def trainer_fails(self, reason: str = "StoreUnreachable", *, retryable: bool = True) -> None:
         self.report(state="Failed", failure=TrainingFailure(reason=reason, message="It broke.", retryable=retryable))

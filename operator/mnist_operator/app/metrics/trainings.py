@@ -62,6 +62,7 @@ _OF_ONE: tuple[tuple[str, str, Value], ...] = (
     ("mnist_training_attempt", "Number of the current attempt.", _stated("attempt")),
     ("mnist_training_failures", "Failed attempts that count.", _stated("failures")),
     ("mnist_training_restarts", "Times that KubeRay started the job over.", _stated("restarts")),
+    ("mnist_training_lost_workers", "Workers lost in mid-training, in all attempts.", _stated("lostWorkers")),
 )
 
 

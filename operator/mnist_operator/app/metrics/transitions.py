@@ -50,6 +50,9 @@ class Transitions:
         self._restarts = Counter(
             "mnist_trainings_restarts", "Times that KubeRay started a job over within an attempt.", registry=registry
         )
+        self._lost_workers = Counter(
+            "mnist_trainings_lost_workers", "Workers that trainings lost in mid-training.", registry=registry
+        )
         self._finished = Counter(
             "mnist_trainings_finished", "Trainings that ended, by phase.", ["phase"], registry=registry
         )
@@ -69,6 +72,7 @@ class Transitions:
             if not old.get("attempt"):
                 self._stage("waiting", created, now)
         self._restarts.inc(max(0, (new.get("restarts") or 0) - (old.get("restarts") or 0)))
+        self._lost_workers.inc(max(0, (new.get("lostWorkers") or 0) - (old.get("lostWorkers") or 0)))
         self._conditions(old, new, now)
         failure = new.get("lastFailure")
         if failure and failure.get("attempt") != (old.get("lastFailure") or {}).get("attempt"):

@@ -110,6 +110,8 @@ def wait_for_cluster(facts: Facts, name: str) -> Decision:
     if problem:
         message = f"{message}. {problem}"
         reason = "QuotaExceeded" if "exceeded quota" in problem else "ClusterStuck"
+    elif facts.workers_restarting:
+        message, reason = f"{message}. {facts.workers_restarting}", "WorkersRestarting"
     return outcome.to(
         facts,
         name,

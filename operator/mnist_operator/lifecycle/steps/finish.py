@@ -24,8 +24,11 @@ def delete_training(facts: Facts, name: str) -> Decision:
 
 
 def clean_up(facts: Facts, name: str) -> Decision:
-    """Stop what may still run, then free the cluster as the policy says."""
+    """Let the job of a sealed model end by itself for a while, stop what may still run, then free the cluster."""
     jobs = deletions(facts.unended_jobs, "RayJob")
+    if facts.unended_jobs and (closing := facts.closing_ends_in):
+        expires = facts.until(facts.expires_at)
+        return outcome.unchanged(facts, name, look_again=min(closing + 0.1, expires or closing + 0.1))
     if facts.unended_jobs:
         return outcome.unchanged(facts, name, *jobs, look_again=facts.until(facts.expires_at))
     cleanup = facts.spec.run_policy.cluster_cleanup

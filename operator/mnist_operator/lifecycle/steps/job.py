@@ -68,6 +68,12 @@ def lose_cluster(facts: Facts, name: str) -> Decision:
     return outcome.fail_attempt(facts, name, "RayClusterLost", message, retryable=True)
 
 
+def give_up_restarting(facts: Facts, name: str) -> Decision:
+    """The workers are lost faster than an epoch is finished: the attempt fails, and counts."""
+    message = f"{facts.workers_restarting}."
+    return outcome.fail_attempt(facts, name, "WorkersRestarting", message, retryable=True)
+
+
 def rescale(facts: Facts, name: str) -> Decision:
     """Another number of workers than the trainer was told: start over from the last checkpoint with that many."""
     workers = facts.spec.workers.total
@@ -93,6 +99,8 @@ def say_silent(facts: Facts, name: str) -> Decision:
 def run(facts: Facts, name: str) -> Decision:
     """The job runs; the trainer itself reports how far it is."""
     count = facts.spec.workers.total
+    if facts.workers_restarting:
+        return _running(facts, name, "WorkersRestarting", facts.workers_restarting, sure=True)
     if facts.waits_for_workers:
         others = ", which other trainings may be using" if facts.shared else ""
         message = f"Waiting for {count} worker{'s' if count > 1 else ''} on RayCluster {facts.cluster_name}{others}"
