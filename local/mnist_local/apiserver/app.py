@@ -8,31 +8,17 @@ from pathlib import Path
 
 from aiohttp import web
 
-from mnist_local.apiserver import bootstrap, kindrules
-from mnist_local.apiserver.admission import (
-    definitions,
-    escalation,
-    namespacelifecycle,
-    podsecurity,
-    quota,
-    serviceaccounts,
-)
-from mnist_local.apiserver.admission.policies.plugin import validating_policies
-from mnist_local.apiserver.auth.authentication import Authenticator
-from mnist_local.apiserver.auth.tokens import TokenSigner
+from mnist_local.apiserver import kindrules
 from mnist_local.apiserver.builtins import builtin_resources
 from mnist_local.apiserver.context import Context
-from mnist_local.apiserver.controllers.aggregation import RoleAggregation
-from mnist_local.apiserver.controllers.definitions import DefinitionController
-from mnist_local.apiserver.controllers.garbage import GarbageCollector
-from mnist_local.apiserver.controllers.namespaces import NamespaceController
-from mnist_local.apiserver.controllers.queue import ControlLoop
-from mnist_local.apiserver.controllers.quota import QuotaController
-from mnist_local.apiserver.identity import load_or_make
+from mnist_local.apiserver.controllers import ControlLoop, DefinitionController, NamespaceController, RoleAggregation
+from mnist_local.apiserver.engine import Engine
+from mnist_local.apiserver.garbage import GarbageCollector
 from mnist_local.apiserver.journal import Journal
-from mnist_local.apiserver.pki import kubeconfig, write_private
-from mnist_local.apiserver.rest.engine import Engine
+from mnist_local.apiserver.pki import kubeconfig, load_or_make, write_private
+from mnist_local.apiserver.roles import populate
 from mnist_local.apiserver.server import Server
+from mnist_local.apiserver.tokens import Tokens
 
 
 @dataclass(slots=True)
@@ -76,7 +62,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def assemble(ctx: Context, journal: Journal | None = None) -> list[ControlLoop[object]]:
-    """Fill a context with built-in resources, admission and a fresh cluster's objects; returns the control loops.
+    """Fill a context with the built-in resources and a fresh cluster's objects; returns the control loops.
 
     With a journal the context's objects are those that it holds, and it notes what is written from then on.
     """
@@ -84,23 +70,12 @@ def assemble(ctx: Context, journal: Journal | None = None) -> list[ControlLoop[o
     for resource in builtin_resources():
         ctx.registry.add(resource)
     engine = Engine(ctx)
-    controllers = (
-        DefinitionController(engine), NamespaceController(engine), RoleAggregation(engine), GarbageCollector(engine),
-        QuotaController(engine),
-    )  # fmt: skip
-    ctx.admission.mutating += [
-        namespacelifecycle.lifecycle(ctx), definitions.terminating(ctx), serviceaccounts.service_accounts(ctx),
-    ]  # fmt: skip
-    ctx.admission.validating += [
-        namespacelifecycle.lifecycle(ctx),
-        escalation.prevention(ctx),
-        podsecurity.pod_security(ctx),
-        validating_policies(ctx),
-        quota.resource_quota(ctx),
+    controllers = [
+        kind(engine) for kind in (DefinitionController, NamespaceController, RoleAggregation, GarbageCollector)
     ]
     if journal is not None:
         journal.attach(ctx.store)  # the controllers listen by now, and learn of what is restored
-    bootstrap.populate(engine)
+    populate(engine)
     loops: list[ControlLoop[object]] = [controller.loop for controller in controllers]  # type: ignore[misc]
     for loop in loops:
         loop.drain()
@@ -120,10 +95,10 @@ async def serve(
     """
     state = data_dir / "state" if durable else None
     identity = load_or_make(host, state)
-    ctx = Context(pod_log_dir=pod_log_dir, ca_pem=identity.ca_pem, signer=TokenSigner(identity.signing_key))
+    ctx = Context(pod_log_dir=pod_log_dir, ca_pem=identity.ca_pem)
     journal = Journal(state / "journal.jsonl") if state else None
     loops = assemble(ctx, journal)
-    server = Server(ctx, Authenticator(ctx.store, ctx.signer, identity.admin_token))
+    server = Server(ctx, Tokens(ctx.store, identity.signing_key, identity.admin_token))
     runner = web.ServerRunner(web.Server(server.handle, access_log=None), shutdown_timeout=1.0)
     await runner.setup()
     await web.SockSite(runner, sock, ssl_context=identity.context).start()

@@ -5,16 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mnist_local.apiserver.auth.authorizer import Authorizer
-from mnist_local.apiserver.auth.tokens import TokenSigner
-from mnist_local.apiserver.resource import Registry
-from mnist_local.apiserver.rest.admission import Admission
+from mnist_local.apiserver.admission import Admission
+from mnist_local.apiserver.rbac import Authorizer
+from mnist_local.apiserver.resource import Registry, Resource
 from mnist_local.apiserver.store import Store, Table
-
-if TYPE_CHECKING:
-    from mnist_local.apiserver.resource import Resource
 
 
 @dataclass(slots=True)
@@ -24,22 +19,22 @@ class Context:
     store: Store = field(default_factory=Store)
     registry: Registry = field(default_factory=Registry)
     authorizer: Authorizer = field(init=False)
-    signer: TokenSigner = field(default_factory=TokenSigner)
-    admission: Admission = field(default_factory=Admission)
+    admission: Admission = field(init=False)
     pod_log_dir: Path | None = None
     ca_pem: str = ""
     stopping: bool = False
     wakes: set[asyncio.Event] = field(default_factory=set)
     """What open streams wait for; set when the server stops."""
 
+    def __post_init__(self) -> None:
+        self.authorizer = Authorizer(self.store)
+        self.admission = Admission(self.store, self.authorizer)
+
     def stop(self) -> None:
         """End all open streams."""
         self.stopping = True
         for wake in tuple(self.wakes):
             wake.set()
-
-    def __post_init__(self) -> None:
-        self.authorizer = Authorizer(self.store)
 
     def table(self, resource: Resource) -> Table:
         """Return the table that holds a resource's objects."""

@@ -12,8 +12,6 @@ from mnist_local.apiserver.resource import Column, Convert, Resource, ScalePaths
 from mnist_local.apiserver.schema import StructuralSchema
 
 TABLE = "customresourcedefinitions.apiextensions.k8s.io"
-VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
-"""In the order in which discovery lists those of custom resources."""
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 
 
@@ -65,13 +63,11 @@ def resources_of(crd: Obj) -> list[Resource]:
                 categories=tuple(names.get("categories") or ()),
                 subresources=tuple(key for key in ("scale", "status") if key in sub),
                 custom=True,
-                verbs=VERBS,
                 has_generation=True,
                 unconditional_update=False,
                 schema=schema_of(version, schema_path(crd, index)),
                 openapi=(version.get("schema") or {}).get("openAPIV3Schema"),
                 columns=tuple(_column(c) for c in version.get("additionalPrinterColumns") or ()),
-                selectable=tuple(f["jsonPath"].lstrip(".") for f in version.get("selectableFields") or ()),
                 scale=_scale(sub["scale"]) if "scale" in sub else None,
                 to_storage=None if same else _restamp(f"{group}/{storage}"),
                 from_storage=None if same else _restamp(f"{group}/{name}"),

@@ -1,200 +1,130 @@
-"""Discovery: which groups, versions and resources are served, in the legacy and the aggregated form."""
+"""Discovery and OpenAPI: which groups, versions and resources are served, and what their objects look like."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
-from collections.abc import Iterable
+from typing import Any
 
-from mnist_local.apiserver.codec import accepted
+import orjson
+
 from mnist_local.apiserver.errors import Obj, no_such_path
 from mnist_local.apiserver.resource import Registry, Resource
+from mnist_local.apiserver.schema.openapi import ServedKind, openapi_v3
 
-GIT_VERSION = "v1.36.0"
-_AGGREGATED = ("v2", "v2beta1")
-_SUBRESOURCE_KINDS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
-    "token": ("authentication.k8s.io", "v1", "TokenRequest", ("create",)),
-    "eviction": ("policy", "v1", "Eviction", ("create",)),
-    "binding": ("", "v1", "Binding", ("create",)),
-    "scale": ("autoscaling", "v1", "Scale", ("get", "patch", "update")),
-    "log": ("", "", "", ("get",)),
-    "finalize": ("", "", "", ("update",)),
-}
-_STATUS_VERBS = ("get", "patch", "update")
+VERSION: Obj = {
+    "major": "1", "minor": "36", "gitVersion": "v1.36.0", "gitCommit": "", "gitTreeState": "clean",
+    "buildDate": "2026-04-22T00:00:00Z", "goVersion": "", "compiler": "python", "platform": "linux/amd64",
+}  # fmt: skip
+"""The body of `/version`."""
+_VERBS = {"token": ("create",), "log": ("get",), "finalize": ("update",)}
+_KINDS = {"token": ("authentication.k8s.io", "v1", "TokenRequest"), "scale": ("autoscaling", "v1", "Scale")}
 
 
-def version_info() -> Obj:
-    """Return the body of `/version`."""
-    return {
-        "major": "1",
-        "minor": "36",
-        "emulationMajor": "1",
-        "emulationMinor": "36",
-        "minCompatibilityMajor": "1",
-        "minCompatibilityMinor": "35",
-        "gitVersion": GIT_VERSION,
-        "gitCommit": "",
-        "gitTreeState": "clean",
-        "buildDate": "2026-04-22T00:00:00Z",
-        "goVersion": "",
-        "compiler": "python",
-        "platform": "linux/amd64",
-    }
+class Discovery:
+    """Answers for `/api`, `/apis` and `/openapi/v3`; OpenAPI documents are made when they are first asked for."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._revision = -1
+        self._documents: dict[str, bytes] = {}
+
+    def answer(self, path: str) -> Obj | bytes:
+        """Return the body for a path.
+
+        Raises:
+            ApiError: 404.
+        """
+        match path.strip("/").split("/"):
+            case ["api"]:
+                return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
+            case ["apis"]:
+                groups = [_group(group, versions) for group, versions in self._groups().items() if group]
+                return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
+            case ["apis", group] if group in self._groups():
+                return {"kind": "APIGroup", "apiVersion": "v1", **_group(group, self._groups()[group])}
+            case ["api", version]:
+                return self._resources("", version)
+            case ["apis", group, version]:
+                return self._resources(group, version)
+            case ["openapi", "v3"]:
+                return {"paths": {where: {"serverRelativeURL": self._url(where)} for where in self._places()}}
+            case ["openapi", "v3", *rest]:
+                return self._document("/".join(rest))
+        raise no_such_path()
+
+    def _groups(self) -> dict[str, list[str]]:
+        """Return the versions of each group, the preferred one first."""
+        groups: dict[str, set[str]] = {}
+        for resource in self._registry:
+            groups.setdefault(resource.group, set()).add(resource.version)
+        return {group: sorted(versions, key=_rank) for group, versions in groups.items()}
+
+    def _resources(self, group: str, version: str) -> Obj:
+        found = [r for r in self._registry if (r.group, r.version) == (group, version)]
+        if not found:
+            raise no_such_path()
+        listed = [one for resource in sorted(found, key=lambda r: r.plural) for one in _listed(resource)]
+        api_version = f"{group}/{version}" if group else version
+        return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": listed}
+
+    def _places(self) -> dict[str, tuple[str, str]]:
+        return {f"{'apis/' + r.group if r.group else 'api'}/{r.version}": (r.group, r.version) for r in self._registry}
+
+    def _url(self, where: str) -> str:
+        """Return where a document is, with a hash of what it is made from, so that clients can cache it."""
+        place = self._places()[where]
+        made_from = [(r.kind, r.verbs, r.openapi) for r in self._registry if (r.group, r.version) == place]
+        return f"/openapi/v3/{where}?hash={hashlib.sha256(orjson.dumps(made_from)).hexdigest().upper()}"
+
+    def _document(self, where: str) -> bytes:
+        if self._revision != self._registry.revision:
+            self._revision, self._documents = self._registry.revision, {}
+        if where not in self._documents:
+            places = self._places()
+            if where not in places:
+                raise no_such_path()
+            self._documents[where] = orjson.dumps(openapi_v3(*places[where], map(_served, self._registry)))
+        return self._documents[where]
 
 
-def aggregated_version(accept: str) -> str | None:
-    """Return v2 or v2beta1 where the client asks for aggregated discovery before the legacy form."""
-    for clause in accepted(accept):
-        if clause.type in ("application/json", "*/*"):
-            if clause.params.get("as") == "APIGroupDiscoveryList":
-                if clause.params.get("v") in _AGGREGATED and clause.params.get("g") == "apidiscovery.k8s.io":
-                    return clause.params["v"]
-            elif "as" not in clause.params:
-                return None
-    return None
-
-
-def _grouped(registry: Registry) -> dict[str, dict[str, list[Resource]]]:
-    """Return resources by group and version; custom groups come after the built-in ones, by name."""
-    ordered = sorted(registry, key=lambda r: (r.custom, r.group if r.custom else ""))
-    groups: dict[str, dict[str, list[Resource]]] = {}
-    for resource in ordered:
-        groups.setdefault(resource.group, {}).setdefault(resource.version, []).append(resource)
-    for group, versions in groups.items():
-        groups[group] = dict(sorted(versions.items(), key=lambda item: version_rank(item[0])))
-    return groups
-
-
-def version_rank(version: str) -> tuple[int, int, int, str]:
+def _rank(version: str) -> tuple[Any, ...]:
     """Return the sort key that puts v2 before v1 before v1beta1 before v1alpha1 before others."""
     found = re.fullmatch(r"v(\d+)(?:(alpha|beta)(\d+))?", version)
     if not found:
         return (3, 0, 0, version)
-    stage = {None: 0, "beta": 1, "alpha": 2}[found[2]]
-    return (stage, -int(found[1]), -int(found[3] or 0), version)
+    return ({None: 0, "beta": 1, "alpha": 2}[found[2]], -int(found[1]), -int(found[3] or 0), version)
 
 
-def legacy_api() -> Obj:
-    """Return `/api`."""
-    return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
-
-
-def _legacy_group(group: str, versions: Iterable[str]) -> Obj:
+def _group(group: str, versions: list[str]) -> Obj:
     listed = [{"groupVersion": f"{group}/{version}", "version": version} for version in versions]
     return {"name": group, "versions": listed, "preferredVersion": listed[0]}
 
 
-def legacy_groups(registry: Registry) -> Obj:
-    """Return `/apis`."""
-    groups = [_legacy_group(group, versions) for group, versions in _grouped(registry).items() if group]
-    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
-
-
-def legacy_group(registry: Registry, group: str) -> Obj:
-    """Return `/apis/<group>`.
-
-    Raises:
-        ApiError: 404.
-    """
-    versions = _grouped(registry).get(group)
-    if not group or not versions:
-        raise no_such_path()
-    return {"kind": "APIGroup", "apiVersion": "v1", **_legacy_group(group, versions)}
-
-
-def legacy_resources(registry: Registry, group: str, version: str) -> Obj:
-    """Return `/api/v1` or `/apis/<group>/<version>`.
-
-    Raises:
-        ApiError: 404.
-    """
-    resources = _grouped(registry).get(group, {}).get(version)
-    if not resources:
-        raise no_such_path()
-    listed: list[Obj] = []
-    for resource in sorted(resources, key=lambda r: r.plural):
-        one: Obj = {
-            "name": resource.plural,
-            "singularName": resource.singular,
-            "namespaced": resource.namespaced,
-            "kind": resource.kind,
-            "verbs": list(resource.verbs),
-        }
-        if resource.short_names:
-            one["shortNames"] = list(resource.short_names)
-        if resource.categories:
-            one["categories"] = list(resource.categories)
-        if not resource.virtual:
-            one["storageVersionHash"] = _storage_hash(resource)
-        listed.append(one)
-        for name in sorted(resource.subresources):
-            sub_group, sub_version, kind, verbs = _subresource(resource, name)
-            sub: Obj = {
-                "name": f"{resource.plural}/{name}", "singularName": "", "namespaced": resource.namespaced,
-                "kind": kind, "verbs": list(verbs),
-            }  # fmt: skip
-            if (sub_group, sub_version) != (resource.group, resource.version):
-                sub |= {"group": sub_group, "version": sub_version}
-            listed.append(sub)
-    api_version = f"{group}/{version}" if group else version
-    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": listed}
-
-
-def _storage_hash(resource: Resource) -> str:
-    stored = f"{resource.group}/{resource.version}/{resource.kind}"
-    return base64.b64encode(hashlib.sha256(stored.encode()).digest()[:8]).decode()
-
-
-def _subresource(resource: Resource, name: str) -> tuple[str, str, str, tuple[str, ...]]:
-    group, version, kind, verbs = _SUBRESOURCE_KINDS.get(name, ("", "", "", _STATUS_VERBS))
-    if not kind:
-        return resource.group, resource.version, resource.kind, verbs
-    return group, version, kind, verbs
-
-
-def aggregated(registry: Registry, core: bool, version: str) -> Obj:
-    """Return `/api` (core) or `/apis` as an APIGroupDiscoveryList."""
-    items: list[Obj] = []
-    for group, versions in _grouped(registry).items():
-        if bool(group) is core:
-            continue
-        listed = [
-            {"version": name, "resources": [_aggregated(r) for r in resources], "freshness": "Current"}
-            for name, resources in versions.items()
-        ]
-        metadata: Obj = {"name": group} if group else {}
-        items.append({"metadata": metadata, "versions": listed})
-    return {
-        "kind": "APIGroupDiscoveryList",
-        "apiVersion": f"apidiscovery.k8s.io/{version}",
-        "metadata": {},
-        "items": items,
-    }
-
-
-def _aggregated(resource: Resource) -> Obj:
-    out: Obj = {
-        "resource": resource.plural,
-        "responseKind": _kind("", "", resource.kind),
-        "scope": "Namespaced" if resource.namespaced else "Cluster",
-        "singularResource": resource.singular,
-        "verbs": list(resource.verbs),
-    }
+def _listed(resource: Resource) -> list[Obj]:
+    """Return a resource and its subresources as an APIResourceList has them."""
+    one: Obj = {
+        "name": resource.plural, "singularName": resource.singular, "namespaced": resource.namespaced,
+        "kind": resource.kind, "verbs": list(resource.verbs),
+    }  # fmt: skip
     if resource.short_names:
-        out["shortNames"] = list(resource.short_names)
+        one["shortNames"] = list(resource.short_names)
     if resource.categories:
-        out["categories"] = list(resource.categories)
-    subresources: list[Obj] = []
-    for name in resource.subresources:
-        group, version, kind, verbs = _subresource(resource, name)
-        if (group, version) == (resource.group, resource.version):
-            group = version = ""
-        subresources.append({"subresource": name, "responseKind": _kind(group, version, kind), "verbs": list(verbs)})
-    if subresources:
-        out["subresources"] = subresources
-    return out
+        one["categories"] = list(resource.categories)
+    listed = [one]
+    for name in sorted(resource.subresources):
+        sub: Obj = {
+            "name": f"{resource.plural}/{name}", "singularName": "", "namespaced": resource.namespaced,
+            "kind": resource.kind, "verbs": list(_VERBS.get(name, ("get", "patch", "update"))),
+        }  # fmt: skip
+        if name in _KINDS:
+            sub["group"], sub["version"], sub["kind"] = _KINDS[name]
+        listed.append(sub)
+    return listed
 
 
-def _kind(group: str, version: str, kind: str) -> Obj:
-    return {"group": group, "version": version, "kind": kind}
+def _served(resource: Resource) -> ServedKind:
+    return ServedKind(
+        resource.group, resource.version, resource.kind, resource.plural, resource.namespaced, resource.openapi,
+        resource.verbs, resource.has_status,
+    )  # fmt: skip

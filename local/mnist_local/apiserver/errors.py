@@ -14,35 +14,30 @@ class ApiError(Exception):
     """A request that ends with a failure `Status`."""
 
     def __init__(
-        self,
-        code: int,
-        reason: str,
-        message: str,
-        details: Mapping[str, Any] | None = None,
+        self, code: int, reason: str, message: str, details: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(message)
         self.code = code
         self.reason = reason
         self.message = message
-        self.details = dict(details) if details is not None else None
-        self.headers = dict(headers) if headers else {}
+        self.details = dict(details or {})
+        self.headers = dict(headers or {})
 
     def status(self) -> Obj:
         """Return the failure as a `metav1.Status` object."""
-        out: Obj = {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Failure",
-            "message": self.message,
-        }
-        if self.reason:
-            out["reason"] = self.reason
-        if self.details is not None:
-            out["details"] = self.details
-        out["code"] = self.code
-        return out
+        return {
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": self.message,
+            "reason": self.reason, "details": self.details, "code": self.code,
+        }  # fmt: skip
+
+
+class UndecodableError(Exception):
+    """A body that does not fit its type; `detail` says why, without the value, which may be a secret."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
 
 
 def qualified(group: str, plural: str) -> str:
@@ -51,14 +46,7 @@ def qualified(group: str, plural: str) -> str:
 
 
 def _details(group: str, kind: str, name: str = "") -> Obj:
-    out: Obj = {}
-    if name:
-        out["name"] = name
-    if group:
-        out["group"] = group
-    if kind:
-        out["kind"] = kind
-    return out
+    return {key: value for key, value in (("name", name), ("group", group), ("kind", kind)) if value}
 
 
 def bad_request(message: str) -> ApiError:
@@ -73,30 +61,31 @@ def unauthorized() -> ApiError:
 
 def forbidden(group: str, plural: str, name: str, why: str) -> ApiError:
     """403 for a resource; `why` is the sentence after the colon."""
-    what = f"{qualified(group, plural)} {_q(name)} is forbidden" if name else f"{qualified(group, plural)} is forbidden"
-    return ApiError(403, "Forbidden", f"{what}: {why}", _details(group, plural, name))
+    what = f'{qualified(group, plural)} "{name}"' if name else qualified(group, plural)
+    return ApiError(403, "Forbidden", f"{what} is forbidden: {why}", _details(group, plural, name))
 
 
 def not_found(group: str, plural: str, name: str) -> ApiError:
     """404 for a named object."""
-    return ApiError(404, "NotFound", f"{qualified(group, plural)} {_q(name)} not found", _details(group, plural, name))
+    message = f'{qualified(group, plural)} "{name}" not found'
+    return ApiError(404, "NotFound", message, _details(group, plural, name))
 
 
 def no_such_path() -> ApiError:
     """404 for a path or resource the server does not serve."""
-    return ApiError(404, "NotFound", "the server could not find the requested resource", {})
+    return ApiError(404, "NotFound", "the server could not find the requested resource")
 
 
 def already_exists(group: str, plural: str, name: str) -> ApiError:
     """409 on create."""
-    message = f"{qualified(group, plural)} {_q(name)} already exists"
+    message = f'{qualified(group, plural)} "{name}" already exists'
     return ApiError(409, "AlreadyExists", message, _details(group, plural, name))
 
 
-def conflict(group: str, plural: str, name: str, why: str | None = None) -> ApiError:
+def conflict(group: str, plural: str, name: str, why: str = "") -> ApiError:
     """409 on a stale write or a failed precondition."""
     why = why or "the object has been modified; please apply your changes to the latest version and try again"
-    message = f"Operation cannot be fulfilled on {qualified(group, plural)} {_q(name)}: {why}"
+    message = f'Operation cannot be fulfilled on {qualified(group, plural)} "{name}": {why}'
     return ApiError(409, "Conflict", message, _details(group, plural, name))
 
 
@@ -106,44 +95,30 @@ def invalid(group: str, kind: str, name: str, causes: Sequence[FieldError]) -> A
     text = unique[0] if len(unique) == 1 else "[" + ", ".join(unique) + "]"
     details = _details(group, kind, name)
     details["causes"] = [{"reason": c.reason, "message": c.message, "field": c.path} for c in causes]
-    return ApiError(422, "Invalid", f"{qualified(group, kind)} {_q(name)} is invalid: {text}", details)
+    return ApiError(422, "Invalid", f'{qualified(group, kind)} "{name}" is invalid: {text}', details)
 
 
-def rejected(message: str = "the server rejected our request due to an error in our request") -> ApiError:
-    """422 without a field: a patch that does not fit."""
-    return ApiError(422, "Invalid", message, {})
-
-
-def not_supported(group: str, plural: str, verb: str) -> ApiError:
-    """405 for a verb that a custom resource does not have."""
-    message = f'{verb} is not supported on resources of kind "{qualified(group, plural)}"'
-    return ApiError(405, "MethodNotAllowed", message, _details(group, plural))
+def bad_option(kind: str, cause: FieldError) -> ApiError:
+    """422 for a query parameter; `kind` is that of the options, as PatchOptions."""
+    return invalid("meta.k8s.io", kind, "", [cause])
 
 
 def method_not_allowed() -> ApiError:
     """405."""
-    return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
+    return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 
 
 def not_acceptable() -> ApiError:
     """406: no content type of the Accept header can be served."""
-    forms = "application/json, application/json;stream=watch"
-    return ApiError(406, "NotAcceptable", f"406: Not Acceptable\n\nAvailable representations: {forms}", {})
+    return ApiError(406, "NotAcceptable", "only application/json, and Tables in it, can be served")
 
 
 def unsupported_media_type(accepted: Iterable[str]) -> ApiError:
     """415: the body's content type."""
-    return ApiError(
-        415,
-        "UnsupportedMediaType",
-        "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted),
-    )
+    message = "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted)
+    return ApiError(415, "UnsupportedMediaType", message)
 
 
 def expired(message: str) -> ApiError:
     """410: a resource version or continue token that is too old."""
     return ApiError(410, "Expired", message)
-
-
-def _q(name: str) -> str:
-    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'

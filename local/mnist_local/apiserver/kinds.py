@@ -7,31 +7,8 @@ from dataclasses import dataclass
 
 from mnist_local.apiserver.errors import Obj
 from mnist_local.apiserver.resource import Resource
+from mnist_local.apiserver.schema import Schema, builtin_schema
 from mnist_local.apiserver.schema.errors import FieldError
-
-
-def _nothing(_obj: Obj) -> None:
-    return None
-
-
-def _nothing_update(_obj: Obj, _old: Obj) -> None:
-    return None
-
-
-def _no_causes(_obj: Obj, _old: Obj | None) -> list[FieldError]:
-    return []
-
-
-def _at_once(_obj: Obj, _requested: int | None) -> int:
-    return 0
-
-
-def _no_finalizers(_obj: Obj) -> list[str]:
-    return []
-
-
-def _goes(_obj: Obj) -> bool:
-    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +21,29 @@ class Hooks:
     `keeps_on_delete` tells that something other than finalizers holds the object.
     """
 
-    default: Callable[[Obj], None] = _nothing
-    prepare_create: Callable[[Obj], None] = _nothing
-    prepare_update: Callable[[Obj, Obj], None] = _nothing_update
-    validate: Callable[[Obj, Obj | None], list[FieldError]] = _no_causes
-    grace_period: Callable[[Obj, int | None], int] = _at_once
-    begin_delete: Callable[[Obj], list[str]] = _no_finalizers
-    keeps_on_delete: Callable[[Obj], bool] = _goes
+    default: Callable[[Obj], None] = lambda obj: None
+    prepare_create: Callable[[Obj], None] = lambda obj: None
+    prepare_update: Callable[[Obj, Obj], None] = lambda obj, old: None
+    validate: Callable[[Obj, Obj | None], list[FieldError]] = lambda obj, old: []
+    grace_period: Callable[[Obj, int | None], int] = lambda obj, requested: 0
+    begin_delete: Callable[[Obj], list[str]] = lambda obj: []
+    keeps_on_delete: Callable[[Obj], bool] = lambda obj: False
     default_propagation: str | None = None
 
 
-GENERIC = Hooks()
+_GENERIC = Hooks()
 HOOKS: dict[str, Hooks] = {}
 
 
 def hooks_of(resource: Resource) -> Hooks:
     """Return the hooks of a resource: those of its group, else those of the table it is a view of."""
     own = f"{resource.plural}.{resource.group}" if resource.group else resource.plural
-    return HOOKS.get(own) or HOOKS.get(resource.table_name, GENERIC)
+    return HOOKS.get(own) or HOOKS.get(resource.table_name, _GENERIC)
+
+
+def schema_for(resource: Resource) -> Schema | None:
+    """Return the schema of a resource's objects: a custom one's from its definition, else that of the built-in kind."""
+    if resource.custom:
+        schema: Schema | None = resource.schema
+        return schema
+    return builtin_schema(resource.group, resource.version, resource.kind)

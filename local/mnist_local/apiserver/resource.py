@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from mnist_local.apiserver.errors import Obj
+from mnist_local.apiserver.store import Entry
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
@@ -38,7 +41,8 @@ class ScalePaths:
 class Resource:
     """One resource at one version.
 
-    `storage` names the table of the store; versions of one resource share it and differ in `from_storage`.
+    `storage` names the table of the store; a view of another resource's table says how to convert. `virtual` objects
+    are answers that are not stored.
     """
 
     group: str
@@ -62,9 +66,7 @@ class Resource:
     schema: Any = None
     openapi: Obj | None = None
     columns: tuple[Column, ...] = ()
-    selectable: tuple[str, ...] = ()
     scale: ScalePaths | None = None
-    preferred: bool = True
     to_storage: Convert | None = None
     from_storage: Convert | None = None
 
@@ -87,6 +89,20 @@ class Resource:
     def list_kind_name(self) -> str:
         """Return the kind of a list of these."""
         return self.list_kind or f"{self.kind}List"
+
+    def shown(self, entry: Entry) -> Obj:
+        """Return a stored object as this version shows it; read only."""
+        return entry.obj if self.from_storage is None else self.from_storage(entry.obj)
+
+    def raw(self, entry: Entry) -> bytes:
+        """Return the JSON of a stored object as this version shows it."""
+        return entry.raw if self.from_storage is None else orjson.dumps(self.from_storage(entry.obj))
+
+    def item(self, entry: Entry) -> bytes:
+        """Return the JSON of an object inside a list, where built-in kinds leave out `kind` and `apiVersion`."""
+        raw = self.raw(entry)
+        # The store keeps these two keys first, so the rest is a slice.
+        return raw if self.custom else b"{" + raw[raw.index(b'"metadata":') :]
 
 
 @dataclass(slots=True)
@@ -111,27 +127,21 @@ class Registry:
         """Return the resource served under that name."""
         return self._by_key.get((group, version, plural))
 
+    def require(self, group: str, plural: str) -> Resource:
+        """Return a built-in resource, which is always there at v1."""
+        return self._by_key[(group, "v1", plural)]
+
     def by_kind(self, api_version: str, kind: str) -> Resource | None:
         """Return the resource of a kind, as an owner reference names it."""
-        for resource in self._by_key.values():
-            if resource.kind == kind and resource.api_version == api_version and not resource.virtual:
-                return resource
-        return None
+        return next((r for r in self.stored() if r.kind == kind and r.api_version == api_version), None)
 
-    def by_group_kind(self, group: str, kind: str) -> Resource | None:
-        """Return any served version of a kind."""
-        for resource in self._by_key.values():
-            if resource.kind == kind and resource.group == group and not resource.virtual:
-                return resource
-        return None
+    def by_table(self, table: str) -> Resource | None:
+        """Return the resource whose objects a table of the store holds."""
+        return next((resource for resource in self.stored() if resource.table_name == table), None)
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(list(self._by_key.values()))
 
     def stored(self) -> Iterator[Resource]:
-        """Yield one resource for each table of the store."""
-        seen: set[str] = set()
-        for resource in self:
-            if not resource.virtual and resource.table_name not in seen and resource.to_storage is None:
-                seen.add(resource.table_name)
-                yield resource
+        """Yield the resources as they are stored, without views and what is not stored."""
+        return (resource for resource in self if not resource.virtual and resource.to_storage is None)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mnist_local.apiserver.errors import Obj, bad_request
+from mnist_local.apiserver.resource import Resource
 
 Match = Callable[[Obj], bool]
 
@@ -14,13 +15,14 @@ _KEY = r"(?:[a-z0-9A-Z](?:[-a-z0-9A-Z.]*[a-z0-9A-Z])?/)?[A-Za-z0-9](?:[-A-Za-z0-
 _VALUE = r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?"
 _SET = re.compile(rf"^({_KEY})\s+(in|notin)\s*\(([^()]*)\)$")
 _EQUAL = re.compile(rf"^({_KEY})\s*(==|=|!=)\s*({_VALUE})$")
-_COMPARE = re.compile(rf"^({_KEY})\s*(<|>)\s*(-?[0-9]+)$")
 _EXISTS = re.compile(rf"^(!?)\s*({_KEY})$")
+_FIELD = re.compile(r"^([^=!]+?)\s*(!=|==|=)\s*(.*)$", re.DOTALL)
+_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
 
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One term of a label selector; `operator` is =, !=, in, notin, exists, !, < or >."""
+    """One term of a label selector; `operator` is in, notin, exists or !."""
 
     key: str
     operator: str
@@ -36,66 +38,37 @@ class Requirement:
                 return not present
             case "in":
                 return present and labels[self.key] in self.values
-            case "notin":
-                return not present or labels[self.key] not in self.values
-            case _:
-                return present and self._compare(labels[self.key])
-
-    def _compare(self, value: str) -> bool:
-        try:
-            left, right = int(value), int(next(iter(self.values)))
-        except ValueError:
-            return False
-        return left > right if self.operator == ">" else left < right
-
-
-def _split(text: str) -> list[str]:
-    parts: list[str] = []
-    depth = start = 0
-    for index, char in enumerate(text):
-        if char == "(":
-            depth += 1
-        elif char == ")":
-            depth -= 1
-        elif char == "," and depth == 0:
-            parts.append(text[start:index])
-            start = index + 1
-    parts.append(text[start:])
-    return [part.strip() for part in parts]
+        return not present or labels[self.key] not in self.values
 
 
 def parse_labels(text: str) -> tuple[Requirement, ...]:
-    """Parse a label selector (`a=b,c!=d,e in (f,g),h,!i,j>1`).
+    """Parse a label selector (`a=b,c!=d,e in (f,g),h,!i`).
 
     Raises:
         ApiError: 400, the selector cannot be parsed.
     """
-    return tuple(_requirement(part, text) for part in _split(text)) if text.strip() else ()
+    parts = re.split(r",(?![^(]*\))", text) if text.strip() else []
+    return tuple(_requirement(part.strip(), text) for part in parts)
 
 
 def _requirement(part: str, whole: str) -> Requirement:
     if found := _SET.match(part):
-        values = frozenset(value.strip() for value in found[3].split(","))
-        return Requirement(found[1], found[2], values)
+        return Requirement(found[1], found[2], frozenset(value.strip() for value in found[3].split(",")))
     if found := _EQUAL.match(part):
         return Requirement(found[1], "notin" if found[2] == "!=" else "in", frozenset((found[3],)))
-    if found := _COMPARE.match(part):
-        return Requirement(found[1], found[2], frozenset((found[3],)))
     if found := _EXISTS.match(part):
         return Requirement(found[2], "!" if found[1] else "exists")
     raise bad_request(f"unable to parse requirement: {part!r} in the label selector {whole!r}")
 
 
-def match_labels(requirements: tuple[Requirement, ...]) -> Match | None:
-    """Return a predicate over objects, or None where everything matches."""
-    if not requirements:
-        return None
-
-    def match(obj: Obj) -> bool:
-        labels = obj["metadata"].get("labels") or {}
-        return all(requirement.matches(labels) for requirement in requirements)
-
-    return match
+def matches(selector: Obj, labels: Mapping[str, str]) -> bool:
+    """Tell whether labels satisfy a `metav1.LabelSelector`; an empty one is satisfied by all."""
+    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
+        return False
+    return all(
+        Requirement(term["key"], _OPERATORS[term["operator"]], frozenset(term.get("values") or ())).matches(labels)
+        for term in selector.get("matchExpressions") or ()
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,43 +87,54 @@ def parse_fields(text: str) -> tuple[FieldTerm, ...]:
         ApiError: 400, the selector cannot be parsed.
     """
     terms: list[FieldTerm] = []
-    for part in re.split(r"(?<!\\),", text):
-        if not part:
-            continue
-        found = re.match(r"^([^=!]+?)\s*(!=|==|=)\s*(.*)$", part, re.DOTALL)
+    for part in filter(None, text.split(",")):
+        found = _FIELD.match(part)
         if not found:
             raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
-        terms.append(FieldTerm(found[1].strip(), found[2] != "!=", re.sub(r"\\(.)", r"\1", found[3])))
+        terms.append(FieldTerm(found[1].strip(), found[2] != "!=", found[3]))
     return tuple(terms)
 
 
-def lookup(obj: Obj, path: str) -> str:
-    """Return the value of a dotted field as a selector compares it; absent is the empty string."""
+_ABOUT = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+_SELECTABLE: dict[str, tuple[str, ...]] = {
+    "pods": ("spec.nodeName", "status.phase"),
+    "secrets": ("type",),
+    "namespaces": ("status.phase",),
+    "events": (
+        *(f"{reference}.{part}" for reference in ("involvedObject", "regarding") for part in _ABOUT),
+        "reason", "reportingComponent", "reportingController", "source", "type",
+    ),
+}  # fmt: skip
+_EVENT_FIELDS = {"source": "source.component", "reportingController": "reportingComponent"}
+"""Field selectors of Events that are no paths of the stored form."""
+
+
+def _lookup(obj: Obj, path: str) -> str:
     value: object = obj
     for part in path.split("."):
-        if not isinstance(value, dict):
-            return ""
-        value = value.get(part)
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+        value = value.get(part) if isinstance(value, dict) else None
+    return "" if value is None else str(value)
 
 
-def match_fields(terms: tuple[FieldTerm, ...], read: Callable[[Obj, str], str] = lookup) -> Match | None:
-    """Return a predicate over objects, or None where everything matches; `read` gets a field's value."""
-    if not terms:
-        return None
+def selection(resource: Resource, query: Mapping[str, str]) -> Match | None:
+    """Return the predicate over stored objects of a request's selectors, None where everything matches.
+
+    Raises:
+        ApiError: 400, a selector cannot be parsed, or the resource cannot be selected by that field.
+    """
+    labels, terms = parse_labels(query.get("labelSelector", "")), parse_fields(query.get("fieldSelector", ""))
+    allowed = ("metadata.name", "metadata.namespace", *_SELECTABLE.get(resource.table_name, ()))
+    for term in terms:
+        if term.field not in allowed:
+            raise bad_request(f"field label not supported: {term.field}")
+    paths = {term.field: term.field.replace("regarding.", "involvedObject.", 1) for term in terms}
+    if resource.table_name == "events":
+        paths = {name: _EVENT_FIELDS.get(path, path) for name, path in paths.items()}
 
     def match(obj: Obj) -> bool:
-        return all((read(obj, term.field) == term.value) is term.equal for term in terms)
+        found = obj["metadata"].get("labels") or {}
+        return all(requirement.matches(found) for requirement in labels) and all(
+            (_lookup(obj, paths[term.field]) == term.value) is term.equal for term in terms
+        )
 
-    return match
-
-
-def both(first: Match | None, second: Match | None) -> Match | None:
-    """Return the conjunction of two predicates, where None stands for always."""
-    if first is None or second is None:
-        return first or second
-    return lambda obj: first(obj) and second(obj)
+    return match if labels or terms else None

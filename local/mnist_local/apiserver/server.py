@@ -7,80 +7,58 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from mnist_local.apiserver import discovery, requestinfo
-from mnist_local.apiserver.auth.authentication import Authenticator, impersonated
-from mnist_local.apiserver.auth.authorizer import Question
-from mnist_local.apiserver.auth.reviews import Reviews
-from mnist_local.apiserver.call import Call, User, require_object
-from mnist_local.apiserver.codec import decode
+from mnist_local.apiserver import patching, read, write
 from mnist_local.apiserver.context import Context
-from mnist_local.apiserver.errors import (
-    ApiError,
-    bad_request,
-    method_not_allowed,
-    no_such_path,
-    not_found,
-    not_supported,
-)
-from mnist_local.apiserver.handlers import patch as patching
-from mnist_local.apiserver.handlers import read, scale, subresources, write
-from mnist_local.apiserver.handlers.podlog import pod_log
-from mnist_local.apiserver.handlers.responses import error_response, json_response, object_response
-from mnist_local.apiserver.handlers.watch import watch
-from mnist_local.apiserver.openapidocs import OpenApi
-from mnist_local.apiserver.requestinfo import RequestInfo
+from mnist_local.apiserver.discovery import VERSION, Discovery
+from mnist_local.apiserver.errors import ApiError, Obj, invalid, method_not_allowed, no_such_path
+from mnist_local.apiserver.podlog import pod_log
+from mnist_local.apiserver.rbac import Question
+from mnist_local.apiserver.read import error_response, json_response
+from mnist_local.apiserver.request import Call, RequestInfo, parse
+from mnist_local.apiserver.schema import errors as fields
+from mnist_local.apiserver.tokens import Tokens
+from mnist_local.apiserver.watch import watch
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[Context, Call], web.Response]
 
-_MAIN: dict[str, Handler] = {
-    "get": read.get,
-    "list": read.list_,
-    "create": write.create,
-    "update": write.update,
-    "patch": patching.patch,
-    "delete": write.delete,
-    "deletecollection": write.delete_collection,
-}
-_STATUS: dict[str, Handler] = {"get": read.get, "update": write.update, "patch": patching.patch}
-_SUBRESOURCES: dict[str, dict[str, Handler]] = {
-    "status": _STATUS,
-    "scale": {"get": scale.get, "update": scale.update, "patch": scale.patch},
+_HANDLERS: dict[str, dict[str, Handler]] = {
+    "": {
+        "get": read.get, "list": read.list_, "create": write.create, "update": write.update, "patch": patching.patch,
+        "delete": write.delete, "deletecollection": write.delete_collection,
+    },
+    "status": {"get": read.get, "update": write.update, "patch": patching.patch},
+    "scale": {"get": patching.scale, "update": patching.scale, "patch": patching.scale},
     "finalize": {"update": write.update},
-    "eviction": {"create": subresources.evict},
-    "binding": {"create": subresources.bind},
-    "ephemeralcontainers": {},
-}
-_BODY_VERBS = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+}  # fmt: skip
+"""By subresource and verb."""
+_OF_COLLECTIONS = ("list", "watch", "create", "deletecollection")
+_EVERYWHERE = ("list", "watch", "deletecollection")
 
 
 class Server:
     """Answers requests over one context."""
 
-    def __init__(self, ctx: Context, authenticator: Authenticator) -> None:
+    def __init__(self, ctx: Context, tokens: Tokens) -> None:
         self.ctx = ctx
-        self.authenticator = authenticator
-        self.reviews = Reviews(ctx, authenticator)
-        self.openapi = OpenApi(ctx)
+        self.tokens = tokens
+        self.discovery = Discovery(ctx.registry)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; every failure becomes a Status."""
         call: Call | None = None
         try:
-            user = impersonated(self.authenticator.of_request(request.headers), request.headers, self.ctx.authorizer)
-            query = request.rel_url.query
-            info = requestinfo.parse(request.method, request.path, query)
-            self._authorize(user, info)
-            if not info.is_resource:
-                return self._other(request, info)
+            user = self.tokens.of_request(request.headers)
+            info = parse(request.method, request.path, request.rel_url.query)
+            self.ctx.authorizer.require(user, Question.of(info))
+            if not info.resource:
+                return self._other(info)
             resource = self.ctx.registry.find(info.group, info.version, info.resource)
             if resource is None:
-                return self._unknown(info)
-            body = b""
-            if info.verb in _BODY_VERBS and request.body_exists:
-                body = await request.read()
-            call = Call(info, resource, user, query, request.headers, body)
+                raise no_such_path()
+            body = await request.read() if request.body_exists else b""
+            call = Call(info, resource, user, request.rel_url.query, request.headers, body)
             return await self._answer(call, request)
         except ApiError as error:
             return error_response(error, call.warnings if call else ())
@@ -88,103 +66,62 @@ class Server:
             log.exception("%s %s failed", request.method, request.path)
             return error_response(ApiError(500, "InternalError", f"Internal error occurred: {error}"))
 
-    def _authorize(self, user: User, info: RequestInfo) -> None:
-        authorizer = self.ctx.authorizer
-        if not info.is_resource:
-            authorizer.require_path(user, info.verb, info.path)
-            return
-        authorizer.require(
-            user,
-            Question(info.verb, info.group, info.resource, info.subresource, info.namespace, info.name),
-        )
-
     async def _answer(self, call: Call, request: web.BaseRequest) -> web.StreamResponse:
         info, resource = call.info, call.resource
-        if info.subresource:
-            return await self._subresource(call, request)
-        if info.verb not in resource.verbs:
-            raise (
-                not_supported(resource.group, resource.plural, info.verb) if resource.custom else method_not_allowed()
-            )
-        if info.verb in ("update", "patch") and not info.name:
-            raise bad_request("name must be provided") if resource.custom else method_not_allowed()
-        if resource.virtual:
-            obj = require_object(decode(call.body, call.headers.get("Content-Type", ""), call.resource.kind), call)
-            return object_response(self.reviews.answer(call, obj), 201, call.warnings)
-        if info.verb == "watch":
-            return await watch(self.ctx, call, request)
-        if resource.namespaced and not info.namespace and info.verb not in ("list", "deletecollection"):
-            raise method_not_allowed()
-        if info.verb == "create" and info.name:
-            raise method_not_allowed()
-        return _MAIN[info.verb](self.ctx, call)
-
-    async def _subresource(self, call: Call, request: web.BaseRequest) -> web.StreamResponse:
-        info, resource = call.info, call.resource
-        if info.subresource not in resource.subresources:
-            raise not_found(resource.group, resource.plural, info.name) if resource.custom else no_such_path()
-        if info.subresource == "log" and info.verb == "get":
+        if info.subresource and info.subresource not in resource.subresources:
+            raise no_such_path()
+        if (info.subresource, info.verb) == ("log", "get"):
             return await pod_log(self.ctx, call, request)
-        if info.subresource == "token" and info.verb == "create":
-            obj = require_object(decode(call.body, call.headers.get("Content-Type", ""), call.resource.kind), call)
-            return object_response(self.reviews.token(call, obj), 201)
-        handler = _SUBRESOURCES.get(info.subresource, {}).get(info.verb)
+        if (info.subresource, info.verb) == ("token", "create"):
+            return json_response(self.tokens.issue(call, call.obj()), 201)
+        if not info.subresource:
+            _check_place(call)
+            if resource.virtual:
+                return json_response(self._review(call, call.obj()), 201)
+            if info.verb == "watch":
+                return await watch(self.ctx, call, request)
+        handler = _HANDLERS.get(info.subresource, {}).get(info.verb)
         if handler is None:
-            raise (
-                not_supported(resource.group, resource.plural, info.verb) if resource.custom else method_not_allowed()
-            )
+            raise method_not_allowed()
         return handler(self.ctx, call)
 
-    def _unknown(self, info: RequestInfo) -> web.Response:
-        if any(resource.group == info.group for resource in self.ctx.registry):
-            raise no_such_path()
-        return _page_not_found()
-
-    def _other(self, request: web.BaseRequest, info: RequestInfo) -> web.StreamResponse:
+    def _other(self, info: RequestInfo) -> web.StreamResponse:
+        """Answer for a path that is no resource."""
         if info.verb not in ("get", "head"):
             raise method_not_allowed()
-        path = request.path.rstrip("/") or "/"
-        if path in ("/healthz", "/livez", "/readyz"):
+        if info.path in ("/healthz", "/livez", "/readyz"):
             return web.Response(text="ok")
-        if path == "/version":
-            return object_response(discovery.version_info())
-        parts = path.strip("/").split("/")
-        if parts[0] in ("api", "apis"):
-            return self._discovery(parts, request.headers.get("Accept", ""))
-        if path == "/openapi/v3":
-            return object_response(self.openapi.index())
-        if path.startswith("/openapi/v3/"):
-            return json_response(self.openapi.document(path.removeprefix("/openapi/v3/")))
-        if path == "/":
-            return object_response({"paths": self._paths()})
-        return _page_not_found()
+        return json_response(VERSION if info.path == "/version" else self.discovery.answer(info.path))
 
-    def _paths(self) -> list[str]:
-        groups = {("/apis/" + r.group if r.group else "/api", r.version) for r in self.ctx.registry}
-        found = {"/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v3", "/readyz", "/version"}
-        return sorted(found | {path for path, _ in groups} | {f"{path}/{version}" for path, version in groups})
+    def _review(self, call: Call, obj: Obj) -> Obj:
+        """Answer a SelfSubjectAccessReview: whether whoever asks may do something.
 
-    def _discovery(self, parts: list[str], accept: str) -> web.Response:
-        registry = self.ctx.registry
-        if len(parts) == 1 and (version := discovery.aggregated_version(accept)):
-            response = object_response(discovery.aggregated(registry, parts[0] == "api", version))
-            response.headers["Content-Type"] = (
-                f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
-            )
-            return response
-        match parts:
-            case ["api"]:
-                return object_response(discovery.legacy_api())
-            case ["apis"]:
-                return object_response(discovery.legacy_groups(registry))
-            case ["api", version]:
-                return object_response(discovery.legacy_resources(registry, "", version))
-            case ["apis", group] if any(r.group == group for r in registry):
-                return object_response(discovery.legacy_group(registry, group))
-            case ["apis", group, version]:
-                return object_response(discovery.legacy_resources(registry, group, version))
-        return _page_not_found()
+        Raises:
+            ApiError: 422, the question is malformed.
+        """
+        spec = obj.get("spec") or {}
+        what, path = spec.get("resourceAttributes") or {}, spec.get("nonResourceAttributes") or {}
+        if bool(what) == bool(path):
+            sentence = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+            cause = fields.invalid("spec.resourceAttributes", fields.OMIT, sentence)
+            raise invalid(call.resource.group, call.resource.kind, "", [cause])
+        known = ("verb", "group", "resource", "subresource", "namespace", "name", "path")
+        ask = Question(**{"verb": "", **{key: value for key, value in (what or path).items() if key in known}})
+        status = {"allowed": self.ctx.authorizer.allowed(call.user, ask)}
+        kind = {"kind": call.resource.kind, "apiVersion": call.resource.api_version}
+        return {**kind, "metadata": {}, "spec": spec, "status": status}
 
 
-def _page_not_found() -> web.Response:
-    return web.Response(status=404, text="404 page not found\n")
+def _check_place(call: Call) -> None:
+    """Refuse verbs that a resource does not have, or not at this path.
+
+    Raises:
+        ApiError: 405.
+    """
+    info, resource = call.info, call.resource
+    needs_name = info.verb not in _OF_COLLECTIONS
+    is_misplaced = resource.namespaced and not info.namespace and info.verb not in _EVERYWHERE
+    if info.verb not in resource.verbs or is_misplaced or (needs_name and not info.name):
+        raise method_not_allowed()
+    if info.verb == "create" and info.name:
+        raise method_not_allowed()

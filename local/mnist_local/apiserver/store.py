@@ -24,14 +24,13 @@ EVENT_WINDOW = 5_000
 class Entry:
     """One version of one object: the parsed form (read only), its JSON bytes, and its resource version."""
 
-    __slots__ = ("key", "obj", "raw", "rv", "views")
+    __slots__ = ("key", "obj", "raw", "rv")
 
     def __init__(self, key: Key, obj: Obj, raw: bytes, rv: int) -> None:
         self.key = key
         self.obj = obj
         self.raw = raw
         self.rv = rv
-        self.views: dict[str, bytes] | None = None
 
     def copy(self) -> Obj:
         """Return a private, deep copy of the object."""

@@ -6,7 +6,7 @@ from mnist_local.apiserver import clock, tables
 from mnist_local.apiserver.customresources import CLEANUP, TABLE, schema_of, schema_path
 from mnist_local.apiserver.errors import Obj
 from mnist_local.apiserver.kinds import Hooks
-from mnist_local.apiserver.rest.names import dns1035_label, dns_subdomain
+from mnist_local.apiserver.names import dns1035_label, dns_subdomain
 from mnist_local.apiserver.schema import SchemaError
 from mnist_local.apiserver.schema import errors as field
 from mnist_local.apiserver.schema.errors import FieldError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mnist_local.apiserver.errors import Obj
 from mnist_local.apiserver.kinds import Hooks
-from mnist_local.apiserver.rest.names import qualified_name
+from mnist_local.apiserver.names import qualified_name
 from mnist_local.apiserver.schema import errors as field
 from mnist_local.apiserver.schema.errors import FieldError
 

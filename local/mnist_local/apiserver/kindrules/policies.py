@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mnist_local.apiserver.admission.policies.verdict import REASONS
 from mnist_local.apiserver.errors import Obj
 from mnist_local.apiserver.kinds import Hooks
+from mnist_local.apiserver.policies import REASONS
 from mnist_local.apiserver.schema import errors as field
 from mnist_local.apiserver.schema.cel import CompileError, Program
 from mnist_local.apiserver.schema.errors import FieldError

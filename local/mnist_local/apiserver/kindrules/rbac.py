@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mnist_local.apiserver.auth.authorizer import BINDINGS, CLUSTER_BINDINGS, CLUSTER_ROLES, ROLES
 from mnist_local.apiserver.errors import Obj
 from mnist_local.apiserver.kinds import Hooks
+from mnist_local.apiserver.rbac import BINDINGS, CLUSTER_BINDINGS, CLUSTER_ROLES, ROLES
 from mnist_local.apiserver.schema import errors as field
 from mnist_local.apiserver.schema.errors import FieldError
 

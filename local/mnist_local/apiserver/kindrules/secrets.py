@@ -6,10 +6,9 @@ import base64
 import re
 from typing import Any
 
-from mnist_local.apiserver.bodies import UndecodableError
-from mnist_local.apiserver.errors import Obj
+from mnist_local.apiserver.errors import Obj, UndecodableError
 from mnist_local.apiserver.kinds import Hooks
-from mnist_local.apiserver.rest.names import config_key
+from mnist_local.apiserver.names import config_key
 from mnist_local.apiserver.schema import errors as field
 from mnist_local.apiserver.schema.errors import FieldError
 

@@ -1,1 +1,0 @@
-"""Admission plugins that are always on."""

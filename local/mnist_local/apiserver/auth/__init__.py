@@ -1,1 +1,0 @@
-"""Who asks (authentication), and may they (RBAC)."""

@@ -1,0 +1,209 @@
+"""The server's own control loops: definitions, namespaces and aggregated roles."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Hashable, Iterator
+from typing import Generic, TypeVar
+
+from mnist_local.apiserver import clock, customresources
+from mnist_local.apiserver.builtins import RBAC
+from mnist_local.apiserver.engine import DeleteOptions, Engine
+from mnist_local.apiserver.errors import Obj
+from mnist_local.apiserver.rbac import CLUSTER_ROLES, Rule
+from mnist_local.apiserver.request import Write
+from mnist_local.apiserver.resource import Resource
+from mnist_local.apiserver.selectors import matches
+from mnist_local.apiserver.store import Entry, Event
+
+log = logging.getLogger(__name__)
+
+K = TypeVar("K", bound=Hashable)
+
+_RETRY_SECONDS = 0.5
+_BATCH = 200
+
+
+class ControlLoop(Generic[K]):
+    """Processes each key once however often it was added, and again where it failed; requests are served in between."""
+
+    def __init__(self, name: str, process: Callable[[K], None]) -> None:
+        self.name = name
+        self._process = process
+        self._keys: dict[K, None] = {}
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, key: K) -> None:
+        """Ask for a key to be processed."""
+        self._keys[key] = None
+        self._wake.set()
+
+    def start(self) -> None:
+        """Start processing."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=self.name)
+
+    async def stop(self) -> None:
+        """Stop processing."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def drain(self) -> None:
+        """Process what must be done before the server serves."""
+        while self._keys:
+            self._process(self._next())
+
+    def _next(self) -> K:
+        key = next(iter(self._keys))
+        del self._keys[key]
+        return key
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            done = 0
+            while self._keys:
+                key = self._next()
+                try:
+                    self._process(key)
+                except Exception:
+                    log.exception("%s: %s failed, and is tried again", self.name, key)
+                    asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.add, key)
+                done += 1
+                if done % _BATCH == 0:
+                    await asyncio.sleep(0)
+
+
+def _delete_all(engine: Engine, resource: Resource, namespace: str | None = None) -> Iterator[Entry]:
+    """Delete the objects of a resource; yields those that finalizers hold."""
+    for entry in list(engine.ctx.table(resource).select(namespace)):
+        left, gone = entry, False
+        if "deletionTimestamp" not in entry.obj["metadata"]:
+            left, gone = engine.delete(Write(resource, *entry.key), entry, DeleteOptions("Background"))
+        if not gone:
+            yield left
+
+
+class DefinitionController:
+    """Serves what CustomResourceDefinitions define, and removes their objects before they go."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.loop: ControlLoop[str] = ControlLoop("definition cleanup", self._process)
+        self._definitions = engine.ctx.store.table(customresources.TABLE)
+        engine.ctx.store.subscribe(self._on_event)
+
+    def _on_event(self, table: str, event: Event) -> None:
+        if table != customresources.TABLE:
+            if event.type == "DELETED" and self._definitions.get("", table):
+                self.loop.add(table)
+            return
+        obj, registry = event.entry.obj, self.engine.ctx.registry
+        spec, name = obj["spec"], event.entry.key[1]
+        if event.type == "DELETED":
+            registry.remove(spec["group"], spec["names"]["plural"])
+            self.engine.ctx.store.drop(name)
+        elif event.previous is None or event.previous.obj["spec"] != spec:
+            registry.remove(spec["group"], spec["names"]["plural"])
+            for resource in customresources.resources_of(obj):
+                registry.add(resource)
+        if event.type != "DELETED" and "deletionTimestamp" in obj["metadata"]:
+            self.loop.add(name)
+
+    def _process(self, name: str) -> None:
+        entry, registry = self._definitions.get("", name), self.engine.ctx.registry
+        if entry is None or "deletionTimestamp" not in entry.obj["metadata"]:
+            return
+        resource = registry.by_table(name)
+        if resource is not None and list(_delete_all(self.engine, resource)):
+            return
+        obj = entry.copy()
+        finalizers = obj["metadata"].get("finalizers", ())
+        obj["metadata"]["finalizers"] = [one for one in finalizers if one != customresources.CLEANUP]
+        definition = registry.require("apiextensions.k8s.io", "customresourcedefinitions")
+        self.engine.update(Write(definition, "", name), obj, entry)
+
+
+class NamespaceController:
+    """Gives each namespace its ServiceAccount and the CA's ConfigMap, and empties it before it goes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.loop: ControlLoop[str] = ControlLoop("namespace controller", self._process)
+        self._resource = engine.ctx.registry.require("", "namespaces")
+        engine.ctx.store.subscribe(self._on_event)
+
+    def _on_event(self, table: str, event: Event) -> None:
+        namespace, name = event.entry.key
+        if table == "namespaces" and event.type != "DELETED":
+            self.loop.add(name)
+        elif namespace and event.type == "DELETED":
+            self.loop.add(namespace)
+
+    def _process(self, name: str) -> None:
+        entry = self.engine.ctx.table(self._resource).get("", name)
+        if entry is None:
+            return
+        if "deletionTimestamp" in entry.obj["metadata"]:
+            self._empty(name, entry)
+            return
+        self._ensure("serviceaccounts", name, {"metadata": {"name": "default"}})
+        data = {"ca.crt": self.engine.ctx.ca_pem}
+        self._ensure("configmaps", name, {"metadata": {"name": "kube-root-ca.crt"}, "data": data})
+
+    def _ensure(self, plural: str, namespace: str, obj: Obj) -> None:
+        resource, name = self.engine.ctx.registry.require("", plural), obj["metadata"]["name"]
+        if self.engine.ctx.table(resource).get(namespace, name) is None:
+            self.engine.create(Write(resource, namespace, name), obj)
+
+    def _empty(self, name: str, entry: Entry) -> None:
+        held = [
+            f"{resource.plural} {left.key[1]}: {', '.join(left.obj['metadata'].get('finalizers') or ())}"
+            for resource in self.engine.ctx.registry.stored() if resource.namespaced
+            for left in _delete_all(self.engine, resource, name)
+        ]  # fmt: skip
+        obj = entry.copy()
+        if not held:
+            obj["spec"]["finalizers"] = [one for one in obj["spec"].get("finalizers", ()) if one != "kubernetes"]
+            self.engine.update(Write(self._resource, "", name, subresource="finalize"), obj, entry)
+            return
+        message = "Some content in the namespace is held by finalizers: " + "; ".join(held)
+        former: Obj = next(iter(obj["status"].get("conditions") or ()), {})
+        if former.get("message") == message:
+            return  # a write would be an event, and that event another look
+        since = former.get("lastTransitionTime") or clock.now()
+        condition = {"type": "NamespaceFinalizersRemaining", "status": "True", "lastTransitionTime": since}
+        obj["status"]["conditions"] = [{**condition, "reason": "SomeFinalizersRemain", "message": message}]
+        self.engine.update(Write(self._resource, "", name, subresource="status"), obj, entry)
+
+
+class RoleAggregation:
+    """Keeps the rules of ClusterRoles that are the sum of others, chosen by label."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.loop: ControlLoop[str] = ControlLoop("role aggregation", self._process)
+        self._roles = engine.ctx.store.table(CLUSTER_ROLES)
+        engine.ctx.store.subscribe(self._on_event)
+
+    def _on_event(self, table: str, _event: Event) -> None:
+        # Every aggregating role when any ClusterRole changes; there are few of either.
+        for entry in self._roles.objects.values() if table == CLUSTER_ROLES else ():
+            if entry.obj.get("aggregationRule"):
+                self.loop.add(entry.key[1])
+
+    def _process(self, name: str) -> None:
+        entry = self._roles.get("", name)
+        if entry is None or not entry.obj.get("aggregationRule"):
+            return
+        rules: list[Rule] = []
+        for selector in entry.obj["aggregationRule"].get("clusterRoleSelectors") or ():
+            for other in self._roles.select(None):
+                if other.key[1] != name and matches(selector, other.obj["metadata"].get("labels") or {}):
+                    rules += [rule for rule in other.obj.get("rules") or () if rule not in rules]
+        if rules != (entry.obj.get("rules") or []):
+            resource = self.engine.ctx.registry.require(RBAC, "clusterroles")
+            self.engine.update(Write(resource, "", name), {**entry.copy(), "rules": rules}, entry)

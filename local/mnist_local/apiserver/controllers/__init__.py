@@ -1,1 +1,0 @@
-"""The control loops a cluster cannot do without: garbage collection, namespaces, accounts, role aggregation, CRDs."""

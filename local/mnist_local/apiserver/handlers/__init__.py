@@ -1,1 +1,0 @@
-"""The verbs over HTTP: each handler turns a `Call` into a response."""

@@ -1,0 +1,175 @@
+"""`metadata`: its shape in what a client sent, what only the server sets, and the rules that hold for every kind."""
+
+from __future__ import annotations
+
+import random
+import uuid
+
+from mnist_local.apiserver import clock, names
+from mnist_local.apiserver.errors import Obj, UndecodableError
+from mnist_local.apiserver.resource import Resource
+from mnist_local.apiserver.schema import errors as fields
+from mnist_local.apiserver.schema.errors import FieldError
+
+FOREGROUND = "foregroundDeletion"
+ORPHAN = "orphan"
+_FIELDS: dict[str, type] = {
+    "name": str, "generateName": str, "namespace": str, "selfLink": str, "uid": str, "resourceVersion": str,
+    "generation": int, "creationTimestamp": str, "deletionTimestamp": str, "deletionGracePeriodSeconds": int,
+    "labels": dict, "annotations": dict, "ownerReferences": list, "finalizers": list, "managedFields": list,
+}  # fmt: skip
+_REFERENCE = frozenset({"apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"})
+_IMMUTABLE = ("name", "namespace", "uid", "deletionTimestamp", "deletionGracePeriodSeconds")
+_ANNOTATION_BYTES = 256 * 1024
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+_MAX_GENERATED_BASE = 58
+
+
+def clean(obj: Obj) -> list[str]:
+    """Drop empty and unknown fields of `metadata`, in place; returns the paths of the unknown ones.
+
+    Raises:
+        UndecodableError: a field has another type than Kubernetes gives it.
+    """
+    metadata = obj["metadata"] = obj.get("metadata") or {}
+    if not isinstance(metadata, dict):
+        raise UndecodableError("metadata: must be an object")
+    unknown = [f"metadata.{name}" for name in metadata if name not in _FIELDS]
+    for name, value in list(metadata.items()):
+        if name not in _FIELDS or value in (None, "", {}, []):
+            del metadata[name]
+        elif not isinstance(value, _FIELDS[name]) or isinstance(value, bool):
+            raise UndecodableError(f"metadata.{name}: must be of type {_FIELDS[name].__name__}")
+    for name in ("labels", "annotations"):
+        for key, value in metadata.get(name, {}).items():
+            if value is not None and not isinstance(value, str):
+                raise UndecodableError(f"metadata.{name}[{key}]: must be of type string")
+            metadata[name][key] = value or ""
+    if any(not isinstance(name, str) for name in metadata.get("finalizers", ())):
+        raise UndecodableError("metadata.finalizers: must be a list of strings")
+    for index, reference in enumerate(metadata.get("ownerReferences", ())):
+        if not isinstance(reference, dict):
+            raise UndecodableError(f"metadata.ownerReferences[{index}]: must be an object")
+        for name in [key for key in reference if key not in _REFERENCE]:
+            unknown.append(f"metadata.ownerReferences[{index}].{name}")
+            del reference[name]
+    return unknown
+
+
+def generate_name(base: str) -> str:
+    """Return `base`, cut to 58 characters, with five random characters."""
+    return base[:_MAX_GENERATED_BASE] + "".join(random.choices(_ALPHABET, k=5))
+
+
+def fill_on_create(resource: Resource, obj: Obj, namespace: str) -> None:
+    """Set the fields that only the server sets on a new object."""
+    metadata = obj["metadata"]
+    for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation", "resourceVersion"):
+        metadata.pop(name, None)
+    if not metadata.get("name") and metadata.get("generateName"):
+        metadata["name"] = generate_name(metadata["generateName"])
+    if resource.namespaced:
+        metadata["namespace"] = namespace
+    if resource.has_generation:
+        metadata["generation"] = 1
+    metadata["uid"] = str(uuid.uuid4())
+    metadata["creationTimestamp"] = clock.now()
+
+
+def keep_on_update(obj: Obj, old: Obj) -> None:
+    """Carry over what an update cannot change, so that a client may leave it out."""
+    metadata, former = obj["metadata"], old["metadata"]
+    for name in ("creationTimestamp", "generation", "deletionTimestamp"):
+        metadata.pop(name, None)
+        if name in former:
+            metadata[name] = former[name]
+    metadata.pop("selfLink", None)
+    for name in ("uid", "namespace", "deletionGracePeriodSeconds"):
+        if name in former:
+            metadata.setdefault(name, former[name])
+
+
+def bump_generation(resource: Resource, obj: Obj, old: Obj) -> None:
+    """Count a change of the desired state: of `spec`, or for custom objects of all but metadata and status."""
+    if not resource.has_generation:
+        return
+    if resource.custom:
+        skipped = ("metadata", "status") if resource.has_status else ("metadata",)
+        changed = _without(obj, *skipped) != _without(old, *skipped)
+    else:
+        changed = obj.get("spec") != old.get("spec")
+    if changed:
+        obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+
+
+def _without(obj: Obj, *skipped: str) -> Obj:
+    return {key: value for key, value in obj.items() if key not in skipped}
+
+
+def in_order(obj: Obj) -> Obj:
+    """Return the object with `kind`, `apiVersion` and `metadata` first, as the store keeps it."""
+    return {key: obj[key] for key in ("kind", "apiVersion", "metadata")} | obj
+
+
+def is_same(obj: Obj, old: Obj) -> bool:
+    """Tell whether a write changes nothing, or nothing but the times in managedFields (which is no change)."""
+
+    def seen(one: Obj) -> list[object]:
+        metadata = one["metadata"]
+        managed = [_without(entry, "time") for entry in metadata.get("managedFields", ())]
+        return [_without(one, "metadata"), _without(metadata, "managedFields"), managed]
+
+    return obj == old or seen(obj) == seen(old)
+
+
+def check(resource: Resource, metadata: Obj, old: Obj | None) -> list[FieldError]:
+    """Return which rules the metadata of a new or a changed object breaks."""
+    causes: list[FieldError] = []
+    rule = names.check_of(resource.table_name)
+    if old is None:
+        name, prefix = metadata.get("name", ""), metadata.get("generateName", "")
+        if not name:
+            causes.append(fields.required("metadata.name", "name or generateName is required"))
+        else:
+            causes += [fields.invalid("metadata.name", name, text) for text in rule(name)]
+        if prefix:  # what stands before the random part may end in a hyphen
+            causes += [
+                fields.invalid("metadata.generateName", prefix, text) for text in rule(prefix.rstrip("-") or prefix)
+            ]
+    else:
+        causes += [
+            fields.invalid(f"metadata.{name}", metadata.get(name), "field is immutable")
+            for name in _IMMUTABLE if metadata.get(name) != old.get(name)
+        ]  # fmt: skip
+    for key, value in (metadata.get("labels") or {}).items():
+        causes += [fields.invalid("metadata.labels", key, text) for text in names.qualified_name(key)]
+        causes += [fields.invalid("metadata.labels", value, text) for text in names.label_value(value)]
+    annotations = metadata.get("annotations") or {}
+    for key in annotations:
+        causes += [fields.invalid("metadata.annotations", key, text) for text in names.qualified_name(key.lower())]
+    if sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items()) > _ANNOTATION_BYTES:
+        causes.append(fields.too_long("metadata.annotations", _ANNOTATION_BYTES))
+    for reference in metadata.get("ownerReferences") or ():
+        causes += [
+            fields.invalid(f"metadata.ownerReferences.{name}", "", "must not be empty")
+            for name in ("apiVersion", "kind", "name", "uid") if not reference.get(name)
+        ]  # fmt: skip
+    return causes + _check_finalizers(resource, metadata.get("finalizers") or [], old)
+
+
+def _check_finalizers(resource: Resource, finalizers: list[str], old: Obj | None) -> list[FieldError]:
+    former = (old or {}).get("finalizers") or []
+    added = [name for name in finalizers if name not in former]
+    if old is not None and "deletionTimestamp" in old and added:
+        sentence = f"no new finalizers can be added if the object is being deleted, found new finalizers {added}"
+        return [fields.forbidden("metadata.finalizers", sentence)]
+    causes = [
+        fields.invalid("metadata.finalizers", name, text) for name in added for text in names.qualified_name(name)
+    ]
+    if not resource.custom:
+        sentence = "name is neither a standard finalizer name nor is it fully qualified"
+        causes += [
+            fields.invalid("metadata.finalizers", name, sentence)
+            for name in added if "/" not in name and name not in (FOREGROUND, ORPHAN, "kubernetes")
+        ]  # fmt: skip
+    return causes

@@ -1,0 +1,107 @@
+"""`pods/log`: the lines a container wrote, as the kubelet keeps them on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from pathlib import Path
+
+from aiohttp import web
+
+from mnist_local.apiserver.context import Context
+from mnist_local.apiserver.engine import Engine
+from mnist_local.apiserver.errors import Obj, bad_request
+from mnist_local.apiserver.request import Call
+
+_POLL_SECONDS = 0.1
+_CHUNK = 1 << 16
+_NOT_SERVED = ("sinceSeconds", "sinceTime", "timestamps", "limitBytes")
+
+
+async def pod_log(ctx: Context, call: Call, request: web.BaseRequest) -> web.StreamResponse:
+    """Answer a log request with plain text, and go on with `follow` until the container has ended."""
+    if unserved := [name for name in _NOT_SERVED if name in call.query]:
+        raise bad_request(f"the local API server does not serve {', '.join(unserved)} of logs")
+    tail = call.query.get("tailLines", "")
+    if tail and not tail.isdigit():
+        raise bad_request(f"invalid tailLines {tail!r}: it must be a number")
+    pod = Engine(ctx).require(call.resource, call.namespace, call.info.name).obj
+    container = _container(call, pod)
+    path = _log_file(ctx, call, pod["metadata"]["uid"], container)
+    if path is None and _state(pod, container).keys() <= {"waiting"}:
+        raise bad_request(f'container "{container}" in pod "{call.info.name}" is waiting to start: ContainerCreating')
+    response = web.StreamResponse(headers={"Content-Type": "text/plain", "Cache-Control": "no-cache, private"})
+    response.enable_chunked_encoding()
+    stop = asyncio.Event()
+    ctx.wakes.add(stop)
+    try:
+        await response.prepare(request)
+        if path is not None:
+            await _send(ctx, call, response, path, pod, int(tail) if tail else None, stop)
+    except ConnectionError:
+        pass
+    finally:
+        ctx.wakes.discard(stop)
+    return response
+
+
+def _container(call: Call, pod: Obj) -> str:
+    """Return the container meant: named, the default by annotation, or the only one.
+
+    Raises:
+        ApiError: 400.
+    """
+    spec, name, wanted = pod["spec"], pod["metadata"]["name"], call.query.get("container", "")
+    containers = [c["name"] for c in spec.get("containers") or ()]
+    if not wanted:
+        annotations = pod["metadata"].get("annotations") or {}
+        wanted = annotations.get("kubectl.kubernetes.io/default-container", "")
+        wanted = containers[0] if len(containers) == 1 else wanted
+        if wanted not in containers:
+            raise bad_request(f"a container name must be specified for pod {name}, choose one of: {containers}")
+    if wanted not in containers + [c["name"] for c in spec.get("initContainers") or ()]:
+        raise bad_request(f"container {wanted} is not valid for pod {name}")
+    return wanted
+
+
+def _state(pod: Obj, container: str) -> Obj:
+    status = pod.get("status") or {}
+    known = (status.get("containerStatuses") or []) + (status.get("initContainerStatuses") or [])
+    return next((one.get("state") or {} for one in known if one.get("name") == container), {})
+
+
+def _log_file(ctx: Context, call: Call, uid: str, container: str) -> Path | None:
+    """Return the newest log of a container, or (for `previous`) the one before; None where there is none."""
+    if ctx.pod_log_dir is None:
+        return None
+    folder = ctx.pod_log_dir / f"{call.namespace}_{call.info.name}_{uid}" / container
+    logs = sorted((path for path in folder.glob("*.log") if path.stem.isdigit()), key=lambda path: -int(path.stem))
+    return next(iter(logs[1 if call.flag("previous") else 0 :]), None)
+
+
+async def _send(
+    ctx: Context, call: Call, response: web.StreamResponse, path: Path, pod: Obj, tail: int | None, stop: asyncio.Event
+) -> None:
+    with path.open("rb") as file:
+        head = file.read()
+        await response.write(head if tail is None else b"".join(deque(head.splitlines(keepends=True), maxlen=tail)))
+        while call.flag("follow") and not ctx.stopping:
+            over = _is_over(ctx, call, pod)
+            while data := file.read(_CHUNK):
+                await response.write(data)
+            if over:
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await stop.wait()
+
+
+def _is_over(ctx: Context, call: Call, pod: Obj) -> bool:
+    """Tell whether nothing more will be written."""
+    entry = ctx.table(call.resource).get(call.namespace, call.info.name)
+    if entry is None or entry.obj["metadata"]["uid"] != pod["metadata"]["uid"]:
+        return True
+    if (entry.obj.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        return True
+    return "terminated" in _state(entry.obj, _container(call, entry.obj))
