@@ -63,12 +63,6 @@ def test_two_managers_conflict_over_a_field(cluster: Cluster, new_path: str) -> 
     assert managers(taken) == {("two", "Apply", ""): {"f:spec": {"f:size": {}}}}
 
 
-def test_two_managers_share_what_they_agree_on(cluster: Cluster, new_path: str) -> None:
-    apply(cluster, new_path, cluster.widget("w", {"size": 2}), status=201)
-    shared = apply(cluster, new_path, cluster.widget("w", {"size": 2, "note": "n"}), "two").body
-    assert set(managers(shared)) == {("one", "Apply", ""), ("two", "Apply", "")}
-
-
 def test_lists_are_merged_by_their_key(cluster: Cluster, new_path: str) -> None:
     apply(cluster, new_path, cluster.widget("w", {"size": 1, "parts": [{"name": "a", "count": 3}]}), status=201)
     spec = apply(cluster, new_path, cluster.widget("w", {"size": 1, "parts": [{"name": "b"}]}), "two").body["spec"]
@@ -92,13 +86,6 @@ def test_ordinary_writes_own_what_they_change(cluster: Cluster, namespace: str, 
     assert f'conflict with "maker" using {cluster.widget_group}/v1: .spec.size' in refused["message"]
 
 
-def test_the_manager_is_the_client_where_none_is_named(cluster: Cluster, namespace: str) -> None:
-    made = cluster.expect(
-        201, "POST", cluster.core(namespace, "configmaps"), {"metadata": {"name": "c"}, "data": {"a": "b"}}
-    ).body
-    assert managers(made) == {("conformance", "Update", ""): {"f:data": {".": {}, "f:a": {}}}}
-
-
 def test_status_is_applied_through_its_subresource(cluster: Cluster, new_path: str) -> None:
     apply(cluster, new_path, {**cluster.widget("w"), "status": {"phase": "No"}}, status=201)
     manifest = {"apiVersion": f"{cluster.widget_group}/v1", "kind": "Widget", "metadata": {"name": "w"}}
@@ -114,25 +101,7 @@ def test_a_manager_must_be_named(cluster: Cluster, new_path: str) -> None:
     assert answer.fields == {"force"}
 
 
-def test_unknown_fields_cannot_be_applied(cluster: Cluster, new_path: str) -> None:
-    refused = apply(cluster, new_path, cluster.widget("w", {"size": 1, "zap": 1}), status=500).body
-    assert ".spec.zap: field not declared in schema" in refused["message"]
-
-
 def test_an_apply_is_validated(cluster: Cluster, new_path: str) -> None:
     answer = apply(cluster, new_path, cluster.widget("w", {"size": 0}), status=422)
     assert answer.fields == {"spec.size"}
     cluster.expect(404, "GET", new_path)
-
-
-def test_a_dry_run_of_apply(cluster: Cluster, new_path: str) -> None:
-    apply(cluster, new_path, cluster.widget("w"), status=201, dryRun="All")
-    cluster.expect(404, "GET", new_path)
-
-
-def test_yaml_is_applied_to_built_in_kinds(cluster: Cluster, namespace: str) -> None:
-    text = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c\ndata:\n  a: b\n"
-    new_path = cluster.core(namespace, "configmaps", "c")
-    made = cluster.expect(201, "PATCH", new_path + "?fieldManager=one", text, content_type=APPLY).body
-    assert made["data"] == {"a": "b"}
-    assert managers(made) == {("one", "Apply", ""): {"f:data": {"f:a": {}}}}

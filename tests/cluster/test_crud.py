@@ -60,33 +60,6 @@ def test_names_are_made_from_a_prefix(cluster: Cluster, namespace: str) -> None:
     assert all(re.fullmatch(r"some-[bcdfghjklmnpqrstvwxz2456789]{5}", name) for name in names)
 
 
-def test_long_prefixes_are_cut(cluster: Cluster, namespace: str) -> None:
-    sent = {**CONFIG, "metadata": {"generateName": "x" * 80}}
-    name = cluster.expect(201, "POST", cluster.core(namespace, "configmaps"), sent).body["metadata"]["name"]
-    assert len(name) == 63
-    assert name.startswith("x" * 58)
-
-
-@pytest.mark.parametrize(
-    ("name", "sentence"),
-    [("Upper", "a lowercase RFC 1123 subdomain must consist of"), ("a" * 254, "must be no more than 253 characters")],
-)
-def test_bad_names_are_refused(cluster: Cluster, namespace: str, name: str, sentence: str) -> None:
-    for path, body in (
-        (cluster.core(namespace, "configmaps"), config_map(name)),
-        (cluster.widgets(namespace), cluster.widget(name)),
-    ):
-        answer = cluster.expect(422, "POST", path, body)
-        assert answer.body["reason"] == "Invalid"
-        assert answer.fields == {"metadata.name"}
-        assert sentence in answer.body["message"]
-
-
-def test_a_name_is_needed(cluster: Cluster, namespace: str) -> None:
-    answer = cluster.expect(422, "POST", cluster.core(namespace, "configmaps"), {**CONFIG, "metadata": {}})
-    assert "metadata.name: Required value: name or generateName is required" in answer.body["message"]
-
-
 @pytest.mark.parametrize(
     ("metadata", "field"),
     [
@@ -102,66 +75,6 @@ def test_a_name_is_needed(cluster: Cluster, namespace: str) -> None:
 def test_bad_metadata_is_refused(cluster: Cluster, namespace: str, metadata: dict, field: str) -> None:
     answer = cluster.expect(422, "POST", cluster.core(namespace, "configmaps"), config_map("one", metadata=metadata))
     assert field in answer.fields
-
-
-def test_metadata_of_another_type_is_refused(cluster: Cluster, namespace: str) -> None:
-    body = config_map("one", metadata={"labels": {"a": 1}})
-    refused = cluster.expect(400, "POST", cluster.core(namespace, "configmaps"), body).body
-    assert refused["reason"] == "BadRequest"
-    assert (
-        "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string"
-        in refused["message"]
-    )
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({"apiVersion": "v2"}, "v2"),
-        ({"kind": "Secret"}, "cannot be handled as a ConfigMap"),
-        ({"metadata": {"name": "one", "namespace": "other"}}, "does not match the namespace sent on the request"),
-    ],
-)
-def test_what_does_not_belong_here_is_refused(cluster: Cluster, namespace: str, change: dict, sentence: str) -> None:
-    refused = cluster.expect(400, "POST", cluster.core(namespace, "configmaps"), {**config_map("one"), **change}).body
-    assert refused["reason"] == "BadRequest"
-    assert sentence in refused["message"]
-
-
-@pytest.mark.parametrize("body", ["", "{", "not json", "[]"])
-def test_what_is_no_object_is_refused(cluster: Cluster, namespace: str, body: str) -> None:
-    refused = cluster.expect(400, "POST", cluster.core(namespace, "configmaps"), body).body
-    assert refused["message"].startswith("the object provided is unrecognized (must be of type ConfigMap)")
-
-
-def test_custom_objects_must_name_their_kind(cluster: Cluster, namespace: str) -> None:
-    refused = cluster.expect(400, "POST", cluster.widgets(namespace), {"metadata": {"name": "x"}}).body
-    assert "Object 'Kind' is missing" in refused["message"]
-    other = {**cluster.widget("x"), "kind": "Gadget"}
-    refused = cluster.expect(422, "POST", cluster.widgets(namespace), other).body
-    assert 'kind: Invalid value: "Gadget": must be Widget' in refused["message"]
-
-
-def test_yaml_bodies_are_read(cluster: Cluster, namespace: str) -> None:
-    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\ndata:\n  when: '2001-01-01'\n"
-    made = cluster.expect(
-        201, "POST", cluster.core(namespace, "configmaps"), text, content_type="application/yaml"
-    ).body
-    assert made["data"] == {"when": "2001-01-01"}
-
-
-def test_unknown_content_types_are_refused(cluster: Cluster, namespace: str) -> None:
-    path = cluster.core(namespace, "configmaps")
-    refused = cluster.expect(415, "POST", path, "<a/>", content_type="application/xml").body
-    assert refused["reason"] == "UnsupportedMediaType"
-    refused = cluster.expect(406, "GET", path, accept="application/xml").body
-    assert refused["reason"] == "NotAcceptable"
-
-
-def test_json_is_served_to_who_accepts_more(cluster: Cluster, namespace: str) -> None:
-    accept = "application/xml, application/json"
-    answer = cluster.expect(200, "GET", cluster.core(namespace, "configmaps"), accept=accept)
-    assert answer.headers["Content-Type"] == "application/json"
 
 
 def test_update_changes_and_counts_versions(cluster: Cluster, namespace: str) -> None:
@@ -194,12 +107,6 @@ def test_an_update_of_a_custom_object_needs_a_version(cluster: Cluster, namespac
     answer = cluster.expect(422, "PUT", cluster.widgets(namespace, "one"), made)
     assert answer.fields == {"metadata.resourceVersion"}
     assert "must be specified for an update" in answer.body["message"]
-
-
-def test_an_update_of_a_config_map_needs_none(cluster: Cluster, namespace: str) -> None:
-    cluster.expect(201, "POST", cluster.core(namespace, "configmaps"), config_map("one"))
-    path = cluster.core(namespace, "configmaps", "one")
-    assert cluster.expect(200, "PUT", path, config_map("one", data={"x": "y"})).body["data"] == {"x": "y"}
 
 
 def test_an_update_that_changes_nothing_is_not_written(cluster: Cluster, namespace: str) -> None:
@@ -285,12 +192,4 @@ def test_secrets_take_plain_text_and_keep_base64(cluster: Cluster, namespace: st
     assert made["data"] == {"raw": "AAE=", "key": "dmFsdWU="}
     assert made["type"] == "Opaque"
     assert "stringData" not in made
-    refused = cluster.expect(400, "POST", path, {"metadata": {"name": "two"}, "data": {"raw": "%%"}}).body
-    assert "illegal base64 data at input byte 0" in refused["message"]
-
-
-def test_unknown_resources_and_paths_are_not_found(cluster: Cluster, namespace: str) -> None:
-    refused = cluster.expect(404, "GET", cluster.core(namespace, "nothings")).body
-    assert refused["message"] == "the server could not find the requested resource"
-    assert cluster.expect(404, "GET", "/apis/no.such.group/v1/things").body == "404 page not found\n"
-    assert cluster.expect(404, "GET", "/no/such/path").body == "404 page not found\n"
+    cluster.expect(400, "POST", path, {"metadata": {"name": "two"}, "data": {"raw": "%%"}})

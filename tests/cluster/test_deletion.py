@@ -48,20 +48,6 @@ def test_a_finalizer_holds_an_object(cluster: Cluster, namespace: str) -> None:
     cluster.expect(404, "GET", path)
 
 
-def test_finalizers_need_a_domain(cluster: Cluster, namespace: str) -> None:
-    sent = {"metadata": {"name": "c", "finalizers": ["plain"]}}
-    answer = cluster.expect(422, "POST", cluster.core(namespace, "configmaps"), sent)
-    assert "name is neither a standard finalizer name nor is it fully qualified" in answer.body["message"]
-    answer = cluster.expect(201, "POST", cluster.widgets(namespace), cluster.widget("w", finalizers=["plain"]))
-    assert answer.warnings == [
-        'metadata.finalizers: "plain": prefer a domain-qualified finalizer name to avoid accidental conflicts with '
-        "other finalizer writers"
-    ]
-    cluster.expect(
-        200, "PATCH", cluster.widgets(namespace, "w"), {"metadata": {"finalizers": None}}, content_type=MERGE
-    )
-
-
 def test_dependents_go_with_their_owner(cluster: Cluster, namespace: str) -> None:
     owner = make(cluster, namespace, "owner")
     child = make(cluster, namespace, "child", ownerReferences=owned_by(owner))
@@ -82,12 +68,6 @@ def test_dependents_with_another_owner_stay(cluster: Cluster, namespace: str) ->
         lambda: [r["name"] for r in cluster.request("GET", path).body["metadata"]["ownerReferences"]] == ["second"],
         "the reference to the first owner to go",
     )
-
-
-def test_who_is_owned_by_nobody_is_collected(cluster: Cluster, namespace: str) -> None:
-    ghost = {"metadata": {"name": "ghost", "uid": "00000000-0000-0000-0000-000000000000"}}
-    make(cluster, namespace, "child", ownerReferences=owned_by(ghost))
-    gone(cluster, namespace, "child")
 
 
 def test_orphans_stay_without_their_owner(cluster: Cluster, namespace: str) -> None:
@@ -119,33 +99,6 @@ def test_in_the_foreground_the_owner_goes_last(cluster: Cluster, namespace: str)
     gone(cluster, namespace, "owner")
 
 
-def test_the_owner_does_not_wait_for_who_does_not_block(cluster: Cluster, namespace: str) -> None:
-    owner = make(cluster, namespace, "owner")
-    make(cluster, namespace, "child", ownerReferences=owned_by(owner), finalizers=["example.com/hold"])
-    cluster.expect(200, "DELETE", cluster.core(namespace, "configmaps", "owner") + "?propagationPolicy=Foreground")
-    gone(cluster, namespace, "owner")
-    drop_finalizers(cluster, namespace, "child")
-    gone(cluster, namespace, "child")
-
-
-def test_an_unknown_policy_is_refused(cluster: Cluster, namespace: str) -> None:
-    make(cluster, namespace, "one")
-    path = cluster.core(namespace, "configmaps", "one")
-    assert cluster.expect(422, "DELETE", path + "?propagationPolicy=Sometimes").fields == {"propagationPolicy"}
-
-
-def test_a_job_deleted_bare_leaves_its_pods(cluster: Cluster, namespace: str) -> None:
-    pod = {"containers": [{"name": "c", "image": "none"}], "restartPolicy": "Never"}
-    job = {"metadata": {"name": "j"}, "spec": {"suspend": True, "template": {"spec": pod}}}
-    made = cluster.expect(201, "POST", f"/apis/batch/v1/namespaces/{namespace}/jobs", job).body
-    reference = {"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": made["metadata"]["uid"]}
-    make(cluster, namespace, "child", ownerReferences=[reference])
-    answer = cluster.expect(200, "DELETE", f"/apis/batch/v1/namespaces/{namespace}/jobs/j")
-    assert any("child pods are preserved by default when jobs are deleted" in text for text in answer.warnings)
-    path = cluster.core(namespace, "configmaps", "child")
-    wait_for(lambda: "ownerReferences" not in cluster.request("GET", path).body["metadata"], "the child to be orphaned")
-
-
 def test_a_namespace_is_emptied_before_it_goes(cluster: Cluster) -> None:
     with new_namespace(cluster) as name:
         make(cluster, name, "held", finalizers=["example.com/hold"])
@@ -174,11 +127,6 @@ def test_namespaces_start_with_their_account_and_the_ca(cluster: Cluster, namesp
     path = cluster.core(namespace, "configmaps", "kube-root-ca.crt")
     wait_for(lambda: cluster.request("GET", path).status == 200, "the CA's ConfigMap")
     assert "BEGIN CERTIFICATE" in cluster.expect(200, "GET", path).body["data"]["ca.crt"]
-
-
-def test_the_default_namespace_stays(cluster: Cluster) -> None:
-    refused = cluster.expect(403, "DELETE", "/api/v1/namespaces/default").body
-    assert refused["message"] == 'namespaces "default" is forbidden: this namespace may not be deleted'
 
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])

@@ -1,8 +1,6 @@
-"""What a client learns about the API: discovery in both forms, OpenAPI, health."""
+"""What a client learns about the API: discovery, OpenAPI, health."""
 
 from tests.support.cluster import Cluster
-
-AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
 def test_version_and_health(cluster: Cluster) -> None:
@@ -38,21 +36,6 @@ def test_custom_resources_are_discovered(cluster: Cluster) -> None:
     ]  # fmt: skip
     status = next(resource for resource in listed["resources"] if resource["name"] == "widgets/status")
     assert sorted(status["verbs"]) == ["get", "patch", "update"]
-
-
-def test_aggregated_discovery(cluster: Cluster) -> None:
-    answer = cluster.expect(200, "GET", "/apis", accept=AGGREGATED)
-    assert answer.headers["Content-Type"] == AGGREGATED
-    assert answer.body["kind"] == "APIGroupDiscoveryList"
-    groups = {item["metadata"]["name"]: item for item in answer.body["items"]}
-    (version,) = groups[cluster.widget_group]["versions"]
-    assert version["freshness"] == "Current"
-    widgets = next(r for r in version["resources"] if r["resource"] == "widgets")
-    assert widgets["scope"] == "Namespaced"
-    assert widgets["responseKind"]["kind"] == "Widget"
-    assert [sub["subresource"] for sub in widgets["subresources"]] == ["status"]
-    core = cluster.expect(200, "GET", "/api", accept=AGGREGATED).body["items"]
-    assert {"pods", "secrets", "events"} <= {r["resource"] for r in core[0]["versions"][0]["resources"]}
 
 
 def test_openapi_describes_custom_resources(cluster: Cluster) -> None:

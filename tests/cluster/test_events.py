@@ -1,7 +1,6 @@
 """Events: one object, two versions; and the small kinds the product leans on."""
 
-import pytest
-from tests.support.cluster import MERGE, TABLE, Cluster
+from tests.support.cluster import MERGE, Cluster
 
 
 def core_event(namespace: str, name: str, about: str) -> dict:
@@ -20,18 +19,6 @@ def new_event(namespace: str, name: str) -> dict:
         "reason": "Tested", "note": "a sentence", "type": "Warning", "reportingController": "example.com/tests",
         "reportingInstance": "one", "regarding": {"kind": "Widget", "namespace": namespace, "name": "w"},
     }  # fmt: skip
-
-
-def test_core_events_are_seen_as_new_ones(cluster: Cluster, namespace: str) -> None:
-    cluster.expect(201, "POST", cluster.core(namespace, "events"), core_event(namespace, "e", "w"))
-    seen = cluster.expect(200, "GET", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events/e").body
-    assert (seen["apiVersion"], seen["kind"]) == ("events.k8s.io/v1", "Event")
-    assert seen["regarding"]["name"] == "w"
-    assert seen["note"] == "a sentence"
-    assert seen["deprecatedCount"] == 3
-    assert seen["deprecatedSource"] == {"component": "tests"}
-    assert seen["deprecatedLastTimestamp"] == "2026-01-01T00:01:00Z"
-    assert "involvedObject" not in seen
 
 
 def test_new_events_are_seen_as_core_ones(cluster: Cluster, namespace: str) -> None:
@@ -63,50 +50,6 @@ def test_events_are_selected_by_what_they_are_about(cluster: Cluster, namespace:
         items = cluster.expect(200, "GET", f"{path}?fieldSelector={selector}").body["items"]
         assert [item["metadata"]["name"] for item in items] == found, selector
     cluster.expect(400, "GET", f"{path}?fieldSelector=message=x")
-
-
-def test_both_versions_hear_of_each_other(cluster: Cluster, namespace: str) -> None:
-    path = f"/apis/events.k8s.io/v1/namespaces/{namespace}/events"
-    with cluster.watching(path) as events:
-        cluster.expect(201, "POST", cluster.core(namespace, "events"), core_event(namespace, "e", "w"))
-        heard = next(events)
-    assert heard["type"] == "ADDED"
-    assert heard["object"]["apiVersion"] == "events.k8s.io/v1"
-    assert heard["object"]["note"] == "a sentence"
-
-
-def test_event_series_are_patched(cluster: Cluster, namespace: str) -> None:
-    path = f"/apis/events.k8s.io/v1/namespaces/{namespace}/events"
-    cluster.expect(201, "POST", path, new_event(namespace, "e"))
-    series = {"series": {"count": 2, "lastObservedTime": "2026-01-01T00:05:00.000000Z"}}
-    body = cluster.expect(200, "PATCH", f"{path}/e", series, content_type=MERGE).body
-    assert body["series"]["count"] == 2
-
-
-@pytest.mark.parametrize("missing", ["reason", "action", "reportingController", "reportingInstance", "eventTime"])
-def test_new_events_must_be_complete(cluster: Cluster, namespace: str, missing: str) -> None:
-    event = new_event(namespace, "e")
-    del event[missing]
-    answer = cluster.expect(422, "POST", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events", event)
-    assert answer.fields & {missing, "deprecatedFirstTimestamp", "reportingController"}
-
-
-def test_events_stand_in_the_namespace_they_are_about(cluster: Cluster, namespace: str) -> None:
-    event = core_event("elsewhere", "e", "w")
-    answer = cluster.expect(422, "POST", cluster.core(namespace, "events"), event)
-    assert answer.fields == {"involvedObject.namespace"}
-
-
-def test_events_as_a_table(cluster: Cluster, namespace: str) -> None:
-    cluster.expect(201, "POST", cluster.core(namespace, "events"), core_event(namespace, "e", "w"))
-    table = cluster.expect(200, "GET", cluster.core(namespace, "events"), accept=TABLE).body
-    names = [column["name"] for column in table["columnDefinitions"]]
-    row = dict(zip(names, table["rows"][0]["cells"], strict=True))
-    assert row["Type"] == "Normal"
-    assert row["Reason"] == "Tested"
-    assert row["Object"] == "widget/w"
-    assert row["Message"] == "a sentence"
-    assert row["Count"] == 3
 
 
 def test_leases_are_taken_over_with_a_version(cluster: Cluster, namespace: str) -> None:
@@ -168,21 +111,3 @@ def test_pods_are_filled_in_and_mostly_fixed(cluster: Cluster, namespace: str) -
     assert "pod updates may not change fields other than" in answer.body["message"]
     answer = cluster.expect(422, "POST", path, {"metadata": {"name": "q"}, "spec": {"containers": []}})
     assert answer.fields == {"spec.containers"}
-
-
-def test_immutable_config_stays(cluster: Cluster, namespace: str) -> None:
-    path = cluster.core(namespace, "configmaps")
-    cluster.expect(201, "POST", path, {"metadata": {"name": "c"}, "data": {"a": "b"}, "immutable": True})
-    answer = cluster.expect(422, "PATCH", f"{path}/c", {"data": {"a": "c"}}, content_type=MERGE)
-    assert answer.fields == {"data"}
-    answer = cluster.expect(422, "POST", path, {"metadata": {"name": "d"}, "data": {"a b": "c"}})
-    assert answer.fields == {"data[a b]"}
-
-
-def test_a_secrets_type_stays(cluster: Cluster, namespace: str) -> None:
-    path = cluster.core(namespace, "secrets")
-    cluster.expect(201, "POST", path, {"metadata": {"name": "s"}})
-    answer = cluster.expect(422, "PATCH", f"{path}/s", {"type": "example.com/other"}, content_type=MERGE)
-    assert answer.fields == {"type"}
-    answer = cluster.expect(422, "POST", path, {"metadata": {"name": "t"}, "type": "kubernetes.io/tls", "data": {}})
-    assert answer.fields == {"data[tls.crt]", "data[tls.key]"}

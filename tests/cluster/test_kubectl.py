@@ -74,13 +74,6 @@ def test_get_wide_yaml_and_jsonpath(cluster: Cluster, applied: str) -> None:
     assert value == "Up"
 
 
-def test_get_of_several_kinds(cluster: Cluster, applied: str) -> None:
-    shown = cluster.kubectl("get", "widgets,serviceaccounts,configmaps", "-n", applied).stdout
-    assert f"widget.{cluster.widget_group}/one" in shown
-    assert "serviceaccount/default" in shown
-    assert "configmap/kube-root-ca.crt" in shown
-
-
 def test_get_nothing(cluster: Cluster, namespace: str) -> None:
     done = cluster.kubectl("get", "wdg", "-n", namespace)
     assert f"No resources found in {namespace} namespace." in done.stderr
@@ -164,12 +157,6 @@ def test_dry_run_on_the_server(cluster: Cluster, namespace: str) -> None:
     cluster.expect(404, "GET", cluster.widgets(namespace, "one"))
 
 
-def test_diff(cluster: Cluster, applied: str) -> None:
-    done = cluster.kubectl("diff", "-f", "-", stdin=manifest(cluster, applied, size=9), check=False)
-    assert done.returncode == 1
-    assert "+  size: 9" in done.stdout
-
-
 def test_wait_for_a_condition(cluster: Cluster, applied: str) -> None:
     process = cluster.start_kubectl("wait", "--for=condition=Up", "wdg/one", "-n", applied, "--timeout=20s")
     conditions = {"status": {"conditions": [{"type": "Up", "status": "True"}]}}
@@ -208,41 +195,6 @@ def test_create_commands(cluster: Cluster, namespace: str) -> None:
     cluster.kubectl("create", "rolebinding", "rb", "--role=r", f"--serviceaccount={namespace}:bob", *n)
     assert cluster.expect(200, "GET", cluster.core(namespace, "configmaps", "c")).body["data"] == {"a": "b"}
     assert cluster.expect(200, "GET", cluster.core(namespace, "secrets", "s")).body["data"] == {"k": "dg=="}
-    assert (
-        cluster.kubectl("auth", "can-i", "get", "pods/log", *n, f"--as=system:serviceaccount:{namespace}:bob").stdout
-        == "yes\n"
-    )
-    denied = cluster.kubectl(
-        "auth", "can-i", "list", "secrets", *n, f"--as=system:serviceaccount:{namespace}:bob", check=False
-    )
-    assert denied.stdout == "no\n"
     token = cluster.kubectl("create", "token", "bob", *n).stdout.strip()
-    assert cluster.request("GET", "/apis", token=token).status == 200
-
-
-def test_api_resources_and_versions(cluster: Cluster) -> None:
-    table = cluster.kubectl("api-resources", f"--api-group={cluster.widget_group}").stdout
-    assert lines(table)[1] == ["widgets", "wdg", f"{cluster.widget_group}/v1", "true", "Widget"]
-    assert f"{cluster.widget_group}/v1" in cluster.kubectl("api-versions").stdout.split()
-
-
-def test_whoami(cluster: Cluster, namespace: str) -> None:
-    shown = cluster.kubectl("auth", "whoami", f"--as=system:serviceaccount:{namespace}:default").stdout
-    assert f"system:serviceaccount:{namespace}:default" in shown
-
-
-def test_client_side_apply_of_built_in_kinds(cluster: Cluster, namespace: str) -> None:
-    def deployment(containers: list[dict]) -> str:
-        spec = {
-            "replicas": 0,
-            "selector": {"matchLabels": {"a": "b"}},
-            "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": containers}},
-        }
-        metadata = {"name": "d", "namespace": namespace}
-        return json.dumps({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec})
-
-    one, two = {"name": "one", "image": "a"}, {"name": "two", "image": "b"}
-    cluster.kubectl("apply", "-f", "-", stdin=deployment([one, two]))
-    cluster.kubectl("apply", "-f", "-", stdin=deployment([{**two, "image": "c"}]))
-    body = cluster.expect(200, "GET", f"/apis/apps/v1/namespaces/{namespace}/deployments/d").body
-    assert [(c["name"], c["image"]) for c in body["spec"]["template"]["spec"]["containers"]] == [("two", "c")]
+    assert cluster.kubectl("auth", "can-i", "get", "pods/log", *n, "--token", token).stdout == "yes\n"
+    assert cluster.kubectl("auth", "can-i", "list", "secrets", *n, "--token", token, check=False).stdout == "no\n"

@@ -49,12 +49,6 @@ def test_a_json_patch_that_does_not_fit_is_refused_whole(cluster: Cluster, store
     assert cluster.expect(200, "GET", stored).body == before
 
 
-def test_an_empty_json_patch_reads(cluster: Cluster, stored: str) -> None:
-    before = cluster.expect(200, "GET", stored).body
-    assert cluster.expect(200, "PATCH", stored, [], content_type=JSON_PATCH).body == before
-    assert cluster.expect(200, "PATCH", stored + "/status", [], content_type=JSON_PATCH).body == before
-
-
 def test_merge_patch(cluster: Cluster, stored: str) -> None:
     patch = {"metadata": {"labels": {"x": "y"}}, "spec": {"color": None, "size": 5, "tags": {"a": None, "n": "m"}}}
     body = cluster.expect(200, "PATCH", stored, patch, content_type=MERGE).body
@@ -62,27 +56,6 @@ def test_merge_patch(cluster: Cluster, stored: str) -> None:
     assert body["metadata"]["labels"] == {"x": "y"}
     body = cluster.expect(200, "PATCH", stored, {"metadata": {"labels": None}}, content_type=MERGE).body
     assert "labels" not in body["metadata"]
-
-
-@pytest.mark.parametrize(
-    ("body", "content_type", "sentence"),
-    [
-        ("{", MERGE, "error decoding patch: unexpected end of JSON input"),
-        ([], MERGE, "cannot unmarshal array"),
-        ({}, JSON_PATCH, "error decoding patch"),
-    ],
-)
-def test_malformed_patches_are_refused(
-    cluster: Cluster, stored: str, body: object, content_type: str, sentence: str
-) -> None:
-    refused = cluster.expect(400, "PATCH", stored, body, content_type=content_type).body
-    assert sentence in refused["message"]
-
-
-def test_custom_objects_take_no_strategic_patch(cluster: Cluster, stored: str) -> None:
-    refused = cluster.expect(415, "PATCH", stored, {}, content_type=STRATEGIC).body
-    assert refused["reason"] == "UnsupportedMediaType"
-    cluster.expect(415, "PATCH", stored, {}, content_type="application/json")
 
 
 def test_a_patch_with_a_stale_version_conflicts(cluster: Cluster, stored: str) -> None:
@@ -100,17 +73,6 @@ def test_strategic_patches_merge_lists_by_key(cluster: Cluster, namespace: str) 
     path = cluster.core(namespace, "pods", "p")
     containers = cluster.expect(200, "PATCH", path, patch, content_type=STRATEGIC).body["spec"]["containers"]
     assert [(c["name"], c["image"]) for c in containers] == [("a", "one"), ("b", "three")]
-
-
-def test_strategic_patches_of_maps(cluster: Cluster, namespace: str) -> None:
-    cluster.expect(
-        201, "POST", cluster.core(namespace, "configmaps"), {"metadata": {"name": "c"}, "data": {"a": "1", "b": "2"}}
-    )
-    path = cluster.core(namespace, "configmaps", "c")
-    patch = {"data": {"a": None, "c": "3"}}
-    assert cluster.expect(200, "PATCH", path, patch, content_type=STRATEGIC).body["data"] == {"b": "2", "c": "3"}
-    patch = {"data": {"$patch": "replace", "z": "9"}}
-    assert cluster.expect(200, "PATCH", path, patch, content_type=STRATEGIC).body["data"] == {"z": "9"}
 
 
 def test_the_status_is_written_apart(cluster: Cluster, namespace: str) -> None:
@@ -144,27 +106,3 @@ def test_the_status_is_replaced_by_an_update(cluster: Cluster, stored: str) -> N
 def test_a_status_is_validated(cluster: Cluster, stored: str) -> None:
     answer = cluster.expect(422, "PATCH", stored + "/status", {"status": {"count": "x"}}, content_type=MERGE)
     assert "status.count" in answer.fields
-
-
-def test_a_claim_by_json_patch(cluster: Cluster, stored: str) -> None:
-    """What the trainer does: tests of uid and claim guard the write of a part of the status."""
-    uid = cluster.expect(200, "GET", stored).body["metadata"]["uid"]
-    claim = [
-        {"op": "test", "path": "/metadata/uid", "value": uid},
-        {"op": "add", "path": "/status", "value": {"phase": "Claimed"}},
-    ]
-    cluster.expect(200, "PATCH", stored + "/status", claim, content_type=JSON_PATCH)
-    report = [
-        {"op": "test", "path": "/status/phase", "value": "Claimed"},
-        {"op": "replace", "path": "/status/phase", "value": "Reported"},
-    ]
-    assert cluster.expect(200, "PATCH", stored + "/status", report, content_type=JSON_PATCH).body["status"] == {
-        "phase": "Reported"
-    }
-    cluster.expect(422, "PATCH", stored + "/status", report, content_type=JSON_PATCH)
-
-
-def test_subresources_that_are_not_there(cluster: Cluster, stored: str) -> None:
-    cluster.expect(404, "GET", stored + "/scale")
-    refused = cluster.expect(405, "DELETE", stored + "/status").body
-    assert refused["reason"] == "MethodNotAllowed"

@@ -71,36 +71,6 @@ def test_entering_and_leaving_a_selection(cluster: Cluster, namespace: str) -> N
     assert deleted["object"]["metadata"]["resourceVersion"] == left["metadata"]["resourceVersion"]
 
 
-def test_other_namespaces_are_not_heard(cluster: Cluster, namespace: str) -> None:
-    with cluster.watching(cluster.core(namespace, "configmaps"), resourceVersion=0) as events:
-        assert seen(events, 1) == [("ADDED", "kube-root-ca.crt")]
-        cluster.expect(201, "POST", cluster.core("default", "configmaps") + "?dryRun=All", {"metadata": {"name": "x"}})
-        cluster.expect(201, "POST", cluster.core(namespace, "configmaps"), {"metadata": {"name": "mine"}})
-        assert seen(events, 1) == [("ADDED", "mine")]
-
-
-def test_initial_events_end_with_a_bookmark(cluster: Cluster, namespace: str) -> None:
-    make(cluster, namespace, "a")
-    query = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
-    with cluster.watching(cluster.widgets(namespace), **query) as events:
-        assert seen(events, 1) == [("ADDED", "a")]
-        mark = next(events)
-        assert mark["type"] == "BOOKMARK"
-        metadata = mark["object"]["metadata"]
-        assert metadata["annotations"] == {"k8s.io/initial-events-end": "true"}
-        assert int(metadata["resourceVersion"]) > 0
-        assert mark["object"]["kind"] == "Widget"
-        make(cluster, namespace, "b")
-        assert seen(events, 1) == [("ADDED", "b")]
-
-
-def test_initial_events_need_their_options(cluster: Cluster, namespace: str) -> None:
-    answer = cluster.expect(422, "GET", f"{cluster.widgets(namespace)}?watch=1&sendInitialEvents=true")
-    assert "resourceVersionMatch" in answer.fields
-    answer = cluster.expect(422, "GET", f"{cluster.widgets(namespace)}?watch=1&resourceVersionMatch=NotOlderThan")
-    assert answer.fields == {"resourceVersionMatch"}
-
-
 def test_a_version_too_old_ends_the_stream(cluster: Cluster) -> None:
     # Namespaces are older than any window of events only where there were many; version 1 is before all of them.
     with cluster.watching("/api/v1/namespaces", resourceVersion=1, timeoutSeconds=2) as events:

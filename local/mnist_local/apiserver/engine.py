@@ -11,8 +11,7 @@ from mnist_local.apiserver.context import Context
 from mnist_local.apiserver.errors import Obj, already_exists, bad_request, conflict, invalid, not_found
 from mnist_local.apiserver.kinds import hooks_of, schema_for
 from mnist_local.apiserver.objectmeta import FOREGROUND, ORPHAN
-from mnist_local.apiserver.patch.apply import update_managed_fields
-from mnist_local.apiserver.patch.typed import TypedError
+from mnist_local.apiserver.patch import TypedError, update_managed_fields
 from mnist_local.apiserver.request import Write
 from mnist_local.apiserver.resource import Resource
 from mnist_local.apiserver.schema import errors as fields

@@ -88,18 +88,27 @@ class Journal:
 
     def _on_event(self, table: str, event: Event) -> None:
         raw = b"null" if event.type == "DELETED" else event.entry.raw
-        assert self._file is not None
         line = _line(table, event.entry.key, event.rv, raw)
         try:
-            # Unbuffered: what is answered stands in the file, even if this process is killed at once.
-            self._file.write(line)
-        except OSError:
+            self._append(line)
+            self._size += len(line)
+            if self._size > max(_COMPACT_BYTES, 2 * self._live_size):
+                self._compact()
+        except OSError as error:
             # Clients would be told of writes that a later start does not know: whoever supervises starts it again.
-            log.critical("the journal %s cannot be written; ending", self._path, exc_info=True)
+            log.critical(
+                "the journal %s cannot be written: %s. The API server ends, so that it answers for nothing that is "
+                "not kept; started again where there is room, it goes on from the last write that it answered for",
+                self._path, error.strerror or error,
+            )  # fmt: skip
             os._exit(1)
-        self._size += len(line)
-        if self._size > max(_COMPACT_BYTES, 2 * self._live_size):
-            self._compact()
+
+    def _append(self, line: bytes) -> None:
+        """Write a whole line, unbuffered: what is answered stands in the file, even if this process is killed."""
+        assert self._file is not None
+        left = memoryview(line)
+        while left:  # a disk that is nearly full takes a part of it without an error
+            left = left[self._file.write(left) :]
 
     def _compact(self) -> None:
         """Replace the file by one that has only what is live."""

@@ -21,8 +21,14 @@ from mnist_local.apiserver.errors import (
     unsupported_media_type,
 )
 from mnist_local.apiserver.kinds import schema_for
-from mnist_local.apiserver.patch import ApplyConflict, PatchError, json_patch, merge_patch, strategic_merge
-from mnist_local.apiserver.patch.apply import server_side_apply
+from mnist_local.apiserver.patch import (
+    ApplyConflict,
+    PatchError,
+    json_patch,
+    merge_patch,
+    server_side_apply,
+    strategic_merge,
+)
 from mnist_local.apiserver.read import entry_response, json_response
 from mnist_local.apiserver.request import Call, as_object, decode_json, decode_yaml
 from mnist_local.apiserver.resource import Resource
@@ -62,7 +68,7 @@ def _patched(resource: Resource, kind: str, live: Obj, body: bytes) -> Obj:
         raise bad_request("error decoding patch: it must be a JSON object")
     try:
         if kind == JSON_PATCH:
-            return json_patch(live, change, in_place=True)
+            return json_patch(live, change)
         if kind == STRATEGIC and schema is not None:
             return strategic_merge(schema, live, change)
         return merge_patch(live, change)

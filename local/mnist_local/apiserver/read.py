@@ -87,6 +87,7 @@ def get(ctx: Context, call: Call) -> web.Response:
 
 def list_(ctx: Context, call: Call) -> web.Response:
     """Answer a list: a page of it where `limit` asks for one. All pages show the moment of the first."""
+    call.choice("ListOptions", "resourceVersionMatch", ("NotOlderThan",))  # an exact older version is not served
     limit, match, table = _limit(call), selection(call.resource, call.query), ctx.table(call.resource)
     rv, start = _moment(ctx, call, table)
     namespace = call.namespace or None

@@ -145,8 +145,8 @@ class Call:
             manager[:128] if owned else "", self.warnings,
         )  # fmt: skip
 
-    def obj(self) -> Obj:
-        """Return the body, a JSON object.
+    def obj(self, kind: str = "") -> Obj:
+        """Return the body, an object of the resource's kind or of another one.
 
         Raises:
             ApiError: 400 or 415.
@@ -155,7 +155,7 @@ class Call:
             with contextlib.suppress(ValueError):
                 return protobuf.decode(self.body)
         elif self.content_type in ("", JSON):
-            return as_object(decode_json(self.body), self.resource.kind)
+            return as_object(decode_json(self.body), kind or self.resource.kind)
         raise unsupported_media_type([JSON])
 
 

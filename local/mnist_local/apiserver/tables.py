@@ -17,7 +17,6 @@ from mnist_local.apiserver.errors import Obj, invalid
 from mnist_local.apiserver.resource import Column, Resource
 from mnist_local.apiserver.schema import errors as field
 from mnist_local.apiserver.store import Entry
-from mnist_local.apiserver.views import obj_of
 
 _NONE: Final = "<none>"
 _STEP: Final = re.compile(
@@ -106,7 +105,7 @@ def _row_object(resource: Resource, entry: Entry, include: str) -> Obj | None:
     if include == "None":
         return None
     if include == "Object":
-        return obj_of(resource, entry)
+        return resource.shown(entry)
     return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": entry.obj["metadata"]}
 
 

@@ -10,7 +10,7 @@ from mnist_local.apiserver.engine import DeleteOptions, Engine
 from mnist_local.apiserver.errors import Obj, bad_option, bad_request, conflict, not_found
 from mnist_local.apiserver.rbac import Question
 from mnist_local.apiserver.read import entry_response, json_response, list_response
-from mnist_local.apiserver.request import Call, Write, as_object, decode_json
+from mnist_local.apiserver.request import Call, Write
 from mnist_local.apiserver.schema import errors as fields
 from mnist_local.apiserver.selectors import selection
 
@@ -54,7 +54,7 @@ def _delete_options(call: Call) -> tuple[DeleteOptions, Write]:
     Raises:
         ApiError: 400 or 422.
     """
-    body = as_object(decode_json(call.body), "DeleteOptions") if call.body else {}
+    body = call.obj("DeleteOptions") if call.body else {}
     write = call.write("DeleteOptions", owned=False)
     write.dry_run = write.dry_run or body.get("dryRun") == ["All"]
     propagation = body.get("propagationPolicy") or call.query.get("propagationPolicy") or None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 from tests.support.apiserver import ApiServer, start_apiserver
 from tests.support.cluster import MERGE, Cluster
 from tests.support.wait import wait_for
@@ -111,4 +113,23 @@ def test_stopped_in_order_it_keeps_everything_too(servers: list[ApiServer], tmp_
     cluster.expect(201, "POST", MAPS, {"metadata": {"name": "kept"}})
     start_again(servers, tmp_path, signal.SIGTERM)
     cluster.expect(200, "GET", f"{MAPS}/kept")
+    cluster.close()
+
+
+def test_on_a_full_disk_it_ends_with_one_clear_line_and_goes_on_later(servers: list[ApiServer], tmp_path: Path) -> None:
+    cluster = Cluster.connect(servers[-1].kubeconfig)
+    cluster.expect(201, "POST", MAPS, {"metadata": {"name": "kept"}})
+    journal = servers[-1].data_dir / "state" / "journal.jsonl"
+    room = journal.stat().st_size + 200
+    resource.prlimit(servers[-1].process.pid, resource.RLIMIT_FSIZE, (room, room))
+    with pytest.raises(urllib3.exceptions.HTTPError):
+        cluster.request("POST", MAPS, {"metadata": {"name": "lost"}, "data": {"k": "v" * 2000}})
+    assert servers[-1].process.wait(20) == 1
+    told = [line for line in (tmp_path / "apiserver.log").read_text().splitlines() if "cannot be written" in line]
+    assert len(told) == 1
+    assert "The API server ends" in told[0]
+    assert "Traceback" not in (tmp_path / "apiserver.log").read_text()
+    start_again(servers, tmp_path, signal.SIGTERM)
+    cluster.expect(200, "GET", f"{MAPS}/kept")
+    cluster.expect(404, "GET", f"{MAPS}/lost")
     cluster.close()

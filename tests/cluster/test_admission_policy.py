@@ -17,7 +17,6 @@ from tests.support.wait import wait_for
 from mnist_operator.api import crd
 from mnist_operator.api.status import MnistTrainingStatus
 
-pytestmark = pytest.mark.cluster
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 DENIED = 403
@@ -36,6 +35,8 @@ FIELDS: dict[str, tuple[Any, Any]] = {
     "attempt": (1, 2),
     "failures": (0, 1),
     "restarts": (0, 1),
+    "lostWorkers": (1, 2),
+    "countedRun": ({"runId": "r", "lostWorkers": 1}, {"runId": "r", "lostWorkers": 2}),
     "nextAttemptTime": (WHEN, "2027-01-01T00:00:00Z"),
     "rayCluster": ({"name": "a"}, {"name": "b"}),
     "rayJob": ({"name": "a"}, {"name": "a", "jobId": "x"}),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.integration.operator.conftest import kube, scene  # noqa: F401 - fixtures
+from tests.support.kube import Kube
 
 for _area in ("api", "straight_path", "trouble", "lease"):
     _name = f"tests.integration.operator.test_{_area}"
@@ -18,11 +19,7 @@ for _area in ("api", "straight_path", "trouble", "lease"):
 @pytest.fixture(scope="module")
 def server() -> Path:
     """The cluster of KUBECONFIG, where no KubeRay of its own may answer for the script."""
-    found = os.environ.get("KUBECONFIG")
-    if not found:
-        pytest.skip("KUBECONFIG is not set: this file is for a real API server")
-    from tests.support.kube import Kube
-
+    found = os.environ["KUBECONFIG"]
     deployments = Kube.from_kubeconfig(Path(found)).items("/apis/apps/v1/deployments")
     if any("kuberay" in item["metadata"]["name"] for item in deployments):
         pytest.skip("KubeRay runs in this cluster; it would answer beside the script that plays it here")

@@ -1,7 +1,6 @@
 """The server as a process: how it starts, refuses to start, and ends; and pod logs, which it reads from disk."""
 
 import json
-import os
 import stat
 import subprocess
 import sys
@@ -72,11 +71,7 @@ def test_logs_are_read(cluster: Cluster, namespace: str, pod: Path) -> None:
     assert answer.headers["Content-Type"].startswith("text/plain")
     assert cluster.expect(200, "GET", path + "?tailLines=2").body == "two\nthree\n"
     assert cluster.expect(200, "GET", path + "?tailLines=0").body == ""
-    assert cluster.expect(200, "GET", path + "?limitBytes=5").body == "one\nt"
-    assert cluster.expect(200, "GET", path + "?sinceSeconds=60").body == "one\ntwo\nthree\n"
-    os.utime(pod, (1, 1))
-    assert cluster.expect(200, "GET", path + "?sinceSeconds=60").body == ""
-    assert cluster.expect(200, "GET", path + "?timestamps=true&tailLines=1").body.endswith("Z three\n")
+    assert "sinceSeconds" in cluster.expect(400, "GET", path + "?sinceSeconds=60").body["message"]
     assert cluster.kubectl("logs", "p", "-n", namespace, "--tail=1").stdout == "three\n"
 
 

@@ -1,17 +1,14 @@
 """The cluster tests, held against the embedded API server."""
 
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
-_AREAS = (
-    "access", "apply", "clients", "crud", "deletion", "discovery", "events", "kubectl", "patches", "podsecurity",
-    "policies", "quota", "scale", "schemas", "selection", "watch",
-    "deploy.test_admission_policy", "deploy.test_pod_security",
-)  # fmt: skip
+_FOLDER = Path(__file__).parents[3] / "cluster"
 
-for _area in _AREAS:
-    _name = f"tests.cluster.{_area}" if "." in _area else f"tests.cluster.test_{_area}"
+for _path in sorted(_FOLDER.glob("test_*.py")):
+    _name = f"tests.cluster.{_path.stem}"
     pytest.register_assert_rewrite(_name)
     for _key, _value in vars(import_module(_name)).items():
         if _key.startswith("test_") or hasattr(_value, "_fixture_function"):

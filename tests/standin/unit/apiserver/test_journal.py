@@ -92,3 +92,25 @@ def test_a_damaged_one_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b'["t","ns","x",5,{"metadata":{}}\n["t","ns","y",6,null]\n')
     with pytest.raises(JournalError, match=r"line 1, is damaged: remove the folder to start afresh"):
         Journal(path).attach(Store())
+
+
+def test_a_line_that_the_disk_takes_in_parts_is_written_whole(tmp_path: Path) -> None:
+    store, journal = opened(tmp_path / "journal")
+    file = journal._file
+    assert file is not None
+
+    class Nearly:
+        """A file of a disk that is nearly full: it takes a few bytes at a time, and says so."""
+
+        def write(self, data: memoryview) -> int:
+            return file.write(data[:7])
+
+        close = file.close
+
+    journal._file = Nearly()  # type: ignore[assignment]
+    write(store, "t", "x", True)
+    write(store, "t", "y", True)
+    journal.close()
+    again, journal = opened(tmp_path / "journal")
+    assert state_of(again) == state_of(store)
+    journal.close()

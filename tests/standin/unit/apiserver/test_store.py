@@ -3,9 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_local.apiserver.handlers.watch import Watcher
-from mnist_local.apiserver.selectors import match_labels, parse_labels
+from mnist_local.apiserver.builtins import builtin_resources
+from mnist_local.apiserver.selectors import selection
 from mnist_local.apiserver.store import Store, Table
+from mnist_local.apiserver.watch import Watcher
 
 
 def put(store: Store, table: Table, name: str, **labels: str) -> int:
@@ -51,7 +52,7 @@ def test_the_past_is_found_by_undoing_changes(steps: list[tuple[bool, str]]) -> 
 def test_a_watcher_sees_its_selection_as_if_there_were_nothing_else(states: list[str]) -> None:
     store = Store()
     table = store.table("t")
-    watcher = Watcher("ns", "", match_labels(parse_labels("k=in")))
+    watcher = Watcher("ns", "", selection(builtin_resources()[0], {"labelSelector": "k=in"}))
     table.listeners.add(watcher)
     seen: dict[str, int] = {}
     for state in states:
