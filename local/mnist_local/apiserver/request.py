@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,7 @@ import yaml
 
 from mnist_local.apiserver import protobuf
 from mnist_local.apiserver.errors import (
+    ApiError,
     Obj,
     bad_option,
     bad_request,
@@ -152,9 +152,11 @@ class Call:
             ApiError: 400 or 415.
         """
         if self.content_type == protobuf.CONTENT_TYPE:  # how kubectl sends what it knows the types of
-            with contextlib.suppress(ValueError):
+            try:
                 return protobuf.decode(self.body)
-        elif self.content_type in ("", JSON):
+            except ValueError as error:
+                raise ApiError(415, "UnsupportedMediaType", str(error)) from None
+        if self.content_type in ("", JSON):
             return as_object(decode_json(self.body), kind or self.resource.kind)
         raise unsupported_media_type([JSON])
 

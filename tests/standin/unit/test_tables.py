@@ -2,11 +2,11 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from mnist_local.apiserver import clock, tables
 from mnist_local.apiserver.builtins import builtin_resources
-from mnist_local.apiserver.codec import encode
 from mnist_local.apiserver.resource import Column, Resource
 from mnist_local.apiserver.store import Entry
 
@@ -54,7 +54,7 @@ def test_ages_have_two_units_at_most(seconds: int, shown: str) -> None:
 def row(resource: Resource, obj: dict[str, Any], *, wide: bool = False) -> dict[str, Any]:
     """One object's cells by column."""
     obj = {"metadata": {"name": "one", "creationTimestamp": clock.now(), **obj.pop("metadata", {})}, **obj}
-    table = tables.table_of(resource, [Entry(("", "one"), obj, encode(obj), 1)], "Metadata")
+    table = tables.table_of(resource, [Entry(("", "one"), obj, orjson.dumps(obj), 1)], "Metadata")
     columns = [column["name"] for column in table["columnDefinitions"] if wide or not column["priority"]]
     return dict(zip(columns, table["rows"][0]["cells"], strict=False))
 

@@ -66,9 +66,9 @@ _ATOMIC: Final = frozenset((
 ))  # fmt: skip
 """Objects that are owned and patched as a whole: all of a model, or one field."""
 _QUANTITIES: Final = frozenset((
-    "V1EmptyDirVolumeSource.sizeLimit", "V1NodeStatus.allocatable", "V1NodeStatus.capacity", "V1ResourceQuotaSpec.hard",
-    "V1ResourceQuotaStatus.hard", "V1ResourceQuotaStatus.used", "V1ResourceRequirements.limits",
-    "V1ResourceRequirements.requests", "V1VolumeResourceRequirements.limits", "V1VolumeResourceRequirements.requests",
+    "V1EmptyDirVolumeSource.sizeLimit", "V1NodeStatus.allocatable", "V1NodeStatus.capacity",
+    "V1ResourceRequirements.limits", "V1ResourceRequirements.requests", "V1VolumeResourceRequirements.limits",
+    "V1VolumeResourceRequirements.requests",
 ))  # fmt: skip
 """Texts that may be written as numbers."""
 
