@@ -12,7 +12,7 @@ import typer
 
 def convert(
     source: Annotated[
-        Path, typer.Argument(metavar="SRC", help="A folder or zip file: a folder of pictures for each class.")
+        Path, typer.Argument(metavar="SRC", help="A folder or zip file of pictures, or a CSV, npz or parquet file.")
     ],
     target: Annotated[Path, typer.Argument(metavar="DEST", help="The folder to write the four IDX files to.")],
     size: Annotated[
@@ -28,24 +28,28 @@ def convert(
         str,
         typer.Option("--invert", metavar="auto|yes|no", help="auto: grey ink on paper becomes bright ink on black."),
     ] = "auto",
+    tile: Annotated[
+        str, typer.Option("--tile", metavar="N|HxW", help="Pixels of one picture where each class is a sheet of them.")
+    ] = "28",
     force: Annotated[bool, typer.Option("--force", help="Replace a dataset in DEST.")] = False,
 ) -> None:
     """Make a dataset of pictures in folders named after their classes (with train/ and test/ around them, or without).
 
-    The same pictures, options and seed give the same files.
+    Kaggle's CSV files, Keras' npz, Hugging Face's parquet, and sheets of many pictures, one for each class, are taken
+    too, alone or together in a folder or zip file. The same pictures, options and seed give the same files.
     """
     from mnist_cli.progress import counting
     from mnist_trainer.data.convert import ConvertOptions
     from mnist_trainer.data.convert import convert as convert_pictures
 
-    height, width = _sides(size)
+    height, width = _sides(size, "--size")
     # Checked by ConvertOptions.
     how = cast(Literal["auto", "yes", "no"], invert)
-    options = ConvertOptions(height, width, channels, test_share, seed, how)
+    options = ConvertOptions(height, width, channels, test_share, seed, how, _sides(tile, "--tile"))
     with counting("converted") as progress:
         done = convert_pictures(source, target, options, progress, force)
     if done.skipped:
-        print(f"note: {done.skipped} file(s) are no pictures and were left out", file=sys.stderr)
+        print(f"note: {done.skipped} file(s) are no pictures with labels and were left out", file=sys.stderr)
     if done.without_test:
         print(f"warning: no test image of class {', '.join(done.without_test[:10])}", file=sys.stderr)
     shape = f"{height}x{width}" + (f"x{channels}" if channels > 1 else "")
@@ -55,8 +59,8 @@ def convert(
     )
 
 
-def _sides(size: str) -> tuple[int, int]:
+def _sides(size: str, option: str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", size)
     if not found:
-        raise typer.BadParameter(f"{size!r} is neither a number nor like 28x28", param_hint="--size")
+        raise typer.BadParameter(f"{size!r} is neither a number nor like 28x28", param_hint=option)
     return int(found[1]), int(found[2] or found[1])

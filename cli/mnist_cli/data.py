@@ -153,8 +153,13 @@ def verify(
     side = "x".join(str(size) for size in loaded.train_images.shape[1:])
     print(
         f"ok: {len(loaded.train_images):,} training and {len(loaded.test_images):,} test images of {side}, "
-        f"{loaded.classes} classes, sha256 {loaded.digest}"
+        f"{loaded.classes} classes{_named(loaded.class_names)}, sha256 {loaded.digest}"
     )
+
+
+def _named(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+    return f" ({shown})" if names else ""
 
 
 @app.command()

@@ -40,12 +40,12 @@ class Classifier:
 
     def picture(self, address: str) -> Any:
         """Fetch a picture, prepared as MNIST's own were: uint8 [height, width]."""
-        from mnist_trainer.inference.pictures import read_picture
+        from mnist_trainer.inference.pictures import read_drawing
 
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / S3Address.parse(address).name
             self.store.get_file(S3Address.parse(address), path)
-            return read_picture(path, self.model.spec)
+            return read_drawing(path, self.model.spec).image
 
 
 def main() -> None:

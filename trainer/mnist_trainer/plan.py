@@ -61,6 +61,8 @@ class TrainingPlan:
     target_accuracy: float | None = None
     lineage: str = ""
     """Runs of equal lineage may continue each other's checkpoints."""
+    class_names: tuple[str, ...] = ()
+    """What the classes are called, where the dataset tells; no part of the lineage."""
 
     def as_dict(self) -> dict[str, Any]:
         """All fields, for JSON."""
@@ -81,6 +83,7 @@ def make_plan(config: RunConfig, dataset: Dataset) -> TrainingPlan:
         precision=config.precision.value,
         target_accuracy=config.target_accuracy,
         lineage=lineage(config, spec, dataset.digest),
+        class_names=dataset.class_names,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from mnist_trainer.data.classes import CLASSES_FILE
 from mnist_trainer.data.files import Role, find_files, match_role
 from mnist_trainer.data.sources.folder import dataset_files
 from mnist_trainer.errors import DatasetNotFoundError, InvalidConfigError
@@ -31,7 +32,7 @@ def seed(store: ObjectStore, address: S3Address, data: Files | None) -> str:
     Returns a phrase that says which it was.
     """
     store.make_bucket(address)
-    there = {info.address.name: info for info in store.list(address) if match_role(info.address.name)}
+    there = {info.address.name: info for info in store.list(address) if _is_part(info.address.name)}
     if data:
         return _from_folder(store, address, data, there)
     try:
@@ -42,11 +43,13 @@ def seed(store: ObjectStore, address: S3Address, data: Files | None) -> str:
 
 
 def _from_folder(store: ObjectStore, address: S3Address, files: Files, there: dict[str, ObjectInfo]) -> str:
-    sent = _send(store, address, files, there)
-    # A file of the same role under another name would be taken instead.
-    for name in there.keys() - {path.name for path in files.values()}:
-        store.delete(address.child(name))
     folder = files[Role.TRAIN_IMAGES].parent
+    names = folder / CLASSES_FILE
+    paths = [*files.values(), *([names] if names.is_file() else [])]
+    sent = _send(store, address, paths, there)
+    # A file of the same role under another name would be taken instead, and names belong to their dataset.
+    for name in there.keys() - {path.name for path in paths}:
+        store.delete(address.child(name))
     return f"from {folder}" if sent else f"from {folder}, already there"
 
 
@@ -58,9 +61,13 @@ def _digits(store: ObjectStore, address: S3Address) -> str:
     return "the 1,797 offline digits of scikit-learn"
 
 
-def _send(store: ObjectStore, address: S3Address, files: Files, there: dict[str, ObjectInfo]) -> int:
+def _is_part(name: str) -> bool:
+    return match_role(name) is not None or name == CLASSES_FILE
+
+
+def _send(store: ObjectStore, address: S3Address, paths: list[Path], there: dict[str, ObjectInfo]) -> int:
     sent = 0
-    for path in files.values():
+    for path in paths:
         info = there.get(path.name)
         if info is None or info.etag != hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest():
             store.put_file(path, address.child(path.name))

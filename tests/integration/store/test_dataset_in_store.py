@@ -53,6 +53,19 @@ def test_nothing_there(store: ObjectStore) -> None:
         load_dataset(store, S3Address("nowhere", "none"))
 
 
+def test_a_prefix_above_the_dataset_is_told_where_it_is(store: ObjectStore) -> None:
+    above = S3Address("datasets", f"above-{uuid.uuid4().hex[:8]}")
+    for name, data in FILES.items():
+        store.put_bytes(above.child(f"MNIST/raw/{name}"), data)
+    with pytest.raises(DatasetNotFoundError, match=f"^{above}: no dataset there, but .* give {above}/MNIST/raw$"):
+        load_dataset(store, above)
+
+
+def test_names_of_classes_lie_beside_the_files(store: ObjectStore, address: S3Address) -> None:
+    store.put_bytes(address.child("classes.json"), b'{"1": "one"}')
+    assert load_dataset(store, address).class_names[:3] == ("0", "one", "2")
+
+
 def test_through_a_shaky_connection(shaky: ObjectStore, proxy: FaultyProxy, address: S3Address) -> None:
     proxy.faults.extend([SLOW_DOWN, None, Fault(drop_after=50), SLOW_DOWN, Fault(reset=True)])
     assert load_dataset(shaky, address).classes == 10

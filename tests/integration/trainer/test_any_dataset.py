@@ -16,7 +16,7 @@ from mnist_trainer.config import parse_config
 from mnist_trainer.data.convert import ConvertOptions, convert
 from mnist_trainer.data.files import Role
 from mnist_trainer.inference.model_file import load_model
-from mnist_trainer.inference.pictures import read_picture
+from mnist_trainer.inference.pictures import read_drawing
 from mnist_trainer.inference.predict import probabilities
 
 
@@ -95,5 +95,5 @@ def test_from_pictures_to_a_prediction(bare: Bare, s3: S3Handle) -> None:
     assert bare.run(parse_config({**values, "batch_size": 16}), s3.env)["accuracy"] == 1.0
     model = load_model((s3.root / "models" / "pictures" / "model.safetensors").read_bytes(), "the model")
     for label, folder in enumerate(CLASSES):
-        picture = read_picture(s3.root.parent / "pictures" / folder / "007.png", model.spec)
+        picture = read_drawing(s3.root.parent / "pictures" / folder / "007.png", model.spec).image
         assert probabilities(model, picture[None])[0].argmax() == label

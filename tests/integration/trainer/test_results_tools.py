@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
+import safetensors
 import torch
 from PIL import Image, ImageOps
 from tests.support.s3 import S3Handle, start_s3
@@ -20,6 +23,7 @@ from torch.nn import functional
 from mnist_cli.__main__ import main
 from mnist_trainer.config import parse_config
 from mnist_trainer.data import Dataset, load_folder
+from mnist_trainer.data.classes import CLASSES_FILE, encode_class_names
 from mnist_trainer.data.sources.digits import write_digits
 from mnist_trainer.models import build
 from mnist_trainer.naming import RunPlace
@@ -32,6 +36,7 @@ from mnist_trainer.store import ObjectStore, StoreSettings
 pytestmark = pytest.mark.timeout(300)  # it trains two small models, and other tests run beside it
 MODEL = "s3://models/ns/digits/uid-2"
 RUNS = "s3://models/ns"
+NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
 
 @dataclass
@@ -52,6 +57,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with start_s3(directory, "datasets", "models") as s3:
         folder = s3.root / "datasets" / "digits"
         write_digits(folder)
+        (folder / CLASSES_FILE).write_bytes(encode_class_names(dict(enumerate(NAMES))))
         digits = load_folder(folder)
         store = ObjectStore(StoreSettings.from_env(s3.env))
         threads = torch.get_num_threads()
@@ -185,7 +191,70 @@ def test_predict(ctl, site, tmp_path):
     assert all(0 < answer["confidence"] <= 1 for answer in answers)
     text = ctl("predict", "--model", MODEL, str(files[0]), str(tmp_path / "empty.png"))[1].splitlines()
     assert "% sure" in text[0]
+    assert f": {said[0]} ({NAMES[said[0]]})  (" in text[0]
+    assert [answer["name"] for answer in answers] == [NAMES[number] for number in said]
     assert text[1].endswith("empty.png: nothing is drawn there")
+
+
+def test_predict_answers_for_the_pictures_that_can_be_read_and_names_the_others(ctl, site, tmp_path):
+    good = [tmp_path / "a.png", tmp_path / "b.png"]
+    for path in good:
+        Image.fromarray(255 - np.array(site.digits.test_images[3])).save(path)
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"<html>")
+    code, out, err = ctl("predict", "--model", MODEL, str(good[0]), str(bad), str(good[1]))
+    assert code == 2
+    assert [line.partition(":")[0] for line in out.splitlines()] == list(map(str, good))
+    assert err.count("\n") == 1
+    assert f"{bad}: not a picture that can be read" in err
+    code, out, _ = ctl("predict", "--json", "--model", MODEL, str(good[0]), str(bad), str(good[1]))
+    answers = json.loads(out)
+    assert code == 2
+    assert [answer["file"] for answer in answers] == [str(good[0]), str(bad), str(good[1])]
+    assert ["error" in answer for answer in answers] == [False, True, False]
+    assert answers[0]["class"] == answers[2]["class"]
+
+
+def test_a_picture_that_gives_reason_to_doubt_is_never_a_sure_answer(ctl, site, tmp_path):
+    edge = Image.new("L", (300, 300), 235)
+    edge.paste(20, (120, 150, 150, 300))
+    edge.save(tmp_path / "edge.png")
+    (answer,) = json.loads(ctl("predict", "--json", "--model", MODEL, str(tmp_path / "edge.png"))[1])
+    assert answer["doubtful"]
+    assert "touches the border" in answer["doubt"]
+    assert "(doubtful: ink touches the border" in ctl("predict", "--model", MODEL, str(tmp_path / "edge.png"))[1]
+
+
+def test_the_onnx_model_gives_the_same_answers(ctl, site, tmp_path):
+    files = [tmp_path / f"{number}.png" for number in range(6)]
+    for number, path in enumerate(files):
+        Image.fromarray(np.array(site.digits.test_images[number])).save(path)
+    shutil.copy(site.s3.root / "models/ns/digits/uid-2/model.onnx", tmp_path / "other name")
+    answers = []
+    for model in (MODEL, f"{MODEL}/model.onnx", str(tmp_path / "other name")):
+        code, out, _ = ctl("predict", "--json", "--model", model, *map(str, files))
+        assert code == 0
+        answers.append(json.loads(out))
+    for one, *others in zip(*answers, strict=True):
+        for other in others:
+            assert (other["class"], other["name"], other["blank"]) == (one["class"], one["name"], one["blank"])
+            assert other["confidence"] == pytest.approx(one["confidence"], abs=1e-4)
+    code, _, err = ctl("export", "--model", f"{MODEL}/model.onnx", str(tmp_path / "model.pt"))
+    assert code == 2
+    assert "give model.safetensors" in err
+
+
+def test_names_of_classes_are_in_everything_that_is_released(site):
+    run = site.s3.root / "models/ns/digits/uid-2"
+    facts = {entry.key: entry.value for entry in onnx.load(run / "model.onnx").metadata_props}
+    assert json.loads(facts["classNames"]) == NAMES
+    with safetensors.safe_open(run / "model.safetensors", "np") as opened:
+        assert json.loads(opened.metadata()["classNames"]) == NAMES
+    assert json.loads((run / "metrics.json").read_text())["dataset"]["classNames"] == NAMES
+    assert json.loads((run / "MANIFEST.json").read_text())["dataset"]["classNames"] == NAMES
+    page = (run / "report.html").read_text()
+    assert "<td>7 (seven)</td>" in page
+    assert "<th>7 (seven)</th>" in page
 
 
 def test_export(ctl, site, tmp_path):

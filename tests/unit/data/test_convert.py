@@ -15,7 +15,8 @@ from PIL import Image
 from tests.support.pictures import ink, pictures, png, write_tree, write_zip
 
 from mnist_trainer.data import Dataset, load_folder, verify_folder
-from mnist_trainer.data.convert import Converted, ConvertOptions, collection, convert, picture
+from mnist_trainer.data.convert import Converted, ConvertOptions, collection, convert
+from mnist_trainer.data.pictures import decode
 from mnist_trainer.errors import (
     DatasetInvalidError,
     DatasetNotFoundError,
@@ -107,7 +108,7 @@ def test_bright_ink_on_black_is_left_alone(tmp_path: Path) -> None:
 
 def test_pictures_of_the_right_size_are_not_touched() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
-    np.testing.assert_array_equal(picture.decode(png(pixels), "x", 28, 28, 1), pixels)
+    np.testing.assert_array_equal(decode(png(pixels), "x", 28, 28, 1), pixels)
 
 
 def test_all_usual_kinds_of_pictures() -> None:
@@ -118,19 +119,22 @@ def test_all_usual_kinds_of_pictures() -> None:
     transparent[..., 3] = 255 - grey  # black ink on nothing
     palette = io.BytesIO()
     Image.fromarray(grey).convert("P").save(palette, "GIF")
-    reference = picture.decode(png(grey), "x", 28, 28, 1).astype(int)
+    reference = decode(png(grey), "x", 28, 28, 1).astype(int)
     for data in (png(grey, "BMP"), png(grey, "TIFF"), png(grey, "PPM"), deep.getvalue(), palette.getvalue()):
-        np.testing.assert_allclose(picture.decode(data, "x", 28, 28, 1), reference, atol=3)
+        np.testing.assert_allclose(decode(data, "x", 28, 28, 1), reference, atol=3)
     for data in (png(grey, "JPEG"), png(grey, "WEBP"), png(transparent)):
-        assert np.abs(picture.decode(data, "x", 28, 28, 1) - reference).mean() < 12
+        assert np.abs(decode(data, "x", 28, 28, 1) - reference).mean() < 12
     bright = transparent | np.array([255, 255, 255, 0], np.uint8)  # white ink on nothing
-    assert picture.decode(png(bright), "x", 28, 28, 1)[0, 0] < 20
+    assert decode(png(bright), "x", 28, 28, 1)[0, 0] < 20
 
 
 BOMB = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBB", 13, b"IHDR", 60000, 60000, 8, 0, 0, 0, 0) + b"\0\0\0\0"
 WRONG: dict[str, tuple[dict[str, bytes], str]] = {
     "damaged": ({"b/x.png": PICTURES["b/000.png"][:60]}, "b/x.png: not a picture that can be read"),
-    "no picture": ({"b/x.jpg": b"<html>"}, "b/x.jpg: not a picture that can be read (its content is of no known kind)"),
+    "no picture": (
+        {"b/x.jpg": b"<html>"},
+        "b/x.jpg: not a picture that can be read (its content is of no known kind: PNG",
+    ),
     "empty": ({"b/x.png": b""}, "b/x.png: not a picture"),
     "bomb": ({"b/x.png": BOMB}, "b/x.png: not a picture that can be read"),
     "outside": ({"x.png": PICTURES["b/000.png"]}, "x.png lies in no class's folder"),

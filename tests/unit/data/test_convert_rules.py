@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.pictures import ink, png
 
-from mnist_trainer.data.convert.picture import decode
-from mnist_trainer.data.convert.split import divide
-from mnist_trainer.data.convert.tree import Picture, sort_out
+from mnist_trainer.data.convert.tree import Picture, divide, sort_out
+from mnist_trainer.data.pictures import decode
 from mnist_trainer.errors import DatasetInvalidError
 
 parts = st.sampled_from(["a", "b", "1", "02", "train", "test", "val", "x.png", "y.JPG", "z.txt", ".git", "Thumbs.db"])

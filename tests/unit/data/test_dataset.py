@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 from tests.support.datasets import encode, small_dataset, write_folder
 
-from mnist_trainer.data import load_folder, verify_folder
+from mnist_trainer.data import examine_folder, load_folder, verify_folder
 from mnist_trainer.data.files import Role, find_files, match_role
 from mnist_trainer.data.idx import write_idx
 from mnist_trainer.errors import DatasetInvalidError, DatasetNotFoundError
@@ -89,6 +90,74 @@ def test_nothing_there(tmp_path: Path) -> None:
         load_folder(write_folder(tmp_path / "pictures", {"a.PNG": b""}))
     with pytest.raises(DatasetNotFoundError, match="No such file"):
         load_folder(tmp_path / "none")
+
+
+def test_a_folder_above_the_dataset_is_told_where_it_is(tmp_path: Path) -> None:
+    """torchvision puts its files into MNIST/raw below the folder that it was given."""
+    write_folder(tmp_path / "data" / "MNIST" / "raw", encode(small_dataset()))
+    with pytest.raises(DatasetNotFoundError, match=rf"in a folder below: give {tmp_path}/data/MNIST/raw$"):
+        load_folder(tmp_path / "data")
+    assert "data/MNIST/raw" in verify_folder(tmp_path / "data")[0].message
+    write_folder(tmp_path / "data" / "Fashion" / "raw", encode(small_dataset()))
+    with pytest.raises(DatasetNotFoundError, match=r"2 in folders below: give one of .*/Fashion/raw, .*/MNIST/raw"):
+        load_folder(tmp_path / "data")
+
+
+@pytest.mark.parametrize("memory", [None, 1000], ids=["in memory", "on disk"])
+@pytest.mark.parametrize("role", [Role.TRAIN_IMAGES, Role.TEST_LABELS])
+def test_a_plain_and_a_packed_file_of_one_name_must_hold_the_same(
+    tmp_path: Path, role: Role, memory: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MNIST_SCRATCH_DIR", str(tmp_path / "scratch"))
+    arrays = small_dataset()
+    folder = write_folder(tmp_path / "both", {**encode(arrays, compress=False), **encode(arrays)})
+    assert load_folder(folder, memory).classes == 10
+    arrays[role] = arrays[role][::-1]
+    write_folder(folder, {f"{role.value}.gz": encode(arrays)[f"{role.value}.gz"]})
+    with pytest.raises(DatasetInvalidError, match=rf"{role.value}: {role.value}\.gz beside it holds something else"):
+        load_folder(folder, memory)
+    assert [str(finding) for finding in examine_folder(folder, memory)[0] if "something else" in finding.message]
+
+
+NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [NAMES, [{"label": i, "name": name, "images": 4} for i, name in enumerate(NAMES)], dict(enumerate(NAMES))],
+    ids=["a list", "as convert writes it", "by label"],
+)
+def test_names_of_classes_come_with_the_dataset_and_are_no_part_of_its_digest(tmp_path: Path, content: object) -> None:
+    files = encode(small_dataset())
+    plain = load_folder(write_folder(tmp_path / "plain", files))
+    named = load_folder(write_folder(tmp_path / "named", {**files, "classes.json": json.dumps(content).encode()}))
+    assert plain.class_names == ()
+    assert named.class_names == tuple(NAMES)
+    assert named.digest == plain.digest
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"[", "does not name classes"),
+        (b'{"a": "b"}', "does not name classes"),
+        (b'[{"label": 0}]', "does not name classes"),
+        (b'["", "b"]', "does not name classes"),
+        (b"7", "does not name classes"),
+        (json.dumps([*NAMES, "ten"]).encode(), "names label 10, but the training labels end at 9"),
+        (b" " * (2 << 20), "too large"),
+    ],
+)
+def test_names_that_make_no_sense_are_a_warning_and_left_out(
+    tmp_path: Path, content: bytes, says: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_folder(tmp_path, {**encode(small_dataset()), "classes.json": content})
+    (finding,) = verify_folder(folder)
+    assert finding.severity == "warning"
+    assert finding.where.endswith("classes.json")
+    assert says in finding.message
+    assert load_folder(folder).class_names == ()
+    assert says in caplog.text
 
 
 def shorter(role: Role) -> Callable[[Arrays], None]:

@@ -101,7 +101,13 @@ BAD = {
     "header cut": (PLAIN[:10], "x", "truncated within its header"),
     "values cut": (PLAIN[:-1], "x", "announces 2x3x4, 24 bytes, but 23 follow"),
     "trailing": (PLAIN + b"\0", "x", "trailing bytes"),
-    "not gzip": (PLAIN, "x.gz", "is not gzip"),
+    "gzip in gzip": (gzip.compress(GZ), "x.gz", "is gzip within gzip: unpack it once"),
+    "pointer": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9912422\n",
+        "x.gz",
+        "`git lfs pull`",
+    ),
+    "no gzip, no IDX": (b"<html>", "x.gz", "looks like HTML"),
     "gzip cut": (GZ[:-4], "x.gz", "truncated gzip"),
     "gzip checksum": (GZ[:-8] + bytes([GZ[-8] ^ 1]) + GZ[-7:], "x.gz", "damaged gzip"),
     "gzip body": (GZ[:10] + bytes([GZ[10] | 6]) + GZ[11:], "x.gz", "damaged gzip"),
@@ -116,6 +122,12 @@ def test_what_is_wrong_is_said(data: bytes, name: str, says: str) -> None:
         read_images(data, name)
     assert caught.value.message.startswith(f"{name}: ")
     assert says in caught.value.message
+
+
+def test_whether_it_is_gzip_is_told_by_the_content_not_the_name() -> None:
+    """Browsers and `curl --compressed` unpack on the way and keep the name."""
+    np.testing.assert_array_equal(read_images(PLAIN, "x.gz"), IMAGES)
+    np.testing.assert_array_equal(read_images(GZ, "x"), IMAGES)
 
 
 def test_several_gzip_members_and_padding_are_one_file() -> None:

@@ -25,7 +25,7 @@ class Locations:
         if where.startswith("s3://"):
             address = S3Address.parse(where)
             return self._open().get_bytes(
-                address if address.name.endswith(".safetensors") else address.child(MODEL_FILE), _MODEL_BYTES
+                address if address.name.endswith((".safetensors", ".onnx")) else address.child(MODEL_FILE), _MODEL_BYTES
             )
         path = Path(where)
         try:

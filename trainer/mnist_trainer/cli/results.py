@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from mnist_trainer.release.metrics import Predictions
 
 _ENDINGS = {".onnx": "onnx", ".pt": "torchscript", ".pt2": "pt2"}
-_SURE = 0.6
 
 
 def evaluate(
@@ -53,24 +52,25 @@ def predict(
     storage_region: Region = None,
     as_json: Json = False,
 ) -> None:
-    """Say what is on pictures of any size, and how sure the model is."""
-    import numpy as np
+    """Say what is on pictures of any size, how sure the model is, and where the picture gives reason to doubt.
 
+    Pictures that cannot be read are named, the others are answered for; the exit code is then 2.
+    """
     from mnist_trainer.cli.locations import Locations
-    from mnist_trainer.inference.model_file import load_model
-    from mnist_trainer.inference.pictures import read_picture
-    from mnist_trainer.inference.predict import probabilities
+    from mnist_trainer.inference.model_file import load_classifier
+    from mnist_trainer.inference.predict import Unread, classify_files
 
-    loaded = load_model(Locations(storage_endpoint, storage_region).model(model), model)
-    pictures = np.stack([read_picture(path, loaded.spec) for path in files])
-    shares = probabilities(loaded, pictures).tolist()
-    blank = (pictures.reshape(len(files), -1).max(1) == pictures.reshape(len(files), -1).min(1)).tolist()
-    answers = [_answer(path, row, empty) for path, row, empty in zip(files, shares, blank, strict=True)]
+    loaded = load_classifier(Locations(storage_endpoint, storage_region).model(model), model)
+    answers = classify_files(loaded, files)
     if as_json:
-        typer.echo(json.dumps(answers))
-        return
+        typer.echo(json.dumps([answer.as_json() for answer in answers]))
     for answer in answers:
-        typer.echo(_answer_text(answer))
+        if isinstance(answer, Unread):
+            typer.echo(answer.error, err=True)
+        elif not as_json:
+            typer.echo(answer)
+    if any(isinstance(answer, Unread) for answer in answers):
+        raise typer.Exit(2)
 
 
 def export(
@@ -98,26 +98,6 @@ def export(
     exported = export_model(load_model(data, model), ExportFormat(kind))
     write_file(file, exported)
     typer.echo(f"{file}: {kind}, {len(exported):,} bytes")
-
-
-def _answer(path: Path, shares: list[float], blank: bool) -> dict[str, Any]:
-    best, *others = sorted(range(len(shares)), key=lambda number: -shares[number])
-    return {
-        "file": str(path),
-        "class": best,
-        "confidence": shares[best],
-        "next": {"class": others[0], "confidence": shares[others[0]]} if others else None,
-        "blank": blank,
-    }
-
-
-def _answer_text(answer: dict[str, Any]) -> str:
-    if answer["blank"]:
-        return f"{answer['file']}: nothing is drawn there"
-    second = answer["next"]
-    other = f", else {second['class']} with {100 * second['confidence']:.1f} %" if second else ""
-    doubtful = "" if answer["confidence"] >= _SURE else "  (doubtful)"
-    return f"{answer['file']}: {answer['class']}  ({100 * answer['confidence']:.1f} % sure{other}){doubtful}"
 
 
 def _wrong(predictions: Predictions) -> str:

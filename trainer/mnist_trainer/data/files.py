@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -29,7 +29,7 @@ _NAME = re.compile(
     r"(?:(?P<prefix>[A-Za-z0-9_.-]+?)-)?(?P<split>train|t10k|test)-(?P<kind>images|labels)"
     r"[-.]idx[1-4]-ubyte(?P<gz>\.gz)?"
 )
-_PICTURES = (".zip", ".png", ".jpg", ".jpeg")
+_CONVERTIBLE = (".zip", ".png", ".jpg", ".jpeg", ".csv", ".npz", ".parquet")
 _ROLES = {
     ("train", "images"): Role.TRAIN_IMAGES,
     ("train", "labels"): Role.TRAIN_LABELS,
@@ -58,11 +58,11 @@ def is_sideways(name: str) -> bool:
     return found is not None and found.role.is_images and found.prefix.lower().startswith("emnist")
 
 
-def find_files(names: Iterable[str], where: str) -> dict[Role, str]:
+def find_files(names: Iterable[str], where: str, below: Callable[[], Iterable[str]] = tuple) -> dict[Role, str]:
     """Choose the dataset's four files among `names` (plain before gzipped).
 
-    Raises DatasetNotFoundError where one is missing and DatasetInvalidError where several datasets lie together;
-    messages begin with `where`.
+    `below` gives paths in folders below, which tell where the dataset may be instead. Raises DatasetNotFoundError where
+    a file is missing and DatasetInvalidError where several datasets lie together; messages begin with `where`.
     """
     names = list(names)
     matches = [match for name in names if (match := _match(name))]
@@ -75,8 +75,21 @@ def find_files(names: Iterable[str], where: str) -> dict[Role, str]:
         chosen.setdefault(match.role, match.name)
     missing = [role for role in Role if role not in chosen]
     if missing:
+        folders = [] if chosen else _complete_folders(below())
+        if folders:
+            raise DatasetNotFoundError(f"{where}: {_folders_text(where, folders)}")
         raise DatasetNotFoundError(f"{where}: {_missing_text(missing, names, bool(chosen))}")
     return {role: chosen[role] for role in Role}
+
+
+def find_twins(names: Iterable[str], chosen: Mapping[Role, str]) -> dict[Role, list[str]]:
+    """Other files that go by the names of the chosen ones, such as the .gz of a plain file."""
+    twins: dict[Role, list[str]] = {}
+    for name in sorted(names):
+        role = match_role(name)
+        if role and chosen.get(role, name) != name:
+            twins.setdefault(role, []).append(name)
+    return twins
 
 
 def _match(name: str) -> _Match | None:
@@ -87,10 +100,26 @@ def _match(name: str) -> _Match | None:
     return _Match(_ROLES[split, found["kind"]], found["prefix"] or "", bool(found["gz"]), name)
 
 
+def _complete_folders(paths: Iterable[str]) -> list[str]:
+    roles: dict[str, set[Role]] = {}
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        if role := match_role(name):
+            roles.setdefault(folder, set()).add(role)
+    return sorted(folder for folder, found in roles.items() if len(found) == len(Role))
+
+
+def _folders_text(where: str, folders: list[str]) -> str:
+    there = [f"{where.rstrip('/')}/{folder}" for folder in folders]
+    if len(there) == 1:
+        return f"no dataset there, but in a folder below: give {there[0]}"
+    return f"no dataset there, but {len(there)} in folders below: give one of {', '.join(there[:5])}"
+
+
 def _missing_text(missing: list[Role], names: list[str], some: bool) -> str:
     if some:
         return f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing (plain or .gz)"
     there = f"; there is {', '.join(sorted(names)[:5])}{' ...' if len(names) > 5 else ''}" if names else ""
-    pictures = any(name.lower().endswith(_PICTURES) for name in names)
-    hint = "; `mnistctl data convert` makes a dataset of pictures" if pictures else ""
+    convertible = any(name.lower().endswith(_CONVERTIBLE) for name in names)
+    hint = "; `mnistctl data convert` makes a dataset of them" if convertible else ""
     return f"no dataset there: expected {', '.join(missing)}, plain or .gz{there}{hint}"

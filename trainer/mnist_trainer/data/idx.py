@@ -2,6 +2,7 @@
 
 Format: http://yann.lecun.com/exdb/mnist/ ("the IDX file format"). Readers take any bytes and give an array or a
 DatasetInvalidError whose message begins with the object's name; they never inflate more than a header announces.
+Whether a file is gzip is told from its content: browsers and ``curl --compressed`` leave plain files named .gz.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _TYPES: dict[int, np.dtype[np.generic]] = {
 }
 _CODES = {dtype.newbyteorder("="): code for code, dtype in _TYPES.items()}
 _GZIP = b"\x1f\x8b"
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _MAX_DIMENSIONS = 4
 _MAX_SIDE = 4096  # pixels; beyond it a header is taken as damaged
 _INFLATE_BYTES = 64 * 1024
@@ -120,7 +122,7 @@ def _read_header(source: _Source, name: str) -> tuple[np.dtype[np.generic], tupl
     zero, code, dimensions = struct.unpack(">HBB", magic)
     dtype = _TYPES.get(code)
     if zero != 0 or dtype is None or dimensions == 0:
-        raise DatasetInvalidError(f"{name}: bad magic number 0x{magic.hex()}: {_guess(magic)}")
+        raise DatasetInvalidError(f"{name}: {_guess(magic)}")
     if dimensions > _MAX_DIMENSIONS:
         raise DatasetInvalidError(f"{name}: {dimensions} dimensions, at most {_MAX_DIMENSIONS} make sense")
     sizes = source.take(4 * dimensions)
@@ -192,8 +194,6 @@ class _Source:
         if not start:
             raise DatasetInvalidError(f"{name}: is empty (0 bytes)")
         self._inflating = zlib.decompressobj(wbits=31) if is_gzip(start) else None
-        if name.endswith(".gz") and self._inflating is None:
-            raise DatasetInvalidError(f"{name}: is not gzip, although its name ends with .gz: {_guess(start)}")
 
     def take(self, count: int) -> bytes:
         """The next `count` bytes, fewer only at the end."""
@@ -249,11 +249,16 @@ def _truncated(name: str, shape: tuple[int, ...], expected: int, there: int) -> 
     )
 
 
-def _guess(start: bytes) -> str:
+def _guess(magic: bytes) -> str:
+    """What a file is that begins with these four bytes instead of an IDX header."""
+    if _LFS_POINTER.startswith(magic):
+        return "is a Git LFS pointer, not the file itself: `git lfs pull` fetches the file"
+    if magic.startswith(_GZIP):
+        return "is gzip within gzip: unpack it once with gunzip"
     for prefix, kind in _LOOKS_LIKE:
-        if start.startswith(prefix[:4]):
-            return f"it looks like {kind}, not IDX"
-    return "not an IDX file (expected 00 00, a type and the number of dimensions)"
+        if magic.startswith(prefix[:4]):
+            return f"bad magic number 0x{magic.hex()}: it looks like {kind}, not IDX"
+    return f"bad magic number 0x{magic.hex()}: not an IDX file (expected 00 00, a type and the number of dimensions)"
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -60,20 +60,27 @@ class DiskImages:
         Raises DatasetInvalidError, OutOfSpaceError, or what the place raises.
         """
         file = self._files[role]
-        try:
-            with self._folder.filling():
-                path, shape, digest = self._prepared(file)
-        except OSError as error:
-            raise disk_problem(error, self._folder.path / file.name, _ADVICE) from error
+        path, shape, digest = self._prepare(file)
         if file.sha256 not in (None, digest):
             raise DatasetInvalidError(f"{self._place.full_name(file.name)}: has changed since the training began")
         self.digests[role] = digest
         images = self._mapped(path, shape)
         return images.swapaxes(1, 2) if is_sideways(file.name) else images
 
+    def digest(self, file: ImageFile) -> str:
+        """The sha256 of another file's content as plain IDX. Raises as :meth:`read` does."""
+        return self._prepare(file)[2]
+
     def close(self) -> None:
         """Give up what has not been mapped."""
         self._shared.let_go()
+
+    def _prepare(self, file: ImageFile) -> tuple[Path, tuple[int, ...], str]:
+        try:
+            with self._folder.filling():
+                return self._prepared(file)
+        except OSError as error:
+            raise disk_problem(error, self._folder.path / file.name, _ADVICE) from error
 
     def _prepared(self, file: ImageFile) -> tuple[Path, tuple[int, ...], str]:
         """Path, shape and digest of the plain file; from a note beside it if it was prepared before."""

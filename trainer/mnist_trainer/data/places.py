@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from mnist_trainer.errors import DatasetNotFoundError, ObjectNotFoundError
 from mnist_trainer.store import ObjectInfo, ObjectStore, S3Address
 
 _HEAD_BYTES = 4096
+_MAX_BELOW = 10_000  # files
 
 
 class Place(Protocol):
@@ -19,6 +21,10 @@ class Place(Protocol):
 
     def sizes(self) -> dict[str, int]:
         """Bytes of each file by name. Raises DatasetNotFoundError, or what the store raises."""
+        ...
+
+    def below(self) -> list[str]:
+        """Paths of some files in folders below, for hints; of the last :meth:`sizes`."""
         ...
 
     def versions(self) -> dict[str, str]:
@@ -52,13 +58,19 @@ class InStore:
         self._store = store
         self._address = address
         self._found: dict[str, ObjectInfo] = {}
+        self._below: list[str] = []
 
     def sizes(self) -> dict[str, int]:
         """From a listing; objects in folders below are no part of it."""
         prefix = f"{self._address.key}/" if self._address.key else ""
         found = {info.address.key.removeprefix(prefix): info for info in self._store.list(self._address)}
         self._found = {name: info for name, info in found.items() if "/" not in name}
+        self._below = [name for name in found if "/" in name]
         return {name: info.size for name, info in self._found.items()}
+
+    def below(self) -> list[str]:
+        """From the same listing."""
+        return self._below
 
     def versions(self) -> dict[str, str]:
         """Etags and sizes."""
@@ -106,6 +118,12 @@ class InFolder:
             return {entry.name: entry.stat().st_size for entry in self._path.iterdir() if entry.is_file()}
         except OSError as error:
             raise DatasetNotFoundError(f"{self._path}: {error.strerror or error}") from None
+
+    def below(self) -> list[str]:
+        """Those of three levels."""
+        patterns = ("*/*", "*/*/*", "*/*/*/*")
+        found = (path for pattern in patterns for path in self._path.glob(pattern) if path.is_file())
+        return [path.relative_to(self._path).as_posix() for path in itertools.islice(found, _MAX_BELOW)]
 
     def versions(self) -> dict[str, str]:
         """Sizes and times of change."""

@@ -125,6 +125,7 @@ def build_metrics(facts: RunFacts, dataset: Dataset, finished: Finished) -> dict
             "trainImages": len(dataset.train_labels),
             "testImages": len(dataset.test_labels),
             "classes": dataset.classes,
+            **({"classNames": list(dataset.class_names)} if dataset.class_names else {}),
         },
         "config": facts.config.model_dump(mode="json", exclude={"training", "storage_endpoint", "storage_region"}),
         "device": finished.device,

@@ -18,7 +18,7 @@ def encode_model(weights: dict[str, npt.NDArray[Any]], plan: TrainingPlan, accur
 
 
 def model_metadata(plan: TrainingPlan, accuracy: float) -> dict[str, str]:
-    """What it takes to use a model's weights, and where they come from."""
+    """What it takes to use a model's weights, and where they come from. `classNames` is a JSON list."""
     spec, normalisation = plan.spec, plan.normalisation
     metadata = {
         "model": spec.name,
@@ -32,6 +32,8 @@ def model_metadata(plan: TrainingPlan, accuracy: float) -> dict[str, str]:
         "lineage": plan.lineage,
         "version": package_version(),
     }
+    if plan.class_names:
+        metadata["classNames"] = json.dumps(plan.class_names)
     return {name: str(value) for name, value in metadata.items()}
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
+from mnist_trainer.data.classes import shown_class
 from mnist_trainer.release.charts import Chart, Line, draw
 from mnist_trainer.release.pictures import data_url
 
@@ -36,6 +37,7 @@ def render_report(metrics: dict[str, Any], test_images: npt.NDArray[np.uint8], c
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     lowest = _lowest(metrics["perClass"])
+    names = dict(enumerate(metrics["dataset"].get("classNames", [])))
     return environment.from_string(
         package.joinpath("report.html.j2").read_text("utf-8")
     ).render(
@@ -49,6 +51,7 @@ def render_report(metrics: dict[str, Any], test_images: npt.NDArray[np.uint8], c
         lost_workers=metrics["lostWorkers"],
         epoch_columns=_EPOCH_COLUMNS,
         epoch_rows=[_epoch_row(record) for record in metrics["epochs"]],
+        shown=lambda label: shown_class(label, names.get(label)),
         confusion=_confusion(metrics["confusionMatrix"]),
         pairs=confused_pairs(metrics["confusionMatrix"])[:_MOST_PAIRS],
         classes=[_class_row(row, lowest) for row in metrics["perClass"]],
@@ -183,7 +186,7 @@ def _tables(metrics: dict[str, Any], context: ReportContext) -> list[tuple[str, 
         ("Configuration", _rows(metrics["config"])),
         ("Recipe", _rows(metrics["recipe"])),
         ("Model", _rows({**metrics["model"], **metrics["normalisation"]})),
-        ("Data", _rows(metrics["dataset"])),
+        ("Data", _rows({name: value for name, value in metrics["dataset"].items() if name != "classNames"})),
         ("Versions", _rows({**metrics["versions"], "device": metrics["device"], "lineage": metrics["lineage"]})),
         ("Timeline", _timeline(metrics["timeline"])),
         ("Files (sha256)", list(context.digests.items())),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,16 +13,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_trainer.data.convert.collection import Collection, open_collection
+from mnist_trainer.data.classes import CLASSES_FILE, encode_class_names
 from mnist_trainer.data.convert.output import file_name, fresh_folder, write_images
-from mnist_trainer.data.convert.picture import border_level, decode
-from mnist_trainer.data.convert.split import divide
-from mnist_trainer.data.convert.tree import Picture, Tree, sort_out
+from mnist_trainer.data.convert.source import Source, open_source
+from mnist_trainer.data.convert.tree import Picture, Tree, divide
 from mnist_trainer.data.files import Role
 from mnist_trainer.data.idx import write_idx
+from mnist_trainer.data.pictures import MODES, border_level, fitted, without_warnings
 from mnist_trainer.errors import DatasetInvalidError, InvalidConfigError
 
-CLASSES_FILE = "classes.json"
 _SAMPLE = 200  # pictures that decide about inverting
 _TOGETHER = 256
 
@@ -34,7 +31,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class ConvertOptions:
-    """`test_share` None means a tenth, where the source is not divided already. Raises InvalidConfigError."""
+    """How to convert. Raises InvalidConfigError for what cannot be.
+
+    `test_share` None means a tenth, where the source is not divided already; `tile` is the height and width of one
+    picture on a sheet of many.
+    """
 
     height: int = 28
     width: int = 28
@@ -42,6 +43,7 @@ class ConvertOptions:
     test_share: float | None = None
     seed: int = 0
     invert: Literal["auto", "yes", "no"] = "auto"
+    tile: tuple[int, int] = (28, 28)
 
     def __post_init__(self) -> None:
         if not (1 <= self.height <= 1024 and 1 <= self.width <= 1024):
@@ -69,21 +71,20 @@ class Converted:
 def convert(
     source: Path, target: Path, options: ConvertOptions, progress: Progress | None = None, replace: bool = False
 ) -> Converted:
-    """Write the pictures of a folder or zip file to `target` as the four IDX files, and the classes' names beside them.
+    """Write a source's pictures (see :mod:`.source`) to `target` as the four IDX files, with the classes' names.
 
     The same pictures and options give the same files. Raises DatasetNotFoundError, DatasetInvalidError (both name the
     file), InvalidConfigError, OutOfSpaceError; then nothing is left behind.
     """
-    with open_collection(source) as collection, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's about odd metadata, and about sizes that are checked here
-        tree = sort_out(collection.names(), str(source))
+    with without_warnings(), open_source(source, options.tile) as opened:
+        tree = opened.tree
         train, test = _divided(tree, options, source)
-        work = _Work(source, collection, tree, options, progress, len(tree.pictures))
+        work = _Work(opened, options, progress)
         with fresh_folder(target, replace) as folder:
             invert = work.decide_to_invert()
             work.write(folder, train, Role.TRAIN_IMAGES, Role.TRAIN_LABELS, invert)
             work.write(folder, test, Role.TEST_IMAGES, Role.TEST_LABELS, invert)
-            (folder / CLASSES_FILE).write_text(_class_names(tree))
+            (folder / CLASSES_FILE).write_bytes(_class_names(tree))
     tested = {picture.label for picture in test}
     without = [name for name in tree.classes if name not in tested]
     return Converted(len(train), len(test), tree.classes, invert, tree.skipped, without)
@@ -104,21 +105,12 @@ def _divided(tree: Tree, options: ConvertOptions, source: Path) -> tuple[list[Pi
 
 
 class _Work:
-    def __init__(
-        self,
-        source: Path,
-        collection: Collection,
-        tree: Tree,
-        options: ConvertOptions,
-        progress: Progress | None,
-        total: int,
-    ) -> None:
+    def __init__(self, source: Source, options: ConvertOptions, progress: Progress | None) -> None:
         self._source = source
-        self._collection = collection
-        self._tree = tree
+        self._tree = source.tree
         self._options = options
         self._progress = progress
-        self._total = total
+        self._total = len(source.tree.pictures)
         self._done = 0
 
     def decide_to_invert(self) -> bool:
@@ -154,9 +146,7 @@ class _Work:
 
     def _decode(self, picture: Picture) -> NDArray[np.uint8]:
         options = self._options
-        data = self._collection.read(picture.name)
-        shown = f"{self._source}/{picture.name}"
-        return decode(data, shown, options.height, options.width, options.channels)
+        return fitted(self._source.load(picture, MODES[options.channels]), options.height, options.width)
 
 
 def _inverted(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -165,10 +155,7 @@ def _inverted(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return 255 - image
 
 
-def _class_names(tree: Tree) -> str:
+def _class_names(tree: Tree) -> bytes:
     counts = Counter(picture.label for picture in tree.pictures)
-    entries = [
-        {"label": label, "name": name, "images": counts[name]}
-        for label, name in enumerate(tree.classes, tree.first_label)
-    ]
-    return json.dumps(entries, indent=2) + "\n"
+    names = dict(enumerate(tree.classes, tree.first_label))
+    return encode_class_names(names, {label: counts[name] for label, name in names.items()})

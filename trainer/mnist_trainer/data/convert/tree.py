@@ -1,7 +1,14 @@
-"""Which class and which part of the dataset a picture belongs to: read from its path alone."""
+"""Which class and which part of the dataset a picture belongs to: read from its path alone.
+
+Where the paths do not say which pictures are for testing, a share of each class is, decided by seed and name, so that
+adding or removing pictures leaves the others where they were.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -46,8 +53,8 @@ def sort_out(names: Iterable[str], where: str) -> Tree:
     Either ``CLASS/.../picture``, or ``train/CLASS/.../picture`` with ``test/CLASS/.../picture``; one folder around all
     of it is fine. Raises DatasetInvalidError that names the file that does not fit.
     """
-    names = sorted(name for name in names if not _is_junk(name))
-    found = [name for name in names if name.lower().endswith(_SUFFIXES)]
+    names = sorted(name for name in names if not is_junk(name))
+    found = [name for name in names if is_picture(name)]
     if not found:
         raise DatasetInvalidError(f"{where}: there is no picture in it (looked for {', '.join(_SUFFIXES)})")
     parts = _unwrapped([name.split("/") for name in found])
@@ -58,18 +65,58 @@ def sort_out(names: Iterable[str], where: str) -> Tree:
     pictures = [_picture(name, part, has_splits, where) for name, part in zip(found, parts, strict=True)]
     if has_splits and not tops & _TEST:  # train/ alone: its pictures are divided like any others
         pictures = [replace(picture, is_test=None) for picture in pictures]
+    return make_tree(pictures, len(names) - len(found), where, "folder(s) of pictures")
+
+
+def make_tree(pictures: list[Picture], skipped: int, where: str, kind: str) -> Tree:
+    """Give the classes of `pictures` their labels. Raises DatasetInvalidError unless there are 2 to 256 of them."""
     classes = _in_order({picture.label for picture in pictures})
     if not 2 <= len(classes) <= _MOST_CLASSES:
         raise DatasetInvalidError(
-            f"{where}: {len(classes)} folder(s) of pictures ({', '.join(classes[:3])}"
+            f"{where}: {len(classes)} {kind} ({', '.join(classes[:3])}"
             f"{', ...' if len(classes) > 3 else ''}); one is needed for each of 2 to {_MOST_CLASSES} classes"
         )
     numbered = classes == [str(number) for number in range(1, len(classes) + 1)] and len(classes) < _MOST_CLASSES
-    return Tree(pictures, classes, 1 if numbered else 0, len(names) - len(found))
+    return Tree(pictures, classes, 1 if numbered else 0, skipped)
 
 
-def _is_junk(name: str) -> bool:
+def is_picture(name: str) -> bool:
+    """Whether a file's name is that of a picture."""
+    return name.lower().endswith(_SUFFIXES)
+
+
+def is_junk(name: str) -> bool:
+    """Whether a path is what operating systems leave behind."""
     return any(part.startswith(".") or part.lower() in _JUNK for part in name.split("/"))
+
+
+def split_of(stem: str) -> bool | None:
+    """Whether a file's name says that it is for testing (True) or training (False), as in ``mnist_test.csv``."""
+    words = set(re.split(r"[^a-z]+", re.sub(r"t10k", "test", stem.lower())))
+    if words & _TEST:
+        return True
+    return False if words & _TRAIN else None
+
+
+def shuffle_key(seed: int, key: str) -> bytes:
+    """Sorting by it is a shuffle; adding or removing pictures leaves the others' order as it is."""
+    return hashlib.sha256(f"{seed}/{key}".encode("utf-8", "surrogateescape")).digest()
+
+
+def divide(pictures: Sequence[Picture], share: float, seed: int) -> tuple[list[Picture], list[Picture]]:
+    """(training, test) pictures, each in shuffled order. A class of at least two pictures has one on either side."""
+    ordered = sorted(pictures, key=lambda picture: (shuffle_key(seed, picture.key), picture.name))
+    if any(picture.is_test is not None for picture in pictures):
+        return [p for p in ordered if not p.is_test], [p for p in ordered if p.is_test]
+    of_class: dict[str, list[Picture]] = defaultdict(list)
+    for picture in ordered:
+        of_class[picture.label].append(picture)
+    test: set[str] = set()
+    for members in of_class.values():
+        if len(members) > 1:
+            count = min(len(members) - 1, max(1, round(share * len(members))))
+            test.update(picture.name for picture in members[:count])
+    return [p for p in ordered if p.name not in test], [p for p in ordered if p.name in test]
 
 
 def _unwrapped(parts: list[list[str]]) -> list[list[str]]:

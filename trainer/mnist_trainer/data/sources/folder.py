@@ -7,6 +7,7 @@ import os
 import uuid
 from pathlib import Path
 
+from mnist_trainer.data.classes import CLASSES_FILE, encode_class_names
 from mnist_trainer.data.dataset import load_folder
 from mnist_trainer.data.files import Role, find_files, is_sideways
 from mnist_trainer.data.idx import write_idx
@@ -30,6 +31,10 @@ def copy_folder(source: Path, folder: Path) -> list[Path]:
         elif not (target.exists() and target.samefile(path)):
             write_atomically(target, path.read_bytes())
         paths.append(target)
+    if dataset.class_names and source.resolve() != folder.resolve():
+        # Written anew from what was read, so that what is copied is as good as what was checked.
+        write_atomically(folder / CLASSES_FILE, encode_class_names(dict(enumerate(dataset.class_names))))
+        paths.append(folder / CLASSES_FILE)
     return paths
 
 
