@@ -1,0 +1,212 @@
+"""Namespaces, Secrets, ConfigMaps, Services, Leases, Events, and roles with their bindings."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import itertools
+
+from mnist_local.apiserver.errors import Obj, UndecodableError
+from mnist_local.apiserver.kinds import Hooks
+from mnist_local.apiserver.names import config_key
+from mnist_local.apiserver.rbac import BINDINGS, CLUSTER_BINDINGS, CLUSTER_ROLES, ROLES
+from mnist_local.apiserver.schema import errors as field
+from mnist_local.apiserver.schema.errors import FieldError
+
+_LIMIT = 1024 * 1024
+_GROUP = "rbac.authorization.k8s.io"
+_SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+_addresses = itertools.count(10)
+
+
+def _default_namespace(obj: Obj) -> None:
+    if name := obj["metadata"].get("name"):
+        # The label lets network policies and admission select a namespace by its name.
+        obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = name
+
+
+def _new_namespace(obj: Obj) -> None:
+    _default_namespace(obj)
+    obj["spec"] = {"finalizers": ["kubernetes"]}
+    obj["status"] = {"phase": "Active"}
+
+
+def _changed_namespace(obj: Obj, old: Obj) -> None:
+    obj.setdefault("spec", old["spec"])
+
+
+def _ending_namespace(obj: Obj) -> list[str]:
+    obj["status"] = {**obj.get("status", {}), "phase": "Terminating"}
+    return []
+
+
+def _is_kept(namespace: Obj) -> bool:
+    return bool(namespace.get("spec", {}).get("finalizers"))
+
+
+def _default_secret(obj: Obj) -> None:
+    if text := obj.pop("stringData", None):
+        encoded = {key: base64.b64encode(str(value).encode()).decode() for key, value in text.items()}
+        obj["data"] = {**(obj.get("data") or {}), **encoded}
+    for key, value in (obj.get("data") or {}).items():
+        try:
+            base64.b64decode(value or "", validate=True)
+        except (binascii.Error, ValueError):
+            # The value itself must not be shown.
+            raise UndecodableError(f"illegal base64 data in data[{key}]") from None
+    obj["type"] = obj.get("type") or "Opaque"
+
+
+def _validate_data(obj: Obj, old: Obj | None) -> list[FieldError]:
+    data = {**(obj.get("data") or {}), **(obj.get("binaryData") or {})}
+    causes = [field.invalid(f"data[{key}]", key, text) for key in data for text in config_key(key)]
+    if sum(len(str(value)) for value in data.values()) > _LIMIT * 4 // 3:
+        causes.append(field.too_long("data", _LIMIT))
+    if old is not None:
+        if obj.get("type") != old.get("type"):
+            causes.append(field.invalid("type", obj.get("type"), "field is immutable"))
+        if old.get("immutable") and (obj.get("data") or {}) != (old.get("data") or {}):
+            causes.append(field.forbidden("data", "field is immutable when `immutable` is set"))
+    return causes
+
+
+def _default_service(obj: Obj) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("type", "ClusterIP")
+    for port in spec.get("ports") or ():
+        port.setdefault("protocol", "TCP")
+        port.setdefault("targetPort", port.get("port"))
+
+
+def _new_service(obj: Obj) -> None:
+    obj["status"] = {"loadBalancer": {}}
+    spec = obj["spec"]
+    if spec["type"] != "ExternalName":
+        if not spec.get("clusterIP"):
+            number = next(_addresses)
+            spec["clusterIP"] = f"10.96.{number // 250 % 250}.{number % 250 + 1}"
+        spec["clusterIPs"] = [spec["clusterIP"]]
+
+
+def _changed_service(obj: Obj, old: Obj) -> None:
+    for name in ("clusterIP", "clusterIPs"):
+        if name in old["spec"]:
+            obj["spec"].setdefault(name, old["spec"][name])
+
+
+def _validate_service(obj: Obj, old: Obj | None) -> list[FieldError]:
+    spec, causes = obj["spec"], []
+    if spec["type"] not in _SERVICE_TYPES:
+        causes.append(field.not_supported("spec.type", spec["type"], _SERVICE_TYPES))
+    if not spec.get("ports") and spec.get("clusterIP") != "None" and spec["type"] != "ExternalName":
+        causes.append(field.required("spec.ports"))
+    for index, port in enumerate(spec.get("ports") or ()):
+        if not 1 <= port.get("port", 0) <= 65535:
+            sentence = "must be between 1 and 65535, inclusive"
+            causes.append(field.invalid(f"spec.ports[{index}].port", port.get("port"), sentence))
+        if len(spec["ports"]) > 1 and not port.get("name"):
+            causes.append(field.required(f"spec.ports[{index}].name"))
+    if old is not None and spec.get("clusterIP") != old["spec"].get("clusterIP"):
+        causes.append(field.invalid("spec.clusterIPs[0]", spec.get("clusterIP"), "may not change once set"))
+    return causes
+
+
+def _validate_lease(obj: Obj, old: Obj | None) -> list[FieldError]:
+    spec, causes = obj.get("spec") or {}, []
+    if spec.get("holderIdentity") == "":
+        causes.append(field.invalid("spec.holderIdentity", "", "must not be empty"))
+    if (duration := spec.get("leaseDurationSeconds")) is not None and duration <= 0:
+        causes.append(field.invalid("spec.leaseDurationSeconds", duration, "must be greater than 0"))
+    return causes
+
+
+def _fill_event(obj: Obj, _old: Obj | None = None) -> None:
+    """Set the fields that a real server shows even where they are empty."""
+    empty: Obj = {"source": {}, "firstTimestamp": None, "lastTimestamp": None, "eventTime": None}
+    for key, value in {**empty, "reportingComponent": "", "reportingInstance": ""}.items():
+        obj.setdefault(key, value)
+
+
+def _validate_event(obj: Obj, old: Obj | None) -> list[FieldError]:
+    """Both versions are kept in the core form; an event with an `eventTime` has to be complete."""
+    causes: list[FieldError] = []
+    namespace, about = obj["metadata"].get("namespace"), (obj.get("involvedObject") or {}).get("namespace")
+    if not obj.get("eventTime") and (about or "default") != namespace:
+        causes.append(field.invalid("involvedObject.namespace", about or "", "does not match event.namespace"))
+    if obj.get("eventTime"):
+        causes += [
+            field.required("reportingController" if key == "reportingComponent" else key)
+            for key in ("reportingComponent", "reportingInstance", "action", "reason")
+            if not obj.get(key)
+        ]
+    if len(str(obj.get("message") or "").encode()) > 1024 and obj.get("eventTime"):
+        causes.append(field.invalid("message", field.OMIT, "can have at most 1024 characters"))
+    return causes
+
+
+def _validate_new_event(obj: Obj, old: Obj | None) -> list[FieldError]:
+    causes = _validate_event(obj, old)
+    if old is None and not obj.get("eventTime"):
+        causes.append(field.required("eventTime"))
+    if obj.get("type") not in ("Normal", "Warning"):
+        causes.append(field.not_supported("type", obj.get("type", ""), ("Normal", "Warning")))
+    return causes
+
+
+def _default_role(obj: Obj) -> None:
+    obj["rules"] = obj.get("rules") or []
+
+
+def _validate_role(obj: Obj, old: Obj | None) -> list[FieldError]:
+    causes: list[FieldError] = []
+    for index, rule in enumerate(obj["rules"]):
+        needed = ("verbs",) if rule.get("nonResourceURLs") else ("verbs", "apiGroups", "resources")
+        causes += [field.required(f"rules[{index}].{name}") for name in needed if not rule.get(name)]
+        if rule.get("nonResourceURLs") and "namespace" in obj["metadata"]:
+            sentence = "namespaced rules cannot apply to non-resource URLs"
+            causes.append(field.forbidden(f"rules[{index}].nonResourceURLs", sentence))
+    return causes
+
+
+def _default_binding(obj: Obj) -> None:
+    if isinstance(obj.get("roleRef"), dict):
+        obj["roleRef"]["apiGroup"] = obj["roleRef"].get("apiGroup") or _GROUP
+    for subject in obj.get("subjects") or ():
+        if subject.get("kind") in ("User", "Group"):
+            subject["apiGroup"] = subject.get("apiGroup") or _GROUP
+
+
+def _validate_binding(obj: Obj, old: Obj | None) -> list[FieldError]:
+    reference = obj.get("roleRef") or {}
+    causes = [field.required(f"roleRef.{name}") for name in ("kind", "name") if not reference.get(name)]
+    for index, subject in enumerate(obj.get("subjects") or ()):
+        if subject.get("kind") not in ("User", "Group", "ServiceAccount"):
+            kinds = ("ServiceAccount", "User", "Group")
+            causes.append(field.not_supported(f"subjects[{index}].kind", subject.get("kind"), kinds))
+        needed = ("name", "namespace") if subject.get("kind") == "ServiceAccount" else ("name",)
+        causes += [field.required(f"subjects[{index}].{name}") for name in needed if not subject.get(name)]
+    if old is not None and reference != old.get("roleRef"):
+        causes.append(field.invalid("roleRef", field.OMIT, "cannot change roleRef"))
+    return causes
+
+
+_ROLE = Hooks(default=_default_role, validate=_validate_role)
+_BINDING = Hooks(default=_default_binding, validate=_validate_binding)
+HOOKS = {
+    "namespaces": Hooks(
+        default=_default_namespace, prepare_create=_new_namespace, prepare_update=_changed_namespace,
+        begin_delete=_ending_namespace, keeps_on_delete=_is_kept,
+    ),
+    "secrets": Hooks(default=_default_secret, validate=_validate_data),
+    "configmaps": Hooks(validate=_validate_data),
+    "services": Hooks(
+        default=_default_service, prepare_create=_new_service, prepare_update=_changed_service,
+        validate=_validate_service,
+    ),
+    "leases.coordination.k8s.io": Hooks(validate=_validate_lease),
+    "events": Hooks(validate=_validate_event, prepare_create=_fill_event, prepare_update=_fill_event),
+    "events.events.k8s.io": Hooks(
+        validate=_validate_new_event, prepare_create=_fill_event, prepare_update=_fill_event
+    ),
+    ROLES: _ROLE, CLUSTER_ROLES: _ROLE, BINDINGS: _BINDING, CLUSTER_BINDINGS: _BINDING,
+}  # fmt: skip
