@@ -2,7 +2,7 @@
 
 import json
 
-from tests.support.cluster import CRDS, Cluster, widget_crd
+from tests.support.cluster import CRDS, MERGE, Cluster, widget_crd
 
 
 def definition_with(cluster: Cluster, **size: object) -> dict:
@@ -50,3 +50,18 @@ def test_every_create_command(cluster: Cluster, namespace: str) -> None:
     cluster.kubectl("create", "deployment", "d", "--image=none", "--replicas=0", *n)
     shown = cluster.kubectl("get", "all", *n).stdout
     assert all(name in shown for name in ("service/svc", "deployment.apps/d", "job.batch/j"))
+
+
+def test_pods_are_classed_and_mostly_fixed(cluster: Cluster, namespace: str) -> None:
+    path = cluster.core(namespace, "pods")
+    limits = {"cpu": "500m", "memory": "1Gi"}
+    container = {"name": "c", "image": "example.com/x:1", "resources": {"limits": limits}}
+    made = cluster.expect(201, "POST", path, {"metadata": {"name": "p"}, "spec": {"containers": [container]}}).body
+    assert made["status"]["qosClass"] == "Guaranteed"
+    answer = cluster.expect(422, "PATCH", f"{path}/p", {"spec": {"hostname": "h"}}, content_type=MERGE)
+    assert "pod updates may not change fields other than" in answer.body["message"]
+
+
+def test_a_secret_has_what_its_type_needs(cluster: Cluster, namespace: str) -> None:
+    secret = {"metadata": {"name": "t"}, "type": "kubernetes.io/tls", "data": {}}
+    assert cluster.expect(422, "POST", cluster.core(namespace, "secrets"), secret).fields >= {"data[tls.crt]"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from mnist_local.apiserver import clock, tables
 from mnist_local.apiserver.customresources import CLEANUP, TABLE, schema_of, schema_path
 from mnist_local.apiserver.errors import Obj
@@ -152,20 +150,15 @@ def _validate_policy(obj: Obj, old: Obj | None) -> list[FieldError]:
         for index, validation in enumerate(spec.get("validations") or ())
         if validation.get("reason") and validation["reason"] not in REASONS
     ]
-    for path, expression in _expressions(spec):
-        try:
-            Program.compile(expression)
-        except CompileError as error:
-            causes.append(field.invalid(path, expression, f"compilation failed: {error}"))
-    return causes
-
-
-def _expressions(spec: Obj) -> Iterator[tuple[str, str]]:
-    for name in ("variables", "matchConditions", "validations"):
+    for name in ("matchConditions", "validations"):
         for index, item in enumerate(spec.get(name) or ()):
-            yield f"spec.{name}[{index}].expression", item.get("expression", "")
-            if item.get("messageExpression"):
-                yield f"spec.{name}[{index}].messageExpression", item["messageExpression"]
+            expression = item.get("expression", "")
+            try:
+                Program.compile(expression)
+            except CompileError as error:
+                path = f"spec.{name}[{index}].expression"
+                causes.append(field.invalid(path, expression, f"compilation failed: {error}"))
+    return causes
 
 
 def _validate_binding(obj: Obj, old: Obj | None) -> list[FieldError]:

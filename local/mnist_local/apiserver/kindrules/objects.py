@@ -48,12 +48,12 @@ def _default_secret(obj: Obj) -> None:
     if text := obj.pop("stringData", None):
         encoded = {key: base64.b64encode(str(value).encode()).decode() for key, value in text.items()}
         obj["data"] = {**(obj.get("data") or {}), **encoded}
-    for key, value in (obj.get("data") or {}).items():
+    for value in (obj.get("data") or {}).values():
         try:
             base64.b64decode(value or "", validate=True)
         except (binascii.Error, ValueError):
             # The value itself must not be shown.
-            raise UndecodableError(f"illegal base64 data in data[{key}]") from None
+            raise UndecodableError("illegal base64 data at input byte 0") from None
     obj["type"] = obj.get("type") or "Opaque"
 
 

@@ -143,9 +143,7 @@ def _validate_deployment(obj: Obj, old: Obj | None) -> list[FieldError]:
 
 
 HOOKS = {
-    "pods": Hooks(
-        default=_default_pod, prepare_create=_new_pod, validate=_validate_pod, grace_period=_grace_period
-    ),
+    "pods": Hooks(default=_default_pod, prepare_create=_new_pod, validate=_validate_pod, grace_period=_grace_period),
     "jobs.batch": Hooks(
         default=_default_job, prepare_create=_new_job, validate=_validate_job, default_propagation="Orphan"
     ),
