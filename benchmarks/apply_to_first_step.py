@@ -21,11 +21,12 @@ from typing import Any
 
 import yaml
 
-from mnist_local.kuberay import kubeconfig
-from mnist_local.kuberay.kubeapi import RAYCLUSTERS, KubeApi, Resource
+from mnist_kube import kubeconfig
+from mnist_kube.client import KubeApi
+from mnist_kube.resources import RAYCLUSTERS, TRAININGS
+from mnist_kube.times import parse
 from mnist_local.stack.layout import Layout
 
-TRAININGS = Resource("mnist.training/v1alpha1", "mnisttrainings", "MnistTraining")
 NAMESPACE = "default"
 POLL = 0.02
 STAGES = (
@@ -46,13 +47,13 @@ async def one(api: KubeApi, training: dict[str, Any], layout: Layout) -> dict[st
     """Apply one training and return the times of its marks, in Unix seconds."""
     name = training["metadata"]["name"]
     marks = {"applied": time.time()}
-    await api.request("POST", TRAININGS.path(NAMESPACE), training)
+    await api.create(TRAININGS.path(NAMESPACE), training)
     while "succeeded" not in marks:
         if "cluster ready" not in marks and (cluster := await cluster_of(api, name)) is not None:
             marks.setdefault("cluster created", time.time())
             if (cluster.get("status") or {}).get("state") == "ready":
                 marks["cluster ready"] = time.time()
-        status = (await api.get(TRAININGS, NAMESPACE, name)).get("status") or {}
+        status = (await api.get(TRAININGS.path(NAMESPACE, name))).get("status") or {}
         if status.get("phase") == "Succeeded":
             marks["succeeded"] = time.time()
         elif status.get("phase") == "Failed":
@@ -65,7 +66,7 @@ async def one(api: KubeApi, training: dict[str, Any], layout: Layout) -> dict[st
 
 async def cluster_of(api: KubeApi, name: str) -> dict[str, Any] | None:
     """Return the RayCluster of a training, if it has one."""
-    found = await api.list(RAYCLUSTERS, NAMESPACE, {"labelSelector": f"mnist.training/training={name}"})
+    found = await api.list(RAYCLUSTERS.path(NAMESPACE), {"labelSelector": f"mnist.training/training={name}"})
     return next(iter(found.get("items") or []), None)
 
 
@@ -78,24 +79,19 @@ async def freed(api: KubeApi, name: str) -> None:
 
 def seconds(value: float | str) -> float:
     """Return Unix seconds of a mark, which may be a number or an RFC 3339 time."""
-    from datetime import datetime
-
-    return float(value) if isinstance(value, int | float) else datetime.fromisoformat(value).timestamp()
+    return float(value) if isinstance(value, int | float) else parse(value).timestamp()
 
 
 async def measure(training: dict[str, Any], layout: Layout, runs: int) -> list[dict[str, float]]:
     """Run the training `runs` times, one after the other."""
-    api = KubeApi(kubeconfig.load(layout.kubeconfig))
     found = []
-    try:
+    async with KubeApi(kubeconfig.load(layout.kubeconfig)) as api:
         for number in range(1, runs + 1):
             name = f"{training['metadata']['name']}-run{number}"
             marks = await one(api, {**training, "metadata": {"name": name}}, layout)
             found.append({stage: marks[end] - marks[start] for stage, start, end in STAGES})
             print(f"run {number}: first step after {found[-1]['apply to first step']:.1f} s", file=sys.stderr)
             await freed(api, name)
-    finally:
-        await api.close()
     return found
 
 

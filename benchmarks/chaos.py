@@ -27,8 +27,8 @@ from benchmarks.disturbance.plan import Fault, plan
 from benchmarks.disturbance.report import Report, Struck
 from benchmarks.disturbance.victims import Striker
 from benchmarks.disturbance.watch import Watch
-from mnist_local.kuberay import kubeconfig
-from mnist_local.kuberay.kubeapi import KubeApi
+from mnist_kube import kubeconfig
+from mnist_kube.client import KubeApi
 from mnist_local.stack.layout import Layout
 from mnist_local.stack.state import StackState
 

@@ -28,11 +28,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for the tests' helpers, which drive API servers and operators
 
 from tests.support.apiserver import start_apiserver
-from tests.support.kube import CLUSTERS, Object
 
 from benchmarks.scale.cluster import MissingKubeRayError, Scene
 from benchmarks.scale.lives import Lives
 from benchmarks.scale.operator import MeasuredOperator, Usage
+from mnist_kube.objects import Object
+from mnist_kube.resources import RAYCLUSTERS
 from mnist_operator.builders.metadata import LABEL_TRAINING
 
 _CONSOLE = Console(stderr=True)
@@ -59,7 +60,7 @@ class Births:
 
     def __init__(self, scene: Scene) -> None:
         self.at: dict[str, float] = {}
-        self._watch = scene.watch(CLUSTERS.format(scene.namespace), self._seen)
+        self._watch = scene.watch(RAYCLUSTERS.path(scene.namespace), self._seen)
         self._scene = scene
 
     def _seen(self, event: str, obj: Object) -> None:

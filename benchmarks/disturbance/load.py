@@ -7,17 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
+from mnist_kube.client import KubeApi
+from mnist_kube.errors import ApiError
+from mnist_kube.resources import PODS, RAYCLUSTERS, RAYJOBS, SECRETS, TRAININGS
 
-from mnist_local.kuberay.kubeapi import PODS, RAYCLUSTERS, RAYJOBS, SECRETS, ApiError, KubeApi, Resource
-
-TRAININGS = Resource("mnist.training/v1alpha1", "mnisttrainings", "MnistTraining")
 NAMESPACE = "default"
 _OWNED = "mnist.training/training"
 _CHILDREN = (RAYCLUSTERS, RAYJOBS, SECRETS)
 _FAILING_EVERY = 4
 _POLL_S = 0.5
-_AWAY = (aiohttp.ClientError, TimeoutError, OSError)
 Object = dict[str, Any]
 Tell = Callable[[str], None]
 
@@ -134,25 +132,23 @@ class Load:
     async def _children(self) -> list[str]:
         left = []
         for resource in _CHILDREN:
-            found = await self._insist("GET", resource.path(NAMESPACE), params={"labelSelector": _OWNED})
+            found = await self._insist("GET", resource.path(NAMESPACE), query={"labelSelector": _OWNED})
             left += [f"{resource.kind} {item['metadata']['name']}" for item in (found or {}).get("items") or []]
         pods = await self._insist("GET", PODS.path(NAMESPACE))
         return left + [f"Pod {item['metadata']['name']}" for item in (pods or {}).get("items") or []]
 
     async def _insist(
-        self, method: str, path: str, body: Object | None = None, params: dict[str, str] | None = None
+        self, method: str, path: str, body: Object | None = None, query: dict[str, str] | None = None
     ) -> Object | None:
         """Ask until the API answers; what is there already, or gone already, is as good as done."""
         while True:
             try:
-                return await self._api.request(method, path, body, params=params)
+                return await self._api.request(method, path, body, query=query)
             except ApiError as error:
-                if error.status == 404 or error.reason == "AlreadyExists":
+                if error.not_found or error.already_exists:
                     return None
-                if error.status < 500 and error.status != 429:
+                if not error.may_pass:
                     raise
-            except _AWAY:
-                pass
             await asyncio.sleep(_POLL_S)
 
 

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-import aiohttp
-
 from benchmarks.disturbance import processes
 from benchmarks.disturbance.load import NAMESPACE
 from benchmarks.disturbance.processes import Trainer
-from mnist_local.kuberay.kubeapi import RAYJOBS, ApiError, KubeApi
+from mnist_kube.client import KubeApi
+from mnist_kube.errors import ApiError
+from mnist_kube.resources import RAYJOBS
 from mnist_local.stack.layout import Layout
 
 _OVER = {"Complete", "Failed", "ValidationFailed"}
@@ -72,8 +72,8 @@ class Watch:
         while True:
             try:
                 async with asyncio.timeout(5):
-                    self.ledger.jobs((await self._api.list(RAYJOBS, NAMESPACE)).get("items") or [])
-            except (ApiError, aiohttp.ClientError, TimeoutError, OSError):
+                    self.ledger.jobs((await self._api.list(RAYJOBS.path(NAMESPACE))).get("items") or [])
+            except (ApiError, TimeoutError):
                 pass  # it is down: that is what this is about
             self.ledger.trainers(await asyncio.to_thread(self._trainers))
             await asyncio.sleep(_LOOK_S)

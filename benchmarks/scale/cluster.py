@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
-import json
-import threading
+import contextlib
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import urllib3
 import yaml
+from tests.support import blocking
 from tests.support.cluster import Cluster
-from tests.support.kube import CLUSTERS, JOBS, TRAININGS, Kube, Object
+from tests.support.kube import Kube
 
+from mnist_kube.client import KubeApi
+from mnist_kube.errors import ApiError
+from mnist_kube.objects import Object
+from mnist_kube.resources import RAYCLUSTERS, RAYJOBS, TRAININGS
 from mnist_operator.api.crd import crd_text
 from mnist_operator.builders.metadata import LABEL_TRAINING
 
@@ -35,10 +38,9 @@ class Scene:
 
     def __init__(self, kubeconfig: Path) -> None:
         self.cluster = Cluster.connect(kubeconfig)
-        self.cluster.pool.connection_pool_kw["maxsize"] = 48
         self.kube = Kube(self.cluster)
         self.namespace = f"scale-{uuid.uuid4().hex[:6]}"
-        self.trainings = TRAININGS.format(self.namespace)
+        self.trainings = TRAININGS.path(self.namespace)
         self.applied: dict[str, float] = {}
         """When each training's creation was answered, by a monotonic clock."""
 
@@ -95,8 +97,8 @@ class Scene:
             "ServiceAccount": f"{core}/serviceaccounts",
             "Role": f"{rbac}/roles",
             "RoleBinding": f"{rbac}/rolebindings",
-            "RayCluster": CLUSTERS.format(self.namespace),
-            "RayJob": JOBS.format(self.namespace),
+            "RayCluster": RAYCLUSTERS.path(self.namespace),
+            "RayJob": RAYJOBS.path(self.namespace),
         }
         selector = f"?labelSelector={LABEL_TRAINING}%3D{name}"
         return {kind: len(self.kube.items(path + selector)) for kind, path in paths.items()}
@@ -106,7 +108,7 @@ class Scene:
         self.kube.delete(f"/api/v1/namespaces/{self.namespace}")
 
     def watch(self, path: str, seen: Seen) -> Watch:
-        """Watch a collection from now on, in a thread."""
+        """Watch a collection from now on; `seen` must not ask the cluster itself."""
         return Watch(self.cluster, path, seen)
 
     def _wait_established(self, name: str) -> None:
@@ -118,46 +120,20 @@ class Scene:
 
 
 class Watch:
-    """One watch in a thread of its own; begun again where the server ends it."""
+    """One watch of what changes from now on; begun again where the server ends it."""
 
     def __init__(self, cluster: Cluster, path: str, seen: Seen) -> None:
-        self._cluster = cluster
-        self._path = path
-        self._seen = seen
-        self._stopped = threading.Event()
-        self._version = self._json(path + "?limit=1")["metadata"]["resourceVersion"]
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
+        version = blocking.wait(cluster.api.get(path, {"limit": "1"}))["metadata"]["resourceVersion"]
+        self.stop = blocking.start(self._run(cluster.api, path, version, seen))
         """End the watch."""
-        self._stopped.set()
 
-    def _run(self) -> None:
-        while not self._stopped.is_set():
+    async def _run(self, api: KubeApi, path: str, version: str, seen: Seen) -> None:
+        while True:
             try:
-                for event in self._events():
-                    if self._stopped.is_set():
-                        return
-                    self._version = event["object"]["metadata"]["resourceVersion"]
-                    if event["type"] != "BOOKMARK":
-                        self._seen(event["type"], event["object"])
-            except (urllib3.exceptions.HTTPError, OSError):
-                time.sleep(0.1)
-
-    def _events(self) -> Iterator[dict[str, Any]]:
-        query = f"?watch=1&allowWatchBookmarks=1&timeoutSeconds=300&resourceVersion={self._version}"
-        response = self._get(self._path + query, preload_content=False)
-        rest = b""
-        for chunk in response.stream(2**16):
-            *lines, rest = (rest + chunk).split(b"\n")
-            yield from (json.loads(line) for line in lines if line)
-
-    def _json(self, path: str) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(self._get(path).data)
-        return answer
-
-    def _get(self, path: str, **options: Any) -> urllib3.BaseHTTPResponse:
-        headers = {**self._cluster.headers, "Accept": "application/json"}
-        url = self._cluster.url + path
-        return self._cluster.pool.request("GET", url, headers=headers, timeout=310.0, **options)
+                async with contextlib.aclosing(api.watch(path, {"resourceVersion": version})) as events:
+                    async for event, obj in events:
+                        version = obj["metadata"]["resourceVersion"]
+                        if event != "BOOKMARK":
+                            seen(event, obj)
+            except ApiError:
+                await asyncio.sleep(0.1)

@@ -6,10 +6,11 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.support.kube import KubeError, Object
 from tests.support.scripted_kuberay import ScriptedKubeRay
 
 from benchmarks.scale.cluster import Scene
+from mnist_kube.errors import ApiError
+from mnist_kube.objects import Object
 from mnist_operator.builders.metadata import LABEL_TRAINING
 
 _THREADS = 32
@@ -75,7 +76,7 @@ class Lives:
             time.sleep(_EPOCH_SECONDS)
             self._kuberay.seal(training)
             self._kuberay.job_ends(name, well=True)
-        except KubeError as error:
+        except ApiError as error:
             self.failed.append(f"{training}: {error}")
 
     def _first(self, obj: Object) -> bool:

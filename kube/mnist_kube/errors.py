@@ -14,13 +14,22 @@ NO_CREDENTIALS = "NoCredentials"
 class ApiError(Exception):
     """The API server refused a request, or could not be reached (status 0); `message` is its own sentence."""
 
-    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        message: str,
+        retry_after: float | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(f"{reason or status}: {message}")
         self.status = status
         self.reason = reason
         self.message = message
         self.retry_after = retry_after
         """Seconds that the server asked to wait, if it did."""
+        self.details = details or {}
+        """Of the answer's Status: which object, and the `causes`, each with a field."""
 
     @classmethod
     def unreachable(cls, what: str, error: BaseException) -> ApiError:
@@ -37,7 +46,7 @@ class ApiError(Exception):
         """Read the answer of a refused request: a v1 Status, or a proxy's page."""
         answer = parsed(raw)
         message = str(answer.get("message") or f"HTTP {code}")
-        return cls(code, str(answer.get("reason") or ""), message, _retry_after(headers))
+        return cls(code, str(answer.get("reason") or ""), message, _retry_after(headers), answer.get("details"))
 
     @property
     def not_reached(self) -> bool:

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from tests.support.cluster import Cluster, new_namespace
 from tests.support.installation import Installation
-from tests.support.kube import Kube, KubeError
+from tests.support.kube import Kube
 from tests.support.manifests import of_kind, render_chart
 from tests.support.wait import wait_for
 
+from mnist_kube.errors import ApiError
 from mnist_operator.api import crd
 from mnist_operator.api.status import MnistTrainingStatus
 
@@ -59,7 +60,7 @@ class Scene:
         """Patch the status; returns the answer's code."""
         try:
             identity.json_patch(f"{self.path}/status", list(operations))
-        except KubeError as error:
+        except ApiError as error:
             return error.status
         return 200
 

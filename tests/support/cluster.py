@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import secrets
@@ -14,9 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import urllib3
-import yaml
+from tests.support import blocking
 from tests.support.wait import wait_for
+
+from mnist_kube.client import KubeApi
+from mnist_kube.connection import Connection
+from mnist_kube.kubeconfig import load
 
 Obj = dict[str, Any]
 
@@ -39,7 +41,7 @@ class Answer:
     def warnings(self) -> list[str]:
         """The texts of the Warning headers."""
         return [
-            value.split('"', 1)[1].rsplit('"', 1)[0].replace('\\"', '"') for value in self.headers.getlist("Warning")
+            value.split('"', 1)[1].rsplit('"', 1)[0].replace('\\"', '"') for value in self.headers.getall("Warning", ())
         ]
 
     @property
@@ -53,48 +55,31 @@ class Cluster:
     """Access to a cluster as its administrator."""
 
     kubeconfig: Path
-    url: str
-    headers: dict[str, str]
-    pool: urllib3.PoolManager
-    bare_pool: urllib3.PoolManager
-    """Connections without a client certificate, which would outrank a token."""
+    api: KubeApi
+    anonymous: KubeApi
+    """The same server without credentials: a client certificate would outrank a token."""
     widget_group: str = ""
-    _files: list[Path] = field(default_factory=list)
     _cache: tempfile.TemporaryDirectory[str] = field(default_factory=tempfile.TemporaryDirectory)
 
     @classmethod
     def connect(cls, kubeconfig: Path) -> Cluster:
         """Read the current context of a kubeconfig."""
-        config = yaml.safe_load(kubeconfig.read_text())
-        context = _named(config["contexts"], config["current-context"])["context"]
-        cluster = _named(config["clusters"], context["cluster"])["cluster"]
-        user = _named(config["users"], context["user"])["user"]
-        files: list[Path] = []
+        connection = load(kubeconfig)
 
-        def path_of(source: Obj, name: str) -> str | None:
-            if f"{name}-data" in source:
-                descriptor, path = tempfile.mkstemp(prefix="conformance-")
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(base64.b64decode(source[f"{name}-data"]))
-                files.append(Path(path))
-                return path
-            if name not in source:
-                return None
-            return str((kubeconfig.parent / source[name]).resolve())
+        def opened(identity: Connection) -> KubeApi:
+            return blocking.make(lambda: KubeApi(identity, user_agent="conformance/1"))
 
-        headers = {"Authorization": f"Bearer {user['token']}"} if user.get("token") else {}
-        ca = path_of(cluster, "certificate-authority")
-        certificate, key = path_of(user, "client-certificate"), path_of(user, "client-key")
-        pool = urllib3.PoolManager(ca_certs=ca, cert_file=certificate, key_file=key, retries=False)
-        bare_pool = urllib3.PoolManager(ca_certs=ca, retries=False)
-        return cls(kubeconfig, cluster["server"].rstrip("/"), headers, pool, bare_pool, _files=files)
+        return cls(kubeconfig, opened(connection), opened(connection.with_token("")))
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return self.api.connection.server
 
     def close(self) -> None:
         """Close connections and remove what was written for them."""
-        self.pool.clear()
-        self.bare_pool.clear()
-        for path in self._files:
-            path.unlink(missing_ok=True)
+        blocking.wait(self.api.close())
+        blocking.wait(self.anonymous.close())
         self._cache.cleanup()
 
     def request(
@@ -102,17 +87,16 @@ class Cluster:
         accept: str = "application/json", headers: dict[str, str] | None = None, token: str | None = None,
     ) -> Answer:  # fmt: skip
         """Send one request; a body that is no text is sent as JSON."""
-        sent = {**self.headers, "Accept": accept, "User-Agent": "conformance/1", **(headers or {})}
+        sent = {"Accept": accept, **(headers or {})}
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
-        data: bytes | None = None
         if body is not None:
-            data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
             sent["Content-Type"] = content_type
-        pool = self.pool if token is None else self.bare_pool
-        response = pool.request(method, self.url + path, body=data, headers=sent, timeout=30.0)
-        text = response.data.decode()
-        return Answer(response.status, response.headers, json.loads(text) if text.startswith("{") else text)
+        data = body.encode() if isinstance(body, str) else body
+        api = self.api if token is None else self.anonymous
+        answer = blocking.wait(api.send(method, path, data, sent))
+        text = answer.body.decode()
+        return Answer(answer.status, answer.headers, json.loads(text) if text.startswith("{") else text)
 
     def expect(self, status: int, method: str, path: str, body: Any = None, **more: Any) -> Answer:
         """Send one request that must be answered with a status."""
@@ -124,14 +108,12 @@ class Cluster:
     def watching(self, path: str, **query: Any) -> Iterator[Iterator[Obj]]:
         """Open a watch; yields its events, each a dict of type and object."""
         joined = "&".join(f"{key}={value}" for key, value in {"watch": "1", "timeoutSeconds": 20, **query}.items())
-        url = f"{self.url}{path}{'&' if '?' in path else '?'}{joined}"
-        headers = {**self.headers, "Accept": "application/json"}
-        response = self.pool.request("GET", url, headers=headers, preload_content=False, timeout=30.0)
+        target = path + ("&" if "?" in path else "?") + joined
+        chunks = self.api.stream(target, idle_timeout=30.0)
         try:
-            assert response.status == 200, response.data
-            yield _events(response)
+            yield _events(blocking.each(chunks))
         finally:
-            response.close()
+            blocking.wait(chunks.aclose())
 
     @property
     def env(self) -> dict[str, str]:
@@ -173,18 +155,11 @@ class Cluster:
         }
 
 
-def _named(items: list[Obj], name: str) -> Obj:
-    return next(item for item in items if item["name"] == name)
-
-
-def _events(response: urllib3.BaseHTTPResponse) -> Iterator[Obj]:
+def _events(chunks: Iterator[bytes]) -> Iterator[Obj]:
     pending = b""
-    for chunk in response.stream(65536, decode_content=True):
-        pending += chunk
-        while b"\n" in pending:
-            line, pending = pending.split(b"\n", 1)
-            if line.strip():
-                yield json.loads(line)
+    for chunk in chunks:
+        *lines, pending = (pending + chunk).split(b"\n")
+        yield from (json.loads(line) for line in lines if line.strip())
 
 
 def widget_crd(group: str) -> Obj:

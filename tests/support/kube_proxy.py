@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-import ssl
 import threading
 from collections import Counter
 from collections.abc import Coroutine
@@ -64,9 +63,7 @@ class KubeProxy:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(15)
 
     async def _start(self) -> tuple[web.AppRunner, int]:
-        tls = self._upstream.pool.connection_pool_kw["ca_certs"]
-
-        context = ssl.create_default_context(cafile=tls)
+        context = self._upstream.api.connection.ssl_context or True
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context, limit=0))
         app = web.Application(client_max_size=2**24)
         app.router.add_route("*", "/{tail:.*}", self._handle)

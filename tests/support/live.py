@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.kube import TRAININGS, Kube, Object
+from tests.support.kube import Kube
 from tests.support.wait import wait_for
 
+from mnist_kube.objects import Object
+from mnist_kube.resources import TRAININGS
 from mnist_local.kuberay.kubelet.launch import POD_UID_VARIABLE
 from mnist_local.pod import process_tree
 
@@ -66,12 +68,12 @@ class LiveStack:
             env = [{"name": key, "value": value} for key, value in head_env.items()]
             spec["head"] = {"template": {"spec": {"containers": [{"name": "ray-head", "env": env}]}}}
         body = {"apiVersion": "mnist.training/v1alpha1", "kind": "MnistTraining", "metadata": {"name": name}}
-        made = self.kube.create(TRAININGS.format(NAMESPACE), {**body, "spec": spec})
+        made = self.kube.create(TRAININGS.path(NAMESPACE), {**body, "spec": spec})
         return LiveTraining(self, name, made["metadata"]["uid"])
 
     def delete(self, name: str) -> None:
         """Delete a training, whatever it is doing."""
-        self.kube.delete(f"{TRAININGS.format(NAMESPACE)}/{name}")
+        self.kube.delete(f"{TRAININGS.path(NAMESPACE)}/{name}")
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class LiveTraining:
     @property
     def path(self) -> str:
         """Where it is in the API."""
-        return f"{TRAININGS.format(NAMESPACE)}/{self.name}"
+        return f"{TRAININGS.path(NAMESPACE)}/{self.name}"
 
     def status(self) -> Object:
         """Its status now."""

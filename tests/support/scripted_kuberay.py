@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tests.support.kube import CLUSTERS, JOBS, TRAININGS, Kube, Object
+from tests.support.kube import Kube
 
+from mnist_kube.objects import Object
+from mnist_kube.resources import RAYCLUSTERS, RAYJOBS, TRAININGS
 from mnist_local.kuberay import typed
 
 
@@ -19,9 +21,9 @@ class ScriptedKubeRay:
 
     def __init__(self, kube: Kube, namespace: str) -> None:
         self._kube = kube
-        self.clusters = CLUSTERS.format(namespace)
-        self.jobs = JOBS.format(namespace)
-        self.trainings = TRAININGS.format(namespace)
+        self.clusters = RAYCLUSTERS.path(namespace)
+        self.jobs = RAYJOBS.path(namespace)
+        self.trainings = TRAININGS.path(namespace)
 
     def cluster_ready(self, name: str, head: str = "head-1", workers: int = 2) -> None:
         """A RayCluster is ready."""

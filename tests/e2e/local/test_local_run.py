@@ -18,8 +18,8 @@ from tests.support.wait import wait_for
 from mnist_cli.localrun.run import addresses
 from mnist_cli.trainings.manifests import read
 from mnist_cli.trainings.objects import apply
-from mnist_local.kuberay import kubeconfig
-from mnist_local.kuberay.kubeapi import KubeApi
+from mnist_kube import kubeconfig
+from mnist_kube.client import KubeApi
 from mnist_trainer.errors import InvalidConfigError
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -155,11 +155,8 @@ async def test_what_the_api_refuses_is_said_before_anything_is_made(
 
     async def ask() -> None:
         addresses(documents[0])
-        api = KubeApi(kubeconfig.load(stack.root / "kubeconfig"))
-        try:
+        async with KubeApi(kubeconfig.load(stack.root / "kubeconfig")) as api:
             await apply(api, documents, dry_run=True)
-        finally:
-            await api.close()
 
     with pytest.raises(InvalidConfigError) as refused:
         await ask()

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 import yaml
 from PIL import Image
-from tests.support.kube import CLUSTERS
 from tests.support.live import NAMESPACE, LiveStack
 from tests.support.wait import wait_for
 
 from mnist_cli.localrun.run import exports
+from mnist_kube.resources import RAYCLUSTERS
 from mnist_trainer.data import load_folder
 from mnist_trainer.store import ObjectStore, S3Address, StoreSettings
 
@@ -43,8 +43,8 @@ def submit(stack: LiveStack) -> Iterator[Submit]:
     (group,) = manifest["spec"]["workerGroupSpecs"]
     group |= {"replicas": 1, "minReplicas": 1}  # one node with two CPUs starts sooner than two with one
     group["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"] = "2"
-    path = f"{CLUSTERS.format(NAMESPACE)}/{name}"
-    stack.kube.create(CLUSTERS.format(NAMESPACE), manifest)
+    path = f"{RAYCLUSTERS.path(NAMESPACE)}/{name}"
+    stack.kube.create(RAYCLUSTERS.path(NAMESPACE), manifest)
 
     def head() -> str:
         status = (stack.kube.get(path) or {}).get("status") or {}

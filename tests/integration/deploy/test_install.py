@@ -11,10 +11,10 @@ import yaml
 from tests.integration.deploy.conftest import CRDS
 from tests.support.cluster import Cluster
 from tests.support.installation import Installation, unique
-from tests.support.kube import TRAININGS
 from tests.support.manifests import CHART, Manifest, render_chart
 from tests.support.wait import wait_for
 
+from mnist_kube.resources import TRAININGS
 from mnist_operator.api import crd
 
 PLURALS = {
@@ -81,7 +81,7 @@ def test_an_upgrade_brings_the_new_crd_and_keeps_trainings(
     if cluster.request("GET", path).status == 200:
         pytest.skip("the CRD of this cluster belongs to another installation")
     installation.install({}, previous_chart(tmp_path))
-    trainings = TRAININGS.format(namespace)
+    trainings = TRAININGS.path(namespace)
     manifest = {"apiVersion": "mnist.training/v1alpha1", "kind": "MnistTraining", "metadata": {"name": "kept"}}
     before = cluster.expect(201, "POST", trainings, {**manifest, "spec": {"workers": {"replicas": 3}}}).body
     assert "submission" not in before["spec"]

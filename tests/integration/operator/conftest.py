@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 import yaml
 from tests.support.apiserver import start_apiserver
-from tests.support.kube import EVENTS, TRAININGS, Kube, KubeError, Object
+from tests.support.kube import Kube
 from tests.support.operator import OperatorProcess, start_operator
 from tests.support.scripted_kuberay import ScriptedKubeRay
 from tests.support.wait import wait_for
 
+from mnist_kube.errors import ApiError
+from mnist_kube.objects import Object
+from mnist_kube.resources import EVENTS, TRAININGS
 from mnist_operator.api import crd
 from mnist_operator.builders.metadata import cluster_name
 from mnist_operator.reconcile.state import training_of
@@ -67,7 +70,7 @@ class Scene:
         self.kube = kube
         self.namespace = namespace
         self.kuberay = ScriptedKubeRay(kube, namespace)
-        self.trainings = TRAININGS.format(namespace)
+        self.trainings = TRAININGS.path(namespace)
         self.start_operator = operator
 
     def add_secret(self, **data: str) -> None:
@@ -123,12 +126,12 @@ class Scene:
 
     def events(self, name: str = "mnist") -> list[str]:
         """Return the reasons of the events on a training."""
-        found = [item for item in self.kube.items(EVENTS.format(self.namespace)) if item["regarding"]["name"] == name]
+        found = [item for item in self.kube.items(EVENTS.path(self.namespace)) if item["regarding"]["name"] == name]
         return [item["reason"] for item in sorted(found, key=lambda item: item["eventTime"])]
 
     def warnings(self) -> list[str]:
         """Return the warnings of all events in the namespace."""
-        found = self.kube.items(EVENTS.format(self.namespace))
+        found = self.kube.items(EVENTS.path(self.namespace))
         return [f"{item['reason']}: {item['note']}" for item in found if item["type"] == "Warning"]
 
     def walk_to_running(self, name: str = "mnist", attempt: int = 1) -> None:
@@ -175,7 +178,7 @@ def brisk(kube: Kube, server: Path, tmp_path: Path, brisk_operator: OperatorProc
     scene = Scene(kube, new_namespace(kube), refuse)
     scene.add_secret()
     yield scene
-    with contextlib.suppress(KubeError):  # a test may have deleted it
+    with contextlib.suppress(ApiError):  # a test may have deleted it
         kube.delete(f"/api/v1/namespaces/{scene.namespace}")
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from tests.integration.operator.conftest import Scene
-from tests.support.kube import KubeError
 
+from mnist_kube.errors import ApiError
 from mnist_operator.api.spec import MnistTrainingSpec
 
 
@@ -55,16 +55,16 @@ from mnist_operator.api.spec import MnistTrainingSpec
     ],
 )
 def test_bad_specs_are_refused(scene: Scene, spec: dict[str, Any], field: str, sentence: str) -> None:
-    with pytest.raises(KubeError) as caught:
+    with pytest.raises(ApiError) as caught:
         scene.apply(spec=spec)
     assert caught.value.status == 422
-    causes = {cause["field"]: cause["message"] for cause in caught.value.body["details"]["causes"]}
+    causes = {cause["field"]: cause["message"] for cause in caught.value.details["causes"]}
     assert sentence in causes[field]
 
 
 @pytest.mark.parametrize("name", ["a" * 43, "1-begins-with-a-digit", "dots.are.out"])
 def test_names_that_do_not_fit_the_children_are_refused(scene: Scene, name: str) -> None:
-    with pytest.raises(KubeError) as caught:
+    with pytest.raises(ApiError) as caught:
         scene.apply(name)
     assert caught.value.status == 422
     assert "the name must" in str(caught.value)
@@ -81,7 +81,7 @@ def test_unknown_fields_are_refused_for_strict_clients_and_dropped_for_others(sc
         "metadata": {"name": "mnist"},
         "spec": {"training": {"epoch": 5}},
     }
-    with pytest.raises(KubeError, match=r'unknown field \\?"spec.training.epoch') as caught:
+    with pytest.raises(ApiError, match=r'unknown field \\?"spec.training.epoch') as caught:
         scene.kube.create(f"{scene.trainings}?fieldValidation=Strict", body)
     assert caught.value.status == 400
     assert "epoch" not in scene.kube.create(scene.trainings, body)["spec"]["training"]
@@ -112,10 +112,10 @@ def test_null_is_the_same_as_absent(scene: Scene) -> None:
 )
 def test_what_cannot_change_is_refused_with_a_sentence(scene: Scene, change: dict[str, Any], field: str) -> None:
     scene.apply()
-    with pytest.raises(KubeError) as caught:
+    with pytest.raises(ApiError) as caught:
         scene.kube.merge(f"{scene.trainings}/mnist", {"spec": change})
     assert caught.value.status == 422
-    (cause,) = caught.value.body["details"]["causes"]
+    (cause,) = caught.value.details["causes"]
     assert cause["field"] == field
     assert "cannot be changed; delete this training and create another" in cause["message"]
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from tests.integration.operator.conftest import Scene
 from tests.support.cluster import Cluster
-from tests.support.kube import Object
 from tests.support.wait import wait_for
 
+from mnist_kube.objects import Object
 from mnist_operator.lifecycle.decision import Event
 from mnist_operator.reconcile.recorder import EventRecorder
 from mnist_operator.reconcile.state import training_of

@@ -10,10 +10,11 @@ import pytest
 from tests.integration.operator.conftest import Scene
 from tests.support import fake_trainer
 from tests.support.apiserver import ApiServer, start_apiserver
-from tests.support.kube import Object
 from tests.support.kuberay import LocalKubeRay, fake_ray, start_kuberay
 from tests.support.processes import kill_all, processes_of
 from tests.support.wait import wait_for
+
+from mnist_kube.objects import Object
 
 HTTP = {"submission": {"mode": "HTTP"}}
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tests.integration.operator.conftest import Scene
-from tests.support.kube import Object
 from tests.support.wait import wait_for
+
+from mnist_kube.objects import Object
 
 SHARED = {"clusterRef": {"name": "shared"}}
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from tests.integration.operator.conftest import Scene
-from tests.support.kube import Object
 from tests.support.wait import wait_for
 
+from mnist_kube.objects import Object
 from mnist_operator.reconcile.drift import canonical
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/{}/mnist-trainer"

@@ -16,11 +16,13 @@ import pytest
 import yaml
 from tests.integration.operator.conftest import apply_crd
 from tests.support.apiserver import ApiServer, start_apiserver
-from tests.support.kube import TRAININGS, Kube, Object
+from tests.support.kube import Kube
 from tests.support.scripted_kuberay import ScriptedKubeRay
 from tests.support.wait import wait_for
 
 from mnist_cli import __main__
+from mnist_kube.objects import Object
+from mnist_kube.resources import TRAININGS
 from mnist_operator.api import crd
 
 
@@ -71,7 +73,7 @@ class Scene:
         self.kube = kube
         self.namespace = namespace
         self.folder = folder
-        self.trainings = TRAININGS.format(namespace)
+        self.trainings = TRAININGS.path(namespace)
         self.kuberay = ScriptedKubeRay(kube, namespace)
         self.kubeconfig = self._kubeconfig()
         self.ctl: Callable[..., Ran]
