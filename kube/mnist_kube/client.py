@@ -186,13 +186,20 @@ class KubeApi:
                         yield _event(path, line)
 
     async def stream(
-        self, path: str, query: Query | None = None, idle_timeout: float | None = None
+        self,
+        path: str,
+        query: Query | None = None,
+        idle_timeout: float | None = None,
+        opened: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[bytes, None]:
-        """Yield the answer to a GET as it comes, such as a pod's log, until the server ends it."""
+        """Yield the answer to a GET as it comes, such as a pod's log, until the server ends it.
+
+        `opened` is called once the server has begun to answer.
+        """
         target = f"{path}?{urlencode(query)}" if query else path
         try:
             headers = {"Accept": "application/json, */*"}
-            async with contextlib.aclosing(self._transport.stream(target, headers, idle_timeout)) as chunks:
+            async with contextlib.aclosing(self._transport.stream(target, headers, idle_timeout, opened)) as chunks:
                 async for chunk in chunks:
                     yield chunk
         except FAILURES as error:

@@ -99,9 +99,9 @@ class Transport:
         return answer
 
     async def stream(
-        self, path: str, headers: Mapping[str, str], idle_timeout: float | None
+        self, path: str, headers: Mapping[str, str], idle_timeout: float | None, opened: Callable[[], None]
     ) -> AsyncGenerator[bytes, None]:
-        """Yield the answer to a GET as it comes, until the server ends it.
+        """Yield the answer to a GET as it comes, until the server ends it; calls `opened` when it begins.
 
         Raises ApiError where it is refused, and one of FAILURES where it is cut, or nothing comes for `idle_timeout` s.
         """
@@ -113,6 +113,7 @@ class Transport:
                     continue
                 if response.status >= 400:
                     raise ApiError.of_answer(response.status, response.headers, await response.read())
+                opened()
                 async for chunk in self._chunks(response):
                     yield chunk
                 return

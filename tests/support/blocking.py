@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
+import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
+
+from mnist_kube.client import KubeApi
+from mnist_kube.errors import ApiError
 
 T = TypeVar("T")
 _SECONDS = 60.0
@@ -43,18 +48,28 @@ def start(work: Coroutine[Any, Any, None]) -> Callable[[], None]:
     return stop
 
 
-def each(items: AsyncIterator[T]) -> Iterator[T]:
-    """Yield what comes, as it comes."""
+def stream(api: KubeApi, target: str) -> tuple[Iterator[bytes], Callable[[], None]]:
+    """Open a stream, and return its chunks and what ends it. Returns when the server has begun to answer."""
+    chunks: queue.Queue[bytes | BaseException | None] = queue.Queue()
+    begun = threading.Event()
 
-    async def following() -> list[T]:
-        return [item async for item in _one(items)]
+    async def follow() -> None:
+        try:
+            async with contextlib.aclosing(api.stream(target, idle_timeout=_SECONDS, opened=begun.set)) as coming:
+                async for chunk in coming:
+                    chunks.put(chunk)
+            chunks.put(None)
+        except ApiError as error:
+            chunks.put(error)
+        finally:
+            begun.set()
 
-    while found := wait(following()):
-        yield from found
+    def each() -> Iterator[bytes]:
+        while (item := chunks.get(timeout=_SECONDS)) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
 
-
-async def _one(items: AsyncIterator[T]) -> AsyncIterator[T]:
-    try:
-        yield await anext(items)
-    except StopAsyncIteration:
-        return
+    stop = start(follow())
+    assert begun.wait(_SECONDS), f"{target}: no answer"
+    return each(), stop

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from tests.support import blocking
 from tests.support.wait import wait_for
@@ -21,6 +22,7 @@ from mnist_kube.connection import Connection
 from mnist_kube.kubeconfig import load
 
 Obj = dict[str, Any]
+_WRITTEN = "/?&=%:,;@!$'()*+~#[]"  # what a path with a query may hold as it is
 
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
@@ -94,7 +96,7 @@ class Cluster:
             sent["Content-Type"] = content_type
         data = body.encode() if isinstance(body, str) else body
         api = self.api if token is None else self.anonymous
-        answer = blocking.wait(api.send(method, path, data, sent))
+        answer = blocking.wait(api.send(method, quote(path, safe=_WRITTEN), data, sent))
         text = answer.body.decode()
         return Answer(answer.status, answer.headers, json.loads(text) if text.startswith("{") else text)
 
@@ -109,11 +111,11 @@ class Cluster:
         """Open a watch; yields its events, each a dict of type and object."""
         joined = "&".join(f"{key}={value}" for key, value in {"watch": "1", "timeoutSeconds": 20, **query}.items())
         target = path + ("&" if "?" in path else "?") + joined
-        chunks = self.api.stream(target, idle_timeout=30.0)
+        chunks, stop = blocking.stream(self.api, target)
         try:
-            yield _events(blocking.each(chunks))
+            yield _events(chunks)
         finally:
-            blocking.wait(chunks.aclose())
+            stop()
 
     @property
     def env(self) -> dict[str, str]:
