@@ -1,16 +1,28 @@
-"""`mnistctl`: data, local runs and trainings from a workstation. Also installed as `kubectl-mnist`."""
+"""`mnistctl`: data, local runs and trainings from a workstation. Also installed as `kubectl-mnist`.
+
+A command is a file of its own. What it needs beyond its options is imported when it runs: the start must be quick.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mnist_cli import data, local, results
+from mnist_cli.check import check
+from mnist_cli.data import app as data
+from mnist_cli.local.commands import app as local
+from mnist_cli.logs import logs
+from mnist_cli.report import report
 from mnist_cli.running import run
-from mnist_cli.workstation import app as workstation
+from mnist_cli.status import status
+from mnist_cli.submit import submit
+from mnist_cli.suspend import resume, suspend
+from mnist_cli.watch import watch
+from mnist_trainer.cli import results, runs
 
 app = typer.Typer(
     name="mnistctl",
@@ -20,10 +32,14 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="MnistTrainings in a cluster or on this machine, and their datasets.",
 )
-workstation.register(app)
-app.add_typer(data.app, name="data")
-app.add_typer(local.app, name="local")
-results.mount(app)
+_COMMANDS: tuple[Callable[..., None], ...] = (
+    *(submit, check, watch, logs, status, suspend, resume, report),
+    *(results.evaluate, results.predict, results.export),
+)
+for command in _COMMANDS:
+    app.command()(command)
+for name, group in (("data", data), ("local", local), ("runs", runs.app)):
+    app.add_typer(group, name=name)
 
 
 @app.command()

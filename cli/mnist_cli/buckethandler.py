@@ -12,8 +12,8 @@ from typing import Annotated
 
 import typer
 
-from mnist_cli.options import Bucket, Endpoint, LocalFile, Output, Prefix, checked_output
-from mnist_cli.place import Place
+from mnist_cli.data import Place, print_listing
+from mnist_cli.options import Bucket, Endpoint, LocalFile, Output, Prefix
 from mnist_cli.running import run
 
 app = typer.Typer(
@@ -33,31 +33,26 @@ def _bucket(context: typer.Context, endpoint: Endpoint = None, bucket: Bucket = 
 @app.command()
 def upload(context: typer.Context, path: LocalFile) -> None:
     """Upload a file or a folder; makes the bucket if needed."""
-    from mnist_cli import bucket as operations
-    from mnist_cli.progress import transfers
+    from mnist_cli import transfer
 
     place: Place = context.obj
-    with transfers("uploaded") as shown:
-        operations.upload(place.store(), path, place.address, shown, make_bucket=True)
+    with transfer.transfers("uploaded") as shown:
+        transfer.upload(place.store(), path, place.address, shown, make_bucket=True)
 
 
 @app.command()
 def download(context: typer.Context, path: LocalFile) -> None:
     """Download the object of the file's name to this path."""
-    from mnist_cli import bucket as operations
-    from mnist_cli.progress import transfers
+    from mnist_cli import transfer
 
     place: Place = context.obj
-    with transfers("downloaded") as shown:
-        operations.download(place.store(), path, place.address, shown)
+    with transfer.transfers("downloaded") as shown:
+        transfer.download(place.store(), path, place.address, shown)
 
 
 @app.command("list")
 def list_(context: typer.Context, output: Output = "text") -> None:
     """List the bucket."""
-    from mnist_cli.data import print_listing
-
-    checked_output(output)
     place: Place = context.obj
     print_listing(list(place.store().list(place.address)), place.address, output)
 

@@ -38,7 +38,7 @@ def convert(
     Kaggle's CSV files, Keras' npz, Hugging Face's parquet, and sheets of many pictures, one for each class, are taken
     too, alone or together in a folder or zip file. The same pictures, options and seed give the same files.
     """
-    from mnist_cli.progress import counting
+    from mnist_cli.transfer import counting
     from mnist_trainer.data.convert import ConvertOptions
     from mnist_trainer.data.convert import convert as convert_pictures
 

@@ -1,19 +1,24 @@
-"""`mnistctl data`: datasets on this machine and in a bucket."""
+"""`mnistctl data`: datasets on this machine and in a bucket.
+
+Each command is a thin layer over `transfer`, or over the trainer's own reader of datasets; what these need is imported
+when they run.
+"""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mnist_cli.convert import convert
-from mnist_cli.options import Endpoint, LocalFile, MakeBucket, Output, checked_output
-from mnist_cli.place import Place, with_place
+from mnist_cli.options import Bucket, Dataset, Endpoint, LocalFile, MakeBucket, Output, Prefix
+from mnist_trainer.errors import InvalidConfigError
 
 if TYPE_CHECKING:
-    from mnist_trainer.store import ObjectInfo, S3Address
+    from mnist_trainer.store import ObjectInfo, ObjectStore, S3Address
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,8 +28,41 @@ app = typer.Typer(
 app.command()(convert)
 
 
+@dataclass(frozen=True)
+class Place:
+    """What `--endpoint`, `--bucket`, `--prefix` and `--dataset` say."""
+
+    endpoint: str | None = None
+    bucket: str | None = None
+    prefix: str | None = None
+    dataset: str | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether it names a bucket."""
+        return bool(self.bucket or self.prefix or self.dataset)
+
+    @property
+    def address(self) -> S3Address:
+        """What `--dataset` names, or `--bucket` and perhaps `--prefix`. Raises InvalidConfigError."""
+        from mnist_trainer.store import S3Address
+
+        if self.dataset:
+            if self.bucket or self.prefix:
+                raise InvalidConfigError("give either --dataset or --bucket and --prefix, not both")
+            return S3Address.parse(self.dataset)
+        if not self.bucket:
+            raise InvalidConfigError("which bucket? Give --bucket NAME [--prefix PATH] or --dataset s3://bucket/path")
+        return S3Address.parse(f"s3://{self.bucket}/{(self.prefix or '').strip('/')}")
+
+    def store(self) -> ObjectStore:
+        """The store at `endpoint` (or AWS_ENDPOINT_URL), with the credentials of the environment."""
+        from mnist_trainer.store import ObjectStore, StoreSettings
+
+        return ObjectStore(StoreSettings.from_env(endpoint=self.endpoint))
+
+
 @app.command()
-@with_place
 def fetch(
     source: Annotated[
         str,
@@ -36,15 +74,17 @@ def fetch(
         Path | None,
         typer.Option("--file", metavar="FOLDER", help="Where to put the files. Default: data/mnist or data/digits."),
     ] = None,
-    *,
-    place: Place,
+    endpoint: Endpoint = None,
+    bucket: Bucket = None,
+    prefix: Prefix = None,
+    dataset: Dataset = None,
     make_bucket: MakeBucket = False,
 ) -> None:
     """Get a dataset into a folder; with --dataset or --bucket, upload it from there."""
-    from mnist_cli import bucket as operations
-    from mnist_cli.progress import transfers
-    from mnist_cli.sources import fetch_into
+    from mnist_cli.transfer import fetch_into, transfers
+    from mnist_cli.transfer import upload as upload_files
 
+    place = Place(endpoint, bucket, prefix, dataset)
     address = place.address if place.given else None
     store = place.store() if address else None
     target = folder or Path("data") / (source if source == "digits" else "mnist")
@@ -53,49 +93,51 @@ def fetch(
     print(f"{len(paths)} files in {target}")
     if store and address:
         with transfers("uploaded") as shown:
-            operations.upload(store, target, address, shown, make_bucket)
+            upload_files(store, target, address, shown, make_bucket)
 
 
 @app.command()
-@with_place
 def upload(
     path: LocalFile,
-    place: Place,
+    endpoint: Endpoint = None,
+    bucket: Bucket = None,
+    prefix: Prefix = None,
+    dataset: Dataset = None,
     make_bucket: MakeBucket = False,
 ) -> None:
     """Upload a file, or all files of a folder."""
-    from mnist_cli import bucket as operations
-    from mnist_cli.progress import human_size, transfers
+    from mnist_cli.transfer import human_size, transfers
+    from mnist_cli.transfer import upload as upload_files
 
-    address = place.address
-    store = place.store()
+    place = Place(endpoint, bucket, prefix, dataset)
+    address, store = place.address, place.store()
     with transfers("uploaded") as shown:
-        done = operations.upload(store, path, address, shown, make_bucket)
+        done = upload_files(store, path, address, shown, make_bucket)
     print(f"{len(done)} file(s), {human_size(sum(info.size for info in done))}, below {address}")
 
 
 @app.command()
-@with_place
 def download(
     path: Annotated[
         Path | None,
         typer.Option("--file", metavar="PATH", help="Fetch the object of this name to this path. Default: everything."),
     ] = None,
     folder: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where everything goes.")] = Path(),
-    *,
-    place: Place,
+    endpoint: Endpoint = None,
+    bucket: Bucket = None,
+    prefix: Prefix = None,
+    dataset: Dataset = None,
 ) -> None:
     """Download one file, or everything below the address."""
-    from mnist_cli import bucket as operations
-    from mnist_cli.progress import transfers
+    from mnist_cli import transfer
 
-    address = place.address
-    store = place.store()
-    with transfers("downloaded") as shown:
+    place = Place(endpoint, bucket, prefix, dataset)
+    address, store = place.address, place.store()
+    with transfer.transfers("downloaded") as shown:
         if path:
-            done = operations.download(store, path, address, shown)
+            done = transfer.download(store, path, address, shown)
         else:
-            done = operations.download_all(store, folder, address, shown)
+            done = transfer.download_all(store, folder, address, shown)
     print(f"{len(done)} file(s) from {address}")
 
 
@@ -117,28 +159,32 @@ def make_bucket(
 
 
 @app.command("list")
-@with_place
 def list_(
-    place: Place,
+    endpoint: Endpoint = None,
+    bucket: Bucket = None,
+    prefix: Prefix = None,
+    dataset: Dataset = None,
     output: Output = "text",
 ) -> None:
     """List what lies below the address."""
-    checked_output(output)
+    place = Place(endpoint, bucket, prefix, dataset)
     address = place.address
     found = list(place.store().list(address))
     print_listing(found, address, output)
 
 
 @app.command()
-@with_place
 def verify(
     path: Annotated[Path | None, typer.Option("--file", metavar="FOLDER", help="Check a local folder instead.")] = None,
-    *,
-    place: Place,
+    endpoint: Endpoint = None,
+    bucket: Bucket = None,
+    prefix: Prefix = None,
+    dataset: Dataset = None,
 ) -> None:
     """Check a dataset and tell everything that is wrong with it. Exit code 1 if it cannot be used."""
     from mnist_trainer.data import examine, examine_folder
 
+    place = Place(endpoint, bucket, prefix, dataset)
     if path:
         if place.given:
             raise typer.BadParameter("--file checks a folder, the others a bucket: give one of them")
@@ -163,16 +209,18 @@ def _named(names: tuple[str, ...]) -> str:
 
 
 @app.command()
-@with_place
 def delete(
     path: Annotated[
         str | None, typer.Option("--file", metavar="NAME", help="Delete the one object of this name.")
     ] = None,
-    *,
-    place: Place,
+    endpoint: Endpoint = None,
+    bucket: Bucket = None,
+    prefix: Prefix = None,
+    dataset: Dataset = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Delete one file, or everything below the address."""
+    place = Place(endpoint, bucket, prefix, dataset)
     address = place.address
     if not path and not address.key:
         raise typer.BadParameter("what to delete? Give --file NAME or --prefix PATH (a whole bucket is never deleted)")
@@ -199,8 +247,7 @@ def confirm(found: list[ObjectInfo], yes: bool) -> None:
 
 def print_listing(found: list[ObjectInfo], address: S3Address, output: str) -> None:
     """Print objects as aligned text or as JSON."""
-    from mnist_cli import bucket as operations
-    from mnist_cli.progress import human_size
+    from mnist_cli.transfer import human_size, relative
 
     if output == "json":
         import json
@@ -221,5 +268,5 @@ def print_listing(found: list[ObjectInfo], address: S3Address, output: str) -> N
         return
     for info in found:
         modified = f"{info.modified:%Y-%m-%d %H:%M:%S}" if info.modified else "-"
-        print(f"{human_size(info.size):>10}  {modified:<19}  {operations.relative(info.address, address)}")
+        print(f"{human_size(info.size):>10}  {modified:<19}  {relative(info.address, address)}")
     print(f"{human_size(sum(info.size for info in found)):>10}  {len(found)} object(s) below {address}")

@@ -7,6 +7,32 @@ from typing import Annotated
 
 import typer
 
+
+def _training_names(context: typer.Context) -> list[str]:
+    from mnist_cli.cluster import training_names
+
+    return training_names(context.params)
+
+
+# Which cluster, and what in it.
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The training.", autocompletion=_training_names)]
+OptionalName = Annotated[
+    str | None,
+    typer.Argument(metavar="[NAME]", help="Only this one, until it ends.", autocompletion=_training_names),
+]
+Namespace = Annotated[
+    str | None, typer.Option("--namespace", "-n", metavar="NAME", help="Default: the context's, else `default`.")
+]
+Context = Annotated[str | None, typer.Option("--context", metavar="NAME", help="A context of the kubeconfig.")]
+Kubeconfig = Annotated[
+    Path | None, typer.Option("--kubeconfig", metavar="FILE", help="Default: $KUBECONFIG, else ~/.kube/config.")
+]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="E.g. spec.training.epochs=3. Repeatable.")
+]
+SeenFrom = Annotated[str | None, typer.Option("--endpoint", metavar="URL", help="Where the store is seen from here.")]
+
+# Where in which bucket.
 Endpoint = Annotated[
     str | None,
     typer.Option(
@@ -22,11 +48,15 @@ Dataset = Annotated[
 ]
 MakeBucket = Annotated[bool, typer.Option("--make-bucket", help="Make the bucket if it does not exist.")]
 LocalFile = Annotated[Path, typer.Option("--file", metavar="PATH", help="A local file or folder.")]
-Output = Annotated[str, typer.Option("--output", "-o", metavar="text|json", help="How to print the result.")]
 
 
-def checked_output(value: str) -> str:
-    """The output format, or a usage error."""
+def _text_or_json(value: str) -> str:
     if value not in ("text", "json"):
         raise typer.BadParameter(f"the output is text or json, not {value!r}", param_hint="--output")
     return value
+
+
+Output = Annotated[
+    str,
+    typer.Option("--output", "-o", metavar="text|json", callback=_text_or_json, help="How to print the result."),
+]

@@ -6,9 +6,17 @@ import sys
 
 import typer
 
-from mnist_cli.errors import CommandError
 from mnist_trainer.cli.terminal import with_output
 from mnist_trainer.errors import TrainerError
+
+
+class CommandError(Exception):
+    """One line for the user. `exit_code` is 2 where the user has to change something, 1 where it may pass or failed."""
+
+    def __init__(self, message: str, exit_code: int = 2) -> None:
+        super().__init__(message)
+        self.message = message
+        self.exit_code = exit_code
 
 
 def run(app: typer.Typer, name: str, argv: list[str] | None = None) -> int:
@@ -34,11 +42,11 @@ def _run(app: typer.Typer, name: str, argv: list[str] | None) -> int:
         _say(f"{name}: interrupted")
         return 130
     except typer.TyperException as error:
-        _say(usage(error, name))
+        _say(_usage(error, name))
         return error.exit_code
 
 
-def usage(error: typer.TyperException, name: str) -> str:
+def _usage(error: typer.TyperException, name: str) -> str:
     """What is wrong with a command line, in one line; the help, as it is, where no command was given."""
     context = getattr(error, "ctx", None)
     message = error.format_message()

@@ -15,9 +15,9 @@ from tests.support.live import LiveStack
 from tests.support.processes import assert_none_left, kill_all, processes_of
 from tests.support.wait import wait_for
 
-from mnist_cli.localrun.run import addresses
-from mnist_cli.trainings.manifests import read
-from mnist_cli.trainings.objects import apply
+from mnist_cli.local.objects import apply
+from mnist_cli.local.run import addresses
+from mnist_cli.manifests import read
 from mnist_kube import kubeconfig
 from mnist_kube.client import KubeApi
 from mnist_trainer.errors import InvalidConfigError

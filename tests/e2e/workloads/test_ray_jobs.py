@@ -19,7 +19,7 @@ from PIL import Image
 from tests.support.live import NAMESPACE, LiveStack
 from tests.support.wait import wait_for
 
-from mnist_cli.localrun.run import exports
+from mnist_cli.local.run import exports
 from mnist_kube.resources import RAYCLUSTERS
 from mnist_trainer.data import load_folder
 from mnist_trainer.store import ObjectStore, S3Address, StoreSettings

@@ -4,7 +4,7 @@ import pytest
 from tests.support.datasets import encode, small_dataset, write_folder
 from tests.support.s3 import S3Handle
 
-from mnist_cli.localrun.seeding import check_folder, seed
+from mnist_cli.local.seeding import check_folder, seed
 from mnist_trainer.data import load_dataset
 from mnist_trainer.errors import DatasetNotFoundError, InvalidConfigError
 from mnist_trainer.store import ObjectStore, S3Address, StoreSettings

@@ -16,7 +16,7 @@ from tests.support.processes import assert_none_left, processes_of
 from tests.support.stack import StackHandle
 from tests.support.wait import wait_for
 
-from mnist_cli.localrun.run import exports
+from mnist_cli.local.run import exports
 from mnist_local.stack import client
 from mnist_local.stack.layout import Layout
 from mnist_trainer.store import ObjectStore, S3Address, StoreSettings

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_cli.trainings.manifests import read
+from mnist_cli.manifests import read
 from mnist_trainer.errors import InvalidConfigError
 
 EXAMPLES = Path(__file__).parents[3] / "examples"

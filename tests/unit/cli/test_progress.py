@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from mnist_cli.trainings.objects import aligned
-from mnist_cli.trainings.progress import progress_of
-from mnist_cli.trainings.show import Lines
+from mnist_cli.status import aligned
+from mnist_cli.status import progress_of
+from mnist_cli.follow import Lines
 
 
 def training(phase: str | None = None, attempt: int = 1, **status: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import pytest
 
 from mnist_cli import __main__
 
+COMMANDS = ("check", "data", "logs", "report", "status", "submit", "suspend", "watch")
 HEAVY = {"asyncio", "kopf", "kubernetes", "minio", "numpy", "pydantic", "ray", "rich", "sklearn", "torch", "urllib3"}
 
 
@@ -20,8 +21,8 @@ def test_the_start_imports_nothing_heavy() -> None:
 
 def test_the_commands_for_a_cluster_need_neither_ray_nor_torch() -> None:
     """They are installed by the extra `cli` alone; the Kubernetes client, slow to import, serves plugins only."""
-    names = ("check", "submit", "watch", "logs", "status", "switch", "report", "completion")
-    code = f"import sys; {'; '.join(f'import mnist_cli.workstation.{name}' for name in names)}; "
+    names = ("checks", "cluster", "follow", "storage_check", *COMMANDS)
+    code = f"import sys; {'; '.join(f'import mnist_cli.{name}' for name in names)}; "
     code += f"print(sorted({HEAVY - {'asyncio', 'urllib3'}} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert ran.stdout.strip() == "[]"

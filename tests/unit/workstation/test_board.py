@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from mnist_cli.errors import CommandError
-from mnist_cli.trainings.sparkline import sparkline
-from mnist_cli.workstation.board import Board, Row
-from mnist_cli.workstation.overrides import overridden
-from mnist_cli.workstation.status import described
+from mnist_cli.running import CommandError
+from mnist_cli.watch import sparkline
+from mnist_cli.watch import Row, Table
+from mnist_cli.manifests import overridden
+from mnist_cli.status import described
 
 NOW = datetime(2026, 1, 1, 0, 2, 5, tzinfo=UTC)
 
@@ -29,7 +29,7 @@ def training(name: str = "mnist", phase: str = "Running", attempt: int = 1, **re
     return {"metadata": metadata, "spec": {}, "status": status}
 
 
-def shown(board: Board) -> str:
+def shown(board: Table) -> str:
     console = Console(file=io.StringIO(), width=160, force_terminal=False)
     console.print(board.render(NOW))
     return console.file.getvalue()  # type: ignore[attr-defined]
@@ -55,7 +55,7 @@ def test_a_curve_has_a_bar_for_each_value_up_to_its_width(values: list[float], w
 
 
 def test_the_table() -> None:
-    board = Board()
+    board = Table()
     figures = {"epochs": 5, "progressPercent": 40, "accuracy": 0.9712, "imagesPerSecond": 8312.4, "etaSeconds": 72}
     for epoch, loss in ((1, 0.9), (2, 0.123)):
         board.see("MODIFIED", training(epoch=epoch, loss=loss, updatedAt=f"t{epoch}", **figures))
@@ -71,7 +71,7 @@ def test_the_table() -> None:
 
 
 def test_an_empty_board_and_all_namespaces() -> None:
-    board = Board(all_namespaces=True)
+    board = Table(all_namespaces=True)
     assert "no MnistTrainings" in shown(board)
     board.see("ADDED", training())
     assert "NAMESPACE" in shown(board)
@@ -137,7 +137,7 @@ def test_a_finished_training_described() -> None:
 
 def test_a_lost_worker_shows_until_its_epoch_is_made_up() -> None:
     lost = {"name": "mnist-x-worker-7k2p", "epoch": 3, "message": "Training goes on from the end of epoch 2."}
-    board, hurt = Board(), training(epoch=3, epochs=5, lostWorkers=1, lastLostWorker=lost)
+    board, hurt = Table(), training(epoch=3, epochs=5, lostWorkers=1, lastLostWorker=lost)
     hurt["status"]["lostWorkers"] = 1
     board.see("MODIFIED", hurt)
     assert "2/2 (1 lost)" in shown(board)
@@ -150,7 +150,7 @@ def test_a_lost_worker_shows_until_its_epoch_is_made_up() -> None:
     assert "2/2 (1 lost)" in shown(board)
 
 
-def printed(board: Board, width: int, encoding: str) -> str:
+def printed(board: Table, width: int, encoding: str) -> str:
     raw = io.BytesIO()
     console = Console(file=io.TextIOWrapper(raw, encoding=encoding), width=width, force_terminal=False)
     console.print(board.render(NOW))
@@ -161,7 +161,7 @@ def printed(board: Board, width: int, encoding: str) -> str:
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
 @pytest.mark.parametrize("width", [160, 100, 80, 60, 40])
 def test_a_narrow_terminal_loses_columns_and_never_a_part_of_a_name(width: int, encoding: str) -> None:
-    board = Board()
+    board = Table()
     figures = {"epochs": 50, "progressPercent": 40, "accuracy": 0.9712, "imagesPerSecond": 8312.4, "etaSeconds": 72}
     for epoch, loss in enumerate((0.9, 0.5, 0.1), 1):
         board.see("MODIFIED", training("compare-a", epoch=epoch, loss=loss, updatedAt=f"t{epoch}", **figures))
@@ -177,7 +177,7 @@ def test_a_narrow_terminal_loses_columns_and_never_a_part_of_a_name(width: int, 
 
 
 def test_a_name_wider_than_the_terminal_goes_on_in_the_next_line() -> None:
-    board = Board()
+    board = Table()
     board.see("ADDED", training("a" * 42, "Provisioning"))
     text = printed(board, 30, "ascii")
     assert text.count("a") == 42

@@ -1,27 +1,46 @@
-"""`mnistctl logs`: the trainer's log, from the pod that has it."""
+"""`mnistctl logs`: the trainer's log, from the pod that has it.
+
+That is the submitter's pod of the attempt, or with `submission.mode: HTTP` no pod at all: then the head's own log is
+shown, and said to be that. With `--follow` it goes on into the pods of later attempts, until the training has ended.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from mnist_cli.errors import CommandError
-from mnist_cli.trainings.objects import one_line
-from mnist_cli.trainings.progress import FINAL
-from mnist_cli.workstation.session import Session
+import typer
 from mnist_kube.errors import ApiError
 from mnist_kube.resources import PODS
+
+from mnist_cli.cluster import Session, Where, in_cluster, one_line
+from mnist_cli.options import Context, Kubeconfig, Name, Namespace
+from mnist_cli.running import CommandError
+from mnist_cli.status import FINAL
 
 _SUBMITTER = "app.kubernetes.io/component=submitter"
 _AGAIN_S = 1.0
 _BEGUN = ("Running", "Succeeded", "Failed")
 
 
+def logs(
+    name: Name,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it is written, into new attempts.")] = False,
+    attempt: Annotated[int | None, typer.Option("--attempt", min=1, metavar="N", help="Default: the last.")] = None,
+    tail: Annotated[int | None, typer.Option("--tail", min=0, metavar="LINES", help="Only the last lines.")] = None,
+    head: Annotated[bool, typer.Option("--head", help="The Ray head's own log instead.")] = False,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Print the trainer's log."""
+    request = _Request(name, follow, attempt, tail, head)
+    in_cluster(Where(kubeconfig, context, namespace), lambda session: _logs(session, request))
+
+
 @dataclass(frozen=True)
-class LogRequest:
+class _Request:
     """What the user asked for. Without an attempt it is the last one, and with `follow` also those after it."""
 
     name: str
@@ -57,11 +76,13 @@ class _Look:
         return f"{self.status.get('phase') or 'Pending'}: {self.status.get('message') or 'no operator has seen it yet'}"
 
 
-async def logs(session: Session, request: LogRequest) -> int:
+async def _logs(session: Session, request: _Request) -> int:
     """Print the log to stdout, and what is to say about it to stderr; returns the exit code.
 
     Raises CommandError where there is no log.
     """
+    import asyncio
+
     shown: set[str] = set()
     said = ""
     while True:
@@ -84,7 +105,7 @@ async def logs(session: Session, request: LogRequest) -> int:
         await asyncio.sleep(_AGAIN_S)
 
 
-async def _look(session: Session, request: LogRequest) -> _Look:
+async def _look(session: Session, request: _Request) -> _Look:
     training = await session.training(request.name)
     status = training.get("status") or {}
     latest = status.get("attempt") or 0
@@ -98,7 +119,7 @@ async def _look(session: Session, request: LogRequest) -> _Look:
     pod = None
     if attempt and from_head:
         if name := (status.get("rayCluster") or {}).get("headPod"):
-            pod = await session.find(PODS.path(session.namespace, name))
+            pod = await session.api.find(PODS.path(session.namespace, name))
     elif attempt:
         pod = await _submitter(session, request.name, attempt)
     return _Look(training, attempt, from_head, pod)
@@ -107,23 +128,25 @@ async def _look(session: Session, request: LogRequest) -> _Look:
 async def _submitter(session: Session, name: str, attempt: int) -> dict[str, Any] | None:
     """The newest submitter pod of an attempt: its Job makes another one where the first was lost."""
     selector = f"mnist.training/training={name},{_SUBMITTER},ray.io/originated-from-cr-name={name}-{attempt}"
-    pods = (await session.list(PODS.path(session.namespace), {"labelSelector": selector})).get("items") or []
+    pods = (await session.api.list(PODS.path(session.namespace), {"labelSelector": selector})).get("items") or []
     return max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)
 
 
-async def _print(session: Session, pod: dict[str, Any], request: LogRequest) -> bool:
+async def _print(session: Session, pod: dict[str, Any], request: _Request) -> bool:
     """Print a pod's log; False if its container has not started."""
+    import contextlib
+
     params = {"container": pod["spec"]["containers"][0]["name"]}
     params |= {"follow": "true"} if request.follow else {}
     params |= {"tailLines": str(request.tail)} if request.tail is not None else {}
     path = PODS.path(session.namespace, pod["metadata"]["name"], "log")
     try:
-        async with contextlib.aclosing(session.stream(path, params)) as chunks:
+        async with contextlib.aclosing(session.api.stream(path, params)) as chunks:
             async for chunk in chunks:
                 sys.stdout.buffer.write(chunk)
                 sys.stdout.buffer.flush()
     except ApiError as error:
-        if error.status == 404 or "waiting to start" in error.message:
+        if error.not_found or "waiting to start" in error.message:
             return False
         raise
     return True

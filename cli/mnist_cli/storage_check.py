@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from mnist_cli.threads import in_thread
-from mnist_cli.workstation.findings import Finding
-from mnist_cli.workstation.session import Session
 from mnist_kube.errors import ApiError
 from mnist_kube.resources import SECRETS, SERVICES
+
+from mnist_cli.checks import Finding
+from mnist_cli.cluster import Session
+from mnist_cli.eventloop import in_thread
 from mnist_trainer.errors import (
     BucketNotFoundError,
     CredentialsRefusedError,
@@ -99,7 +100,7 @@ async def _secret(
     """The variables of the Secret, if it can be read and has them, and what is to say of it."""
     name = f"{storage.namespace}/{storage.secret}"
     try:
-        secret = brought or await session.find(SECRETS.path(storage.namespace, storage.secret))
+        secret = brought or await session.api.find(SECRETS.path(storage.namespace, storage.secret))
     except ApiError as error:
         if error.status != 403:
             raise
@@ -145,7 +146,7 @@ async def _only_in_cluster(session: Session, namespace: str, endpoint: str | Non
             "endpoint", f"{host} cannot be resolved on this machine; whether the cluster can is not known from here"
         )
     try:
-        if await session.find(SERVICES.path(service_namespace, service)) is None:
+        if await session.api.find(SERVICES.path(service_namespace, service)) is None:
             return Finding.fail(
                 "endpoint", f"{endpoint}: there is no Service {service} in namespace {service_namespace}"
             )

@@ -1,39 +1,60 @@
-"""`mnistctl check`: everything a manifest names, before it is applied.
+"""What a manifest names, looked for in its cluster: KubeRay, queue, RayCluster, identity, and what pod templates use.
 
-The API server judges the manifest itself (a server-side dry run, which also fills in the defaults); then the objects it
-names are looked for, KubeRay among them, and the store is asked. Nothing is changed but for an empty object that is
-written to the output and deleted again.
+Each check gives a `Finding`. What the user may not read is no failure: it is said, and left to the operator.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from enum import StrEnum
 from typing import Any
 
-from mnist_cli.errors import CommandError
-from mnist_cli.trainings.manifests import Document, read
-from mnist_cli.workstation import submit
-from mnist_cli.workstation.findings import Finding, as_json, as_lines, to_json
-from mnist_cli.workstation.overrides import overridden
-from mnist_cli.workstation.session import Session, explained
-from mnist_cli.workstation.storage_check import Storage, storage_findings
 from mnist_kube.errors import ApiError
+
+from mnist_cli.cluster import Session
 
 _KUBERAY = "/apis/ray.io/v1"
 _INSTALL_KUBERAY = "install KubeRay 1.5.1 or later, with its CRDs"
 
 
-@dataclass(frozen=True)
-class CheckRequest:
-    """What the user asked for. `endpoint` is where the store is seen from here."""
+class Result(StrEnum):
+    """`warn`: not wrong, or not known from here; a training may be submitted all the same."""
 
-    manifest: Path
-    settings: list[str]
-    endpoint: str | None = None
-    as_json: bool = False
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found: a sentence, and what to do about it where there is something to do."""
+
+    check: str
+    result: Result
+    message: str
+    action: str = ""
+
+    @classmethod
+    def ok(cls, check: str, message: str) -> Finding:
+        """All is well."""
+        return cls(check, Result.OK, message)
+
+    @classmethod
+    def warn(cls, check: str, message: str, action: str = "") -> Finding:
+        """Cannot be told from here, or may come later."""
+        return cls(check, Result.WARN, message, action)
+
+    @classmethod
+    def fail(cls, check: str, message: str, action: str = "") -> Finding:
+        """A training would not run."""
+        return cls(check, Result.FAIL, message, action)
+
+
+def has_failure(findings: Iterable[Finding]) -> bool:
+    """Whether any check failed."""
+    return any(finding.result == Result.FAIL for finding in findings)
 
 
 @dataclass(frozen=True)
@@ -46,68 +67,41 @@ class _Named:
     action: str = ""
     required: bool = True
 
-
-async def check(session: Session, request: CheckRequest) -> int:
-    """Check every training of a file and print what was found; returns 0 if all of them would run, else 1."""
-    documents = read(request.manifest)
-    trainings = [Document(overridden(item.body, request.settings)) for item in documents if item.is_training]
-    reports, usual = [], session.namespace
-    for training in trainings:
-        session.namespace = usual
-        submit.settle_namespace(session, training)
-        findings = await _findings(session, training, documents, request.endpoint)
-        reports.append(as_json(training.name, findings))
-        if not request.as_json:
-            print("\n".join([f"{session.namespace}/{training.name}", *as_lines(findings)]), flush=True)
-    if request.as_json:
-        print(to_json(reports))
-    return 0 if all(report["ok"] for report in reports) else 1
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
 
 
-async def _findings(
-    session: Session, training: Document, documents: list[Document], endpoint: str | None
+async def cluster_findings(
+    session: Session, metadata: dict[str, Any], spec: dict[str, Any], brought: Mapping[tuple[str, str], Any]
 ) -> list[Finding]:
-    about_manifest, spec = await _dry_run(session, training)
-    brought = {(item.kind, item.name): item.body for item in documents if not item.is_training}
-    metadata = training.body["metadata"]
-    named = [item for item in _named(session.namespace, metadata, spec) if (item.kind, _name(item)) not in brought]
-    looked_up = [_find(session, item) for item in dict.fromkeys(named)]
-    others = await asyncio.gather(_kuberay(session), _queue(session, metadata), _cluster(session, spec), *looked_up)
-    findings = [about_manifest, *(finding for finding in others if finding is not None)]
-    try:
-        storage = Storage.of(session.namespace, spec, endpoint)
-    except (KeyError, TypeError):
-        return [*findings, Finding.warn("storage", "was not checked, since the manifest is not accepted")]
-    return findings + await storage_findings(session, storage, brought.get(("Secret", storage.secret)))
+    """Every finding on what a training with these metadata and spec needs of its cluster, but for its store.
 
-
-async def _dry_run(session: Session, training: Document) -> tuple[Finding, dict[str, Any]]:
-    """What the API says to a manifest, and its spec: with the defaults where it is accepted."""
-    request = submit.Submission(Path(), [], dry_run=True)
-    try:
-        done, after = await submit.apply(session, request, training)
-    except CommandError as error:
-        return Finding.fail("manifest", error.message), _part(training.body, "spec")
-    except ApiError as error:
-        told = explained(error, session.connection.server)
-        if error.status == 401 or told.exit_code != 2:
-            raise
-        return Finding.fail("manifest", told.message), _part(training.body, "spec")
-    return Finding.ok("manifest", f"{session.connection.server} accepts it (it would be {done})"), after["spec"]
+    `brought` are the (kind, name) of objects that come with the training. The spec of a manifest that the API refused
+    may have any shape.
+    """
+    named = [item for item in _named(session.namespace, spec) if (item.kind, item.name) not in brought]
+    found = await asyncio.gather(
+        _kuberay(session),
+        _queue(session, metadata),
+        _ray_cluster(session, spec),
+        *(_find(session, item) for item in dict.fromkeys(named)),
+    )
+    return [finding for finding in found if finding is not None]
 
 
 async def _kuberay(session: Session) -> Finding:
     try:
-        served = await session.get(_KUBERAY)
+        served = await session.api.get(_KUBERAY)
     except ApiError as error:
-        if error.status != 404:
+        if not error.not_found:
             raise
         return Finding.fail("kuberay", "the cluster does not know ray.io/v1", _INSTALL_KUBERAY)
     kinds = {resource["kind"] for resource in served.get("resources") or []}
     if missing := [kind for kind in ("RayCluster", "RayJob") if kind not in kinds]:
         return Finding.fail("kuberay", f"the cluster does not know {' and '.join(missing)}", _INSTALL_KUBERAY)
     try:
-        document = await session.get(f"/openapi/v3{_KUBERAY}")
+        document = await session.api.get(f"/openapi/v3{_KUBERAY}")
     except ApiError:
         return Finding.warn("kuberay", "RayCluster and RayJob are served; of which version is not known from here")
     schemas = _part(document, "components", "schemas")
@@ -123,9 +117,9 @@ async def _queue(session: Session, metadata: dict[str, Any]) -> Finding | None:
     if not name:
         return None
     try:
-        group = await session.get("/apis/kueue.x-k8s.io")
+        group = await session.api.get("/apis/kueue.x-k8s.io")
     except ApiError as error:
-        if error.status != 404:
+        if not error.not_found:
             raise
         return Finding.warn("queue", f"Kueue is not installed, so that queue {name} holds nothing back")
     version = group["preferredVersion"]["groupVersion"]
@@ -133,7 +127,7 @@ async def _queue(session: Session, metadata: dict[str, Any]) -> Finding | None:
     return await _find(session, _Named("queue", "LocalQueue", path, "the training would wait for ever: name another"))
 
 
-async def _cluster(session: Session, spec: dict[str, Any]) -> Finding | None:
+async def _ray_cluster(session: Session, spec: dict[str, Any]) -> Finding | None:
     """The RayCluster of `clusterRef`, which must run the Ray that the trainer's image has."""
     name = _part(spec, "clusterRef").get("name")
     if not name:
@@ -151,14 +145,14 @@ async def _cluster(session: Session, spec: dict[str, Any]) -> Finding | None:
 async def _find(session: Session, named: _Named) -> Finding:
     found = await _get(session, named.path)
     if isinstance(found, dict):
-        return Finding.ok(named.what, f"{named.kind} {_name(named)} is there")
+        return Finding.ok(named.what, f"{named.kind} {named.name} is there")
     return _absence(named, found)
 
 
 async def _get(session: Session, path: str) -> dict[str, Any] | int:
     """An object, or the status with which it is denied (403, 404)."""
     try:
-        return await session.get(path)
+        return await session.api.get(path)
     except ApiError as error:
         if error.status in (403, 404):
             return error.status
@@ -167,16 +161,12 @@ async def _get(session: Session, path: str) -> dict[str, Any] | int:
 
 def _absence(named: _Named, status: int) -> Finding:
     if status == 403:
-        return Finding.warn(named.what, f"{named.kind} {_name(named)} was not looked for: you may not read it")
+        return Finding.warn(named.what, f"{named.kind} {named.name} was not looked for: you may not read it")
     tell = Finding.fail if named.required else Finding.warn
-    return tell(named.what, f"{named.kind} {_name(named)} does not exist", named.action)
+    return tell(named.what, f"{named.kind} {named.name} does not exist", named.action)
 
 
-def _name(named: _Named) -> str:
-    return named.path.rpartition("/")[2]
-
-
-def _named(namespace: str, metadata: dict[str, Any], spec: dict[str, Any]) -> Iterator[_Named]:
+def _named(namespace: str, spec: dict[str, Any]) -> Iterator[_Named]:
     """What a training names beside its store: identity, registry credentials, and what its pod templates use."""
     core = f"/api/v1/namespaces/{namespace}"
     account = _part(spec, "serviceAccount")

@@ -5,22 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import signal
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mnist_cli.interrupt import InterruptedRunError
-from mnist_cli.interrupt import run as run_interruptibly
-from mnist_cli.localrun import secrets
-from mnist_cli.localrun.seeding import Files, check_folder, seed
-from mnist_cli.threads import in_thread
-from mnist_cli.trainings import events, follow, objects
-from mnist_cli.trainings.manifests import Document, read
-from mnist_cli.trainings.progress import Progress, progress_of
-from mnist_cli.trainings.result import result_lines
-from mnist_cli.trainings.show import Lines, make_view
+from mnist_kube.client import KubeApi
+from mnist_kube.kubeconfig import load
+
+from mnist_cli.eventloop import InterruptedRunError, in_thread
+from mnist_cli.eventloop import run as run_interruptibly
+from mnist_cli.follow import Lines, make_view, tell_events, until_final
+from mnist_cli.local import objects
+from mnist_cli.local.seeding import Files, check_folder, seed
+from mnist_cli.manifests import Document, read
+from mnist_cli.status import Progress, aligned, progress_of, result_lines, table
 from mnist_local.stack.client import StackProcess
 from mnist_local.stack.errors import StackError
 from mnist_local.stack.layout import Layout
@@ -54,7 +53,7 @@ def run_local(request: Request) -> int:
         return run_interruptibly(_Run(request, documents, data).main())
     except InterruptedRunError as interrupted:
         print(f"interrupted by {interrupted}: the local stack was ended; buckets and logs are in {request.folder}")
-        return 128 + interrupted.number if interrupted.number != signal.SIGINT else 130
+        return interrupted.exit_code
 
 
 class _Run:
@@ -110,21 +109,18 @@ class _Run:
                     self._view.say(f"the local stack is up; watch it with: export KUBECONFIG={event['kubeconfig']}")
 
     async def _work(self) -> tuple[list[dict[str, Any]], list[str]]:
-        from mnist_kube.client import KubeApi
-        from mnist_kube.kubeconfig import load
-
         seeding = asyncio.create_task(self._seed())
         await self._api_is_up.wait()
         api = KubeApi(load(self._layout.kubeconfig), user_agent="mnistctl")
         try:
             # What the API refuses is told before anybody waits for data.
             asked = await objects.apply(api, self._documents, dry_run=True)
-            await secrets.check(api, asked, self._documents)
+            await objects.check_secrets(api, asked, self._documents)
             await seeding
             await objects.apply(api, self._documents)
             finals = await self._follow(api)
             keys = [(document.namespace, document.name) for document in self._trainings]
-            return finals, objects.aligned(await objects.table(api, keys))
+            return finals, aligned(await table(api, keys))
         finally:
             seeding.cancel()
             await api.close()
@@ -144,7 +140,7 @@ class _Run:
     async def _follow(self, api: Any) -> list[dict[str, Any]]:
         names = [document.name for document in self._trainings]
         namespaces = dict.fromkeys(document.namespace for document in self._trainings)
-        telling = [asyncio.create_task(events.tell_events(api, ns, names, self._view.say)) for ns in namespaces]
+        telling = [asyncio.create_task(tell_events(api, ns, names, self._view.say)) for ns in namespaces]
 
         last: dict[str, Progress] = {}
 
@@ -156,7 +152,7 @@ class _Run:
         try:
             async with asyncio.timeout(self._request.timeout_s):
                 return await asyncio.gather(
-                    *(follow.until_final(api, document.namespace, document.name, seen) for document in self._trainings)
+                    *(until_final(api, document.namespace, document.name, seen) for document in self._trainings)
                 )
         except TimeoutError:
             states = "; ".join(

@@ -37,7 +37,7 @@ def run(
 
     Exit code 0 if it succeeded, 1 if it failed.
     """
-    from mnist_cli.localrun.run import Request, run_local
+    from mnist_cli.local.run import Request, run_local
     from mnist_local.stack.errors import StackError
 
     try:
@@ -55,7 +55,7 @@ def up(
     s3_port: S3Port = 0,
 ) -> None:
     """Start a local stack in the background, for kubectl."""
-    from mnist_cli.localrun.background import start
+    from mnist_cli.local.background import start
     from mnist_local.stack.errors import StackError
 
     try:
@@ -82,7 +82,7 @@ def down(folder: Folder = Path(".local")) -> None:
 @app.command()
 def status(folder: Folder = Path(".local")) -> None:
     """Tell what runs, and where. Exit code 1 if nothing does, or a part of it ends again and again."""
-    from mnist_cli.localrun.background import describe
+    from mnist_cli.local.background import describe
 
     code, lines = describe(folder)
     print("\n".join(lines))

@@ -1,26 +1,105 @@
-"""What `mnistctl watch` knows of the trainings it has seen, and the table of it. No I/O."""
+"""`mnistctl watch`: trainings as they go; a live table on a terminal, lines elsewhere.
+
+Every change of a training goes into its row, which remembers the losses of the present run for its curve. The table is
+laid out for the console's width and encoding each time it is drawn: a narrow terminal loses columns, never names.
+"""
 
 from __future__ import annotations
 
+import math
+import sys
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
 
-from mnist_cli.trainings.progress import Progress, progress_of
-from mnist_cli.trainings.sparkline import ASCII_BARS, BARS, sparkline
-from mnist_kube.times import format_duration, parse
+import typer
+from mnist_kube.resources import TRAININGS
+from mnist_kube.times import format_duration, now, parse
+
+from mnist_cli.cluster import Session, Where, in_cluster
+from mnist_cli.options import Context, Kubeconfig, Namespace, OptionalName
+from mnist_cli.running import CommandError
+from mnist_cli.status import Progress, progress_of
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-    from rich.table import Table
+    from rich.table import Table as RichTable
 
+_LOOKS_PER_SECOND = 4
 _KEPT_LOSSES = 2000
 _BAR_WIDTH = 12
 _RIGHT = ("LOSS", "IMAGES/S", "LEFT")
 _DROPPED = ("TRY", "IMAGES/S", "LEFT", "AGE", "CURVE", "EPOCH", "LOSS", "WORKERS", "ACCURACY", "PROGRESS")
 """Columns that go, in this order, where the terminal is too narrow; those that say which training and how stay."""
 _COLOURS = {"Succeeded": "green", "Failed": "red", "Running": "cyan", "Suspended": "yellow"}
+_BARS = "▁▂▃▄▅▆▇█"
+_ASCII_BARS = "_.-:=+*#"
+
+
+def watch(
+    name: OptionalName = None,
+    all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Of all namespaces.")] = False,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Watch trainings in a live table; lines where stdout is no terminal."""
+    if name and all_namespaces:
+        raise typer.BadParameter("a NAME is looked for in one namespace: leave --all-namespaces out")
+    in_cluster(Where(kubeconfig, context, namespace), lambda session: _watch(session, name, all_namespaces))
+
+
+async def _watch(session: Session, name: str | None, all_namespaces: bool) -> int:
+    """Show one training until it ends (returns 0 if it succeeded, 1 if not), or all of them until Ctrl-C."""
+    if name:
+        await session.training(name)
+    if not sys.stdout.isatty():
+        return await _as_lines(session, name, all_namespaces)
+    from rich.console import Console
+    from rich.live import Live
+
+    table = Table(all_namespaces)
+    with Live(
+        get_renderable=table.render,
+        console=Console(highlight=False),
+        refresh_per_second=_LOOKS_PER_SECOND,
+        vertical_overflow="visible",
+    ):
+        return await _each(session, name, all_namespaces, table.see)
+
+
+async def _as_lines(session: Session, name: str | None, all_namespaces: bool) -> int:
+    from mnist_cli.follow import Lines
+
+    lines = Lines()
+
+    def see(event: str, training: dict[str, Any]) -> None:
+        metadata = training["metadata"]
+        label = f"{metadata['namespace']}/{metadata['name']}" if all_namespaces else metadata["name"]
+        if event == "DELETED":
+            lines.say(f"{label}: deleted")
+        else:
+            lines.update(label, progress_of(training))
+
+    return await _each(session, name, all_namespaces, see)
+
+
+async def _each(
+    session: Session, name: str | None, all_namespaces: bool, see: Callable[[str, dict[str, Any]], None]
+) -> int:
+    from mnist_cli.follow import changes
+
+    namespace = None if all_namespaces else session.namespace
+    async for event, training in changes(session.api, TRAININGS, namespace, name):
+        see(event, training)
+        progress = progress_of(training)
+        if name and event == "DELETED":
+            raise CommandError(f"{name} was deleted", 1)
+        if name and progress.is_final:
+            return 0 if progress.phase == "Succeeded" else 1
+    raise AssertionError("a watch without end")
 
 
 @dataclass
@@ -42,7 +121,7 @@ class Row:
         if report.get("loss") is not None and fresh:
             self.losses.append(report["loss"])
 
-    def cells(self, now: datetime, bars: str = BARS) -> dict[str, str]:
+    def cells(self, moment: datetime, bars: str = _BARS) -> dict[str, str]:
         """The row in words, by column; the curve is drawn with `bars`."""
         metadata, status = self.training["metadata"], self.training.get("status") or {}
         report = _report(self.training)
@@ -60,7 +139,7 @@ class Row:
             "LEFT": _left(report.get("etaSeconds")) if progress.phase == "Running" else "",
             "WORKERS": self._workers(status, progress),
             "TRY": str(status.get("attempt") or ""),
-            "AGE": _age(metadata.get("creationTimestamp"), now),
+            "AGE": _age(metadata.get("creationTimestamp"), moment),
         }
 
     @property
@@ -83,7 +162,7 @@ class Row:
         return f"{ready} ({progress.lost_workers} lost)" if progress.lost_workers else ready
 
 
-class Board:
+class Table:
     """The trainings on show, by namespace and name."""
 
     def __init__(self, all_namespaces: bool = False) -> None:
@@ -101,39 +180,39 @@ class Board:
             row = self.rows[key] = Row(training)
         row.see(training)
 
-    def render(self, now: datetime | None = None) -> RenderableType:
+    def render(self, moment: datetime | None = None) -> RenderableType:
         """The table, as wide as the console it is printed to."""
-        return _Table(self, now or datetime.now(UTC), self._all)
+        return _Layout(self, moment or now(), self._all)
 
 
-class _Table:
-    """What rich prints of a board: it learns the console's width and encoding only then."""
+class _Layout:
+    """What rich prints of a table: it learns the console's width and encoding only then."""
 
-    def __init__(self, board: Board, now: datetime, with_namespace: bool) -> None:
-        self._board = board
-        self._now = now
+    def __init__(self, table: Table, moment: datetime, with_namespace: bool) -> None:
+        self._table = table
+        self._moment = moment
         self._dropped = set() if with_namespace else {"NAMESPACE"}
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.text import Text
 
-        if not self._board.rows:
+        if not self._table.rows:
             yield Text("no MnistTrainings here yet", style="dim")
             return
-        bars = ASCII_BARS if options.ascii_only else BARS
-        rows = [(row, row.cells(self._now, bars)) for _, row in sorted(self._board.rows.items())]
+        bars = _ASCII_BARS if options.ascii_only else _BARS
+        rows = [(row, row.cells(self._moment, bars)) for _, row in sorted(self._table.rows.items())]
         columns = [name for name in rows[0][1] if name not in self._dropped]
         wide = options.update(width=1000)
         for name in (None, *_DROPPED):
             columns = [column for column in columns if column != name]
-            table = _table(rows, columns)
+            table = _drawn(rows, columns)
             if console.measure(table, options=wide).maximum <= options.max_width:
                 break
         yield table
         yield from (Text(f"{cells['NAME']}: {row.note}", style="dim") for row, cells in rows if row.note)
 
 
-def _table(rows: list[tuple[Row, dict[str, str]]], columns: list[str]) -> Table:
+def _drawn(rows: list[tuple[Row, dict[str, str]]], columns: list[str]) -> RichTable:
     from rich import box
     from rich.table import Table
 
@@ -166,11 +245,25 @@ def _report(training: dict[str, Any]) -> dict[str, Any]:
     return report if report.get("attempt") == status.get("attempt") else {}
 
 
-def _age(created: str | None, now: datetime) -> str:
-    if not created:
-        return ""
-    return format_duration(int((now - parse(created)).total_seconds()))
+def _age(created: str | None, moment: datetime) -> str:
+    return format_duration(int((moment - parse(created)).total_seconds())) if created else ""
 
 
 def _left(seconds: int | None) -> str:
     return format_duration(seconds) if seconds else ""
+
+
+def sparkline(values: Sequence[float], width: int = 16, bars: str = _BARS) -> str:
+    """Draw `values` in at most `width` characters, the least as the lowest bar; more values are averaged in groups.
+
+    `bars` are eight characters, others where the terminal cannot show these. Values that are not finite are left
+    out. A curve without ups and downs is drawn low.
+    """
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        return ""
+    count = min(width, len(finite))
+    groups = [finite[len(finite) * i // count : len(finite) * (i + 1) // count] for i in range(count)]
+    means = [sum(group) / len(group) for group in groups]
+    low, span = min(means), max(means) - min(means)
+    return "".join(bars[round((mean - low) / span * (len(bars) - 1)) if span > 0 else 0] for mean in means)

@@ -1,16 +1,16 @@
-"""What `local run` asks of the API: apply manifests, and print the table that `kubectl get` prints."""
+"""The objects of a manifest, brought to the local API: what `kubectl apply` does, for any kind."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from mnist_cli.trainings.manifests import Document
-from mnist_kube.client import MERGE_PATCH, KubeApi
+from mnist_kube.client import KubeApi
 from mnist_kube.errors import ApiError
-from mnist_kube.resources import TRAININGS
-from mnist_trainer.errors import InvalidConfigError
+from mnist_kube.resources import SECRETS
 
-_TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1, application/json"
+from mnist_cli.cluster import one_line
+from mnist_cli.manifests import TRAINING_KIND, Document
+from mnist_trainer.errors import InvalidConfigError
 
 
 async def apply(api: KubeApi, documents: list[Document], dry_run: bool = False) -> list[dict[str, Any]]:
@@ -40,7 +40,7 @@ async def _create_or_patch(api: KubeApi, path: str, document: Document, query: d
     except ApiError as error:
         if not error.already_exists:
             raise
-    return await api.patch(f"{path}/{document.name}", document.body, MERGE_PATCH, query)
+    return await api.patch(f"{path}/{document.name}", document.body, query=query)
 
 
 async def _collection(api: KubeApi, document: Document) -> str:
@@ -61,33 +61,23 @@ async def _collection(api: KubeApi, document: Document) -> str:
     raise InvalidConfigError(f"{document.kind} {document.name}: the local API does not serve {version} {document.kind}")
 
 
-async def get(api: KubeApi, namespace: str, name: str) -> dict[str, Any]:
-    """One training."""
-    return await api.get(TRAININGS.path(namespace, name))
+async def check_secrets(api: KubeApi, asked: list[dict[str, Any]], documents: list[Document]) -> None:
+    """Check for every training of `asked` (objects with their defaults) that its Secret is made by somebody.
 
+    The operator would wait for it, since in a cluster it may come later. A local run is alone with its API server:
+    what neither it nor the file brings never comes. Raises InvalidConfigError then.
+    """
+    from mnist_local.stack.provision import SECRET
 
-async def table(api: KubeApi, names: list[tuple[str, str]]) -> list[list[str]]:
-    """Header and rows of `kubectl get mnisttrainings` for these (namespace, name)."""
-    header: list[str] = []
-    rows = []
-    for namespace, name in names:
-        answer = await api.request("GET", TRAININGS.path(namespace, name), accept=_TABLE)
-        shown = [i for i, column in enumerate(answer["columnDefinitions"]) if not column.get("priority")]
-        header = [answer["columnDefinitions"][i]["name"].upper() for i in shown]
-        rows += [[_cell(row["cells"][i]) for i in shown] for row in answer["rows"]]
-    return [header, *rows]
-
-
-def aligned(rows: list[list[str]]) -> list[str]:
-    """Rows as lines of text in columns, as kubectl prints them."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def one_line(text: str) -> str:
-    """A text without its line breaks."""
-    return " ".join(text.split())
-
-
-def _cell(value: Any) -> str:
-    return "" if value is None else str(value)
+    brought = {(document.namespace, document.name) for document in documents if document.kind == "Secret"}
+    for training in asked:
+        if training.get("kind") != TRAINING_KIND:
+            continue
+        namespace, name = training["metadata"]["namespace"], training["spec"]["storage"]["credentialsSecret"]
+        if name == SECRET or (namespace, name) in brought or await api.find(SECRETS.path(namespace, name)):
+            continue
+        raise InvalidConfigError(
+            f"{training['metadata']['name']}: Secret {namespace}/{name}, named in spec.storage.credentialsSecret, does "
+            "not exist, and nothing in a local run can bring it: add it to the file, or name "
+            f"{SECRET}, which is made for you"
+        )

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
 
-from mnist_cli.interrupt import InterruptedRunError
-from mnist_cli.interrupt import run as run_interruptibly
-from mnist_cli.localrun.seeding import Files, check_folder, seed
-from mnist_cli.threads import in_thread
-from mnist_cli.trainings.show import Lines, make_view
+from mnist_cli.eventloop import InterruptedRunError, in_thread
+from mnist_cli.eventloop import run as run_interruptibly
+from mnist_cli.follow import Lines, make_view
+from mnist_cli.local.seeding import Files, check_folder, seed
 from mnist_local.stack import client
 from mnist_local.stack.errors import StackError
 from mnist_local.stack.layout import Layout
@@ -31,7 +29,7 @@ def start(folder: Path, data: Path | None, api_port: int, s3_port: int) -> int:
         run_interruptibly(_up(layout, files, Options(api_port, s3_port, restart=True)))
     except InterruptedRunError as interrupted:
         print(f"interrupted by {interrupted}: the local stack was ended")
-        return 130 if interrupted.number == signal.SIGINT else 128 + interrupted.number
+        return interrupted.exit_code
     print(f"export KUBECONFIG={layout.kubeconfig}")
     print("# then: kubectl apply -f examples/quickstart.yaml; kubectl get mt -w")
     print(f"# buckets: source {layout.s3_env}; mnistctl data list --bucket datasets")
@@ -58,7 +56,7 @@ async def _up(layout: Layout, data: Files | None, options: Options) -> int:
 
 
 def _prepare(layout: Layout, data: Files | None, view: Lines) -> None:
-    from mnist_cli.localrun.run import exports
+    from mnist_cli.local.run import exports
 
     store = ObjectStore(StoreSettings.from_env(exports(layout.s3_env)))
     view.busy("preparing the buckets")

@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from mnist_cli.errors import CommandError
-from mnist_cli.threads import in_thread
-from mnist_cli.workstation.session import Session
+import typer
 from mnist_kube.errors import ApiError
 from mnist_kube.resources import SECRETS
+
+from mnist_cli.cluster import Session, Where, in_cluster
+from mnist_cli.options import Context, Kubeconfig, Name, Namespace, SeenFrom
+from mnist_cli.running import CommandError
 from mnist_trainer.errors import StoreAccessDeniedError, TrainerError
-from mnist_trainer.store import ObjectStore, S3Address, StoreSettings
+
+if TYPE_CHECKING:
+    from mnist_trainer.store import S3Address, StoreSettings
 
 _MOST_BYTES = 256 << 20
 
 
+def report(
+    name: Name,
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: NAME-report.html; - is stdout.")
+    ] = None,
+    endpoint: SeenFrom = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Fetch the report of a finished training from its store.
+
+    Credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, else the training's own Secret if you may read it.
+    """
+    request = _Request(name, output, show, endpoint)
+    in_cluster(Where(kubeconfig, context, namespace), lambda session: _report(session, request))
+
+
 @dataclass(frozen=True)
-class ReportRequest:
+class _Request:
     """What the user asked for. `endpoint` wins over whatever else names the store."""
 
     name: str
@@ -32,11 +53,13 @@ class ReportRequest:
     endpoint: str | None = None
 
 
-async def report(session: Session, request: ReportRequest) -> int:
+async def _report(session: Session, request: _Request) -> int:
     """Write the report to a file, say where, and open it if asked to; returns the exit code.
 
     Raises CommandError or TrainerError with one line.
     """
+    from mnist_cli.eventloop import in_thread
+
     training = await session.training(request.name)
     address = _address(training)
     data = await _fetch(session, training, address, request.endpoint)
@@ -52,6 +75,8 @@ async def report(session: Session, request: ReportRequest) -> int:
 
 
 def _address(training: dict[str, Any]) -> S3Address:
+    from mnist_trainer.store import S3Address
+
     name, status = training["metadata"]["name"], training.get("status") or {}
     uri = (status.get("result") or {}).get("report")
     if not uri:
@@ -63,6 +88,8 @@ def _address(training: dict[str, Any]) -> S3Address:
 
 async def _fetch(session: Session, training: dict[str, Any], address: S3Address, endpoint: str | None) -> bytes:
     """Read with the environment's credentials; without such, or refused, with the training's own, from the API."""
+    from mnist_trainer.store import StoreSettings
+
     env = os.environ
     named = endpoint or env.get("AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL")
     refused: TrainerError | None = None
@@ -85,12 +112,17 @@ async def _fetch(session: Session, training: dict[str, Any], address: S3Address,
 
 
 async def _read(settings: StoreSettings, address: S3Address) -> bytes:
+    from mnist_cli.eventloop import in_thread
+    from mnist_trainer.store import ObjectStore
+
     return await in_thread(lambda: ObjectStore(settings).get_bytes(address, _MOST_BYTES))
 
 
 async def _secret(session: Session, name: str) -> Mapping[str, str] | None:
+    import base64
+
     try:
-        secret = await session.get(SECRETS.path(session.namespace, name))
+        secret = await session.api.get(SECRETS.path(session.namespace, name))
     except ApiError as error:
         if error.status in (403, 404):
             return None
@@ -98,7 +130,9 @@ async def _secret(session: Session, name: str) -> Mapping[str, str] | None:
     return {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
 
 
-def _write(request: ReportRequest, data: bytes) -> Path:
+def _write(request: _Request, data: bytes) -> Path:
+    import tempfile
+
     if request.output:
         path = request.output / f"{request.name}-report.html" if request.output.is_dir() else request.output
     elif request.open:

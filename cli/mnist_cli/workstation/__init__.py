@@ -1,1 +1,0 @@
-"""The commands for trainings in any cluster: submit, logs, watch, suspend, resume, report, status."""
