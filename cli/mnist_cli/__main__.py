@@ -1,48 +1,88 @@
 """`mnistctl`: data, local runs and trainings from a workstation. Also installed as `kubectl-mnist`.
 
-A command is a file of its own. What it needs beyond its options is imported when it runs: the start must be quick.
+A command is a file of its own, imported when it is asked for: the start must be quick. So the help of all commands is a
+table here, and a test sees to it that each command's own help begins as the table says.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from mnist_cli.check import check
-from mnist_cli.data import app as data
-from mnist_cli.local.commands import app as local
-from mnist_cli.logs import logs
-from mnist_cli.report import report
 from mnist_cli.running import run
-from mnist_cli.status import status
-from mnist_cli.submit import submit
-from mnist_cli.suspend import resume, suspend
-from mnist_cli.watch import watch
-from mnist_trainer.cli import results, runs
+
+COMMANDS = {
+    "submit": ("mnist_cli.submit", "Create a training from a manifest, or change it."),
+    "check": ("mnist_cli.check", "Check all that a manifest names before it is applied."),
+    "watch": ("mnist_cli.watch", "Watch trainings in a live table."),
+    "logs": ("mnist_cli.logs", "Print the trainer's log."),
+    "status": ("mnist_cli.status", "Tell where a training stands, and why."),
+    "suspend": ("mnist_cli.suspend", "Stop a training and free its cluster."),
+    "resume": ("mnist_cli.suspend", "Let a suspended training go on."),
+    "report": ("mnist_cli.report", "Fetch the report of a finished training from its store."),
+    "evaluate": ("mnist_trainer.cli.results", "Accuracy of a released model on a dataset's test images."),
+    "predict": ("mnist_trainer.cli.results", "Say what is on pictures of any size, and how sure the model is."),
+    "export": ("mnist_trainer.cli.results", "Write a released model in another format."),
+    "version": ("mnist_cli.__main__", "Show the version."),
+    "data": ("mnist_cli.data", "Get, move and check datasets."),
+    "local": ("mnist_cli.local.commands", "Run MnistTrainings on this machine."),
+    "runs": ("mnist_trainer.cli.runs", "Runs below an output prefix: list, show, compare, prune."),
+}
+"""By name: the module that has the command, or has `app` with its sub-commands, and the first sentence of its help."""
+
+
+class _Loaded(Mapping[str, Any]):
+    """The parser's commands by name, each made when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            module = import_module(COMMANDS[name][0])
+            holder = typer.Typer(add_completion=False, rich_markup_mode=None)
+            if hasattr(module, name):
+                holder.command(name)(getattr(module, name))
+            else:
+                holder.add_typer(module.app, name=name)
+            self._made[name] = typer.main.get_group(holder).commands[name]
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class _Group(TyperGroup):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = _Loaded()  # type: ignore[assignment]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The table, without importing what is in it."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
 
 app = typer.Typer(
     name="mnistctl",
+    cls=_Group,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="MnistTrainings in a cluster or on this machine, and their datasets.",
 )
-_COMMANDS: tuple[Callable[..., None], ...] = (
-    *(submit, check, watch, logs, status, suspend, resume, report),
-    *(results.evaluate, results.predict, results.export),
-)
-for command in _COMMANDS:
-    app.command()(command)
-for name, group in (("data", data), ("local", local), ("runs", runs.app)):
-    app.add_typer(group, name=name)
 
 
-@app.command()
 def version() -> None:
     """Show the version."""
     # Read only when asked for: package metadata costs as much as the rest of the start.

@@ -1,8 +1,8 @@
 """`mnistctl check`: everything a manifest names, before it is applied.
 
 The API server judges the manifest itself (a server-side dry run, which also fills in the defaults). Then the objects
-that it names are looked for, KubeRay among them (`checks`), and the store is asked (`storage_check`). Nothing is changed
-but for an empty object that is written to the output and deleted again.
+that it names are looked for, KubeRay among them (`checks`), and the store is asked (`storage_check`). Nothing is
+changed but for an empty object that is written to the output and deleted again.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from mnist_kube.errors import ApiError
 
 from mnist_cli import submit
 from mnist_cli.cluster import Session, Where, explained, in_cluster
 from mnist_cli.manifests import Document, overridden, read
 from mnist_cli.options import Context, Kubeconfig, Namespace, Output, SeenFrom, Settings
 from mnist_cli.running import CommandError
+from mnist_kube.errors import ApiError
 
 if TYPE_CHECKING:
     from mnist_cli.checks import Finding

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from mnist_kube.errors import ApiError
-
 from mnist_cli.cluster import Session
+from mnist_kube.errors import ApiError
 
 _KUBERAY = "/apis/ray.io/v1"
 _INSTALL_KUBERAY = "install KubeRay 1.5.1 or later, with its CRDs"

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import typer
-from mnist_kube.errors import NO_CREDENTIALS, ApiError
-from mnist_kube.resources import TRAININGS
 
 from mnist_cli.running import CommandError
+from mnist_kube.errors import NO_CREDENTIALS, ApiError
+from mnist_kube.resources import TRAININGS
 
 if TYPE_CHECKING:
     import ssl
@@ -34,8 +34,7 @@ _PLAIN_ANSWERS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"
 _PLAIN_TO_TLS = "Client sent an HTTP request to an HTTPS server"
 
 
-@dataclass(frozen=True)
-class Where:
+class Where(NamedTuple):
     """What the options say about the cluster and the namespace."""
 
     kubeconfig: Path | None = None
@@ -67,9 +66,8 @@ def in_cluster(where: Where, work: Callable[[Session], Awaitable[int]], if_inter
 
     Raises typer.Exit, or CommandError with one line.
     """
-    from mnist_kube.kubeconfig import KubeconfigError, load
-
     from mnist_cli.eventloop import InterruptedRunError, run
+    from mnist_kube.kubeconfig import KubeconfigError, load
 
     try:
         connection = load(where.kubeconfig, where.context)
@@ -87,10 +85,9 @@ def in_cluster(where: Where, work: Callable[[Session], Awaitable[int]], if_inter
 async def _connected(connection: Connection, where: Where, work: Callable[[Session], Awaitable[int]]) -> int:
     import asyncio
 
+    from mnist_cli.eventloop import in_thread
     from mnist_kube.client import KubeApi
     from mnist_kube.kubeconfig import load
-
-    from mnist_cli.eventloop import in_thread
 
     async def renew() -> Connection:
         return await in_thread(load, where.kubeconfig, where.context)

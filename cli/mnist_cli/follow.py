@@ -12,13 +12,12 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Any, Self
 
+from mnist_cli.cluster import one_line
+from mnist_cli.status import Progress, progress_of
 from mnist_kube.client import KubeApi
 from mnist_kube.informer import Change, Informer
 from mnist_kube.resources import EVENTS, TRAININGS, Resource
 from mnist_kube.times import parse
-
-from mnist_cli.cluster import one_line
-from mnist_cli.status import Progress, progress_of
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

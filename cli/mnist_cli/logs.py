@@ -7,17 +7,16 @@ shown, and said to be that. With `--follow` it goes on into the pods of later at
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
-from mnist_kube.errors import ApiError
-from mnist_kube.resources import PODS
 
 from mnist_cli.cluster import Session, Where, in_cluster, one_line
 from mnist_cli.options import Context, Kubeconfig, Name, Namespace
 from mnist_cli.running import CommandError
 from mnist_cli.status import FINAL
+from mnist_kube.errors import ApiError
+from mnist_kube.resources import PODS
 
 _SUBMITTER = "app.kubernetes.io/component=submitter"
 _AGAIN_S = 1.0
@@ -39,8 +38,7 @@ def logs(
     in_cluster(Where(kubeconfig, context, namespace), lambda session: _logs(session, request))
 
 
-@dataclass(frozen=True)
-class _Request:
+class _Request(NamedTuple):
     """What the user asked for. Without an attempt it is the last one, and with `follow` also those after it."""
 
     name: str
@@ -50,8 +48,7 @@ class _Request:
     head: bool = False
 
 
-@dataclass(frozen=True)
-class _Look:
+class _Look(NamedTuple):
     """A training, the attempt that is meant, and the pod that has its log if there is one."""
 
     training: dict[str, Any]

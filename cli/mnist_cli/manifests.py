@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mnist_cli.running import CommandError
 from mnist_trainer.errors import InvalidConfigError
@@ -17,8 +16,7 @@ TRAINING_KIND = "MnistTraining"
 _SETTABLE = ("spec", "metadata")
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(NamedTuple):
     """One object of a file; `body` is what it says."""
 
     body: dict[str, Any]

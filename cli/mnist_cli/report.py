@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
-from mnist_kube.errors import ApiError
-from mnist_kube.resources import SECRETS
 
 from mnist_cli.cluster import Session, Where, in_cluster
 from mnist_cli.options import Context, Kubeconfig, Name, Namespace, SeenFrom
 from mnist_cli.running import CommandError
+from mnist_kube.errors import ApiError
+from mnist_kube.resources import SECRETS
 from mnist_trainer.errors import StoreAccessDeniedError, TrainerError
 
 if TYPE_CHECKING:
@@ -43,8 +42,7 @@ def report(
     in_cluster(Where(kubeconfig, context, namespace), lambda session: _report(session, request))
 
 
-@dataclass(frozen=True)
-class _Request:
+class _Request(NamedTuple):
     """What the user asked for. `endpoint` wins over whatever else names the store."""
 
     name: str

@@ -6,13 +6,11 @@ attempt says nothing about the present one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from mnist_kube.resources import TRAININGS
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mnist_cli.cluster import Session, Where, in_cluster
 from mnist_cli.options import Context, Kubeconfig, Name, Namespace
+from mnist_kube.resources import TRAININGS
 
 if TYPE_CHECKING:
     from mnist_kube.client import KubeApi
@@ -40,8 +38,7 @@ def status(name: Name, namespace: Namespace = None, context: Context = None, kub
     in_cluster(Where(kubeconfig, context, namespace), show)
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(NamedTuple):
     """One look at a training. `share` is 0 to 1, `step` is what it does, `figures` are the numbers of that.
 
     `lost_workers` counts those that this training has lost; `last_lost` is a sentence on the last one, empty without.

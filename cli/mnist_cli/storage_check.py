@@ -18,12 +18,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from mnist_kube.errors import ApiError
-from mnist_kube.resources import SECRETS, SERVICES
-
 from mnist_cli.checks import Finding
 from mnist_cli.cluster import Session
 from mnist_cli.eventloop import in_thread
+from mnist_kube.errors import ApiError
+from mnist_kube.resources import SECRETS, SERVICES
 from mnist_trainer.errors import (
     BucketNotFoundError,
     CredentialsRefusedError,

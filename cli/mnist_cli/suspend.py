@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from mnist_kube.resources import TRAININGS
 
 from mnist_cli.cluster import MANAGER, Session, Where, in_cluster
 from mnist_cli.options import Context, Kubeconfig, Name, Namespace
 from mnist_cli.running import CommandError
 from mnist_cli.status import FINAL
+from mnist_kube.resources import TRAININGS
 
 Wait = Annotated[bool, typer.Option("--wait", help="Return when it has taken effect.")]
 

@@ -15,13 +15,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from mnist_kube.resources import TRAININGS
-from mnist_kube.times import format_duration, now, parse
 
 from mnist_cli.cluster import Session, Where, in_cluster
 from mnist_cli.options import Context, Kubeconfig, Namespace, OptionalName
 from mnist_cli.running import CommandError
 from mnist_cli.status import Progress, progress_of
+from mnist_kube.resources import TRAININGS
+from mnist_kube.times import format_duration, now, parse
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult

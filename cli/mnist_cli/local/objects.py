@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from mnist_cli.cluster import one_line
+from mnist_cli.manifests import TRAINING_KIND, Document
 from mnist_kube.client import KubeApi
 from mnist_kube.errors import ApiError
 from mnist_kube.resources import SECRETS
-
-from mnist_cli.cluster import one_line
-from mnist_cli.manifests import TRAINING_KIND, Document
 from mnist_trainer.errors import InvalidConfigError
 
 

@@ -2,9 +2,8 @@ from typing import Any
 
 import pytest
 
-from mnist_cli.status import aligned
-from mnist_cli.status import progress_of
 from mnist_cli.follow import Lines
+from mnist_cli.status import aligned, progress_of
 
 
 def training(phase: str | None = None, attempt: int = 1, **status: Any) -> dict[str, Any]:

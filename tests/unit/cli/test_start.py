@@ -1,7 +1,9 @@
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+import typer
 
 from mnist_cli import __main__
 
@@ -17,6 +19,17 @@ def test_the_start_imports_nothing_heavy() -> None:
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert ran.stderr.strip() == "[]"
     assert "local" in ran.stdout
+
+
+def test_the_start_imports_no_command_and_its_table_says_what_they_say() -> None:
+    code = "import sys, mnist_cli.__main__ as m; m.main(['--help']); print(*sys.modules, file=sys.stderr)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    modules = {module for module, _ in __main__.COMMANDS.values()} - {"mnist_cli.__main__"}
+    assert modules.isdisjoint(ran.stderr.split())
+    root: Any = typer.main.get_command(__main__.app)
+    for name, (_, text) in __main__.COMMANDS.items():
+        assert f"  {name:<10}{text}\n" in ran.stdout
+        assert root.commands[name].help.startswith(text.rstrip(".")), name
 
 
 def test_the_commands_for_a_cluster_need_neither_ray_nor_torch() -> None:

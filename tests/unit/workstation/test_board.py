@@ -12,11 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from mnist_cli.running import CommandError
-from mnist_cli.watch import sparkline
-from mnist_cli.watch import Row, Table
 from mnist_cli.manifests import overridden
+from mnist_cli.running import CommandError
 from mnist_cli.status import described
+from mnist_cli.watch import Row, Table, sparkline
 
 NOW = datetime(2026, 1, 1, 0, 2, 5, tzinfo=UTC)
 
