@@ -27,7 +27,7 @@ COMMANDS = {
     "resume": ("mnist_cli.suspend", "Let a suspended training go on."),
     "report": ("mnist_cli.report", "Fetch the report of a finished training from its store."),
     "evaluate": ("mnist_trainer.cli.results", "Accuracy of a released model on a dataset's test images."),
-    "predict": ("mnist_trainer.cli.results", "Say what is on pictures of any size, and how sure the model is."),
+    "predict": ("mnist_trainer.cli.results", "Say what is on pictures of any size."),
     "export": ("mnist_trainer.cli.results", "Write a released model in another format."),
     "version": ("mnist_cli.__main__", "Show the version."),
     "data": ("mnist_cli.data", "Get, move and check datasets."),
