@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from mnist_local.apiserver.errors import Obj, no_such_path
+from mnist_local.apiserver.openapi import openapi_v3
 from mnist_local.apiserver.resource import Registry, Resource
-from mnist_local.apiserver.schema.openapi import ServedKind, openapi_v3
 
 VERSION: Obj = {
     "major": "1", "minor": "36", "gitVersion": "v1.36.0", "gitCommit": "", "gitTreeState": "clean",
@@ -84,7 +84,8 @@ class Discovery:
             places = self._places()
             if where not in places:
                 raise no_such_path()
-            self._documents[where] = orjson.dumps(openapi_v3(*places[where], map(_served, self._registry)))
+            kinds = [kind for kind in self._registry if (kind.group, kind.version) == places[where]]
+            self._documents[where] = orjson.dumps(openapi_v3(kinds))
         return self._documents[where]
 
 
@@ -121,10 +122,3 @@ def _listed(resource: Resource) -> list[Obj]:
             sub["group"], sub["version"], sub["kind"] = _KINDS[name]
         listed.append(sub)
     return listed
-
-
-def _served(resource: Resource) -> ServedKind:
-    return ServedKind(
-        resource.group, resource.version, resource.kind, resource.plural, resource.namespaced, resource.openapi,
-        resource.verbs, resource.has_status,
-    )  # fmt: skip

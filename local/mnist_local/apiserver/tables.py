@@ -35,10 +35,7 @@ _BUILTIN: Final = {
     },
     "rolebindings.rbac.authorization.k8s.io": {"Role": ""},
     "clusterrolebindings.rbac.authorization.k8s.io": {"Role": ""},
-    "leases.coordination.k8s.io": {"Holder": ".spec.holderIdentity"},
-    "nodes": {"Version": ".status.nodeInfo.kubeletVersion"},
     "deployments.apps": {"Ready": ""},
-    "jobs.batch": {"Completions": ""},
 }  # fmt: skip
 """Columns by table: title (with a * where only a wide listing shows it) and path, "" for one with a function."""
 
@@ -228,9 +225,6 @@ _MADE: Final[dict[tuple[str, str], Callable[[Obj], Any]]] = {
     ),
     ("deployments.apps", "Ready"): lambda obj: (
         f"{(obj.get('status') or {}).get('readyReplicas', 0)}/{obj['spec'].get('replicas', 1)}"
-    ),
-    ("jobs.batch", "Completions"): lambda obj: (
-        f"{(obj.get('status') or {}).get('succeeded', 0)}/{obj['spec'].get('completions', 1)}"
     ),
 }
 """Cells that are made from more than one field, by table and title; by title alone for any table."""

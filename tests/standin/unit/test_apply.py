@@ -138,6 +138,7 @@ class TestApply:
         ("spec", "problem"),
         [
             ({"zz": 1}, r"\.spec\.zz: field not declared in schema"),
+            ({"a": "x", "obj": 3}, r"\.spec\.a: expected numeric, got string, \.spec\.obj: expected map, got numeric"),
             ({"map": [{"k": "a"}, {"k": "a"}]}, "several items with the same keys"),
             ({"map": [{"v": 1}]}, r"an item of a list has none of its keys \(k\)"),
         ],

@@ -118,26 +118,6 @@ def _validate_columns(version: Obj, path: str) -> list[FieldError]:
     return causes
 
 
-def _default_match(match: Obj) -> None:
-    match.setdefault("matchPolicy", "Equivalent")
-    for name in ("namespaceSelector", "objectSelector"):
-        match.setdefault(name, {})
-    for rule in match.get("resourceRules") or ():
-        rule.setdefault("scope", "*")
-
-
-def _default_policy(obj: Obj) -> None:
-    spec = obj.setdefault("spec", {})
-    spec.setdefault("failurePolicy", "Fail")
-    if spec.get("matchConstraints"):
-        _default_match(spec["matchConstraints"])
-
-
-def _default_binding(obj: Obj) -> None:
-    if match := obj.setdefault("spec", {}).get("matchResources"):
-        _default_match(match)
-
-
 def _validate_policy(obj: Obj, old: Obj | None) -> list[FieldError]:
     spec = obj["spec"]
     causes: list[FieldError] = []
@@ -179,6 +159,6 @@ HOOKS = {
         default=_default_definition, prepare_create=_new_definition, prepare_update=_changed_definition,
         begin_delete=_ending_definition, validate=_validate_definition,
     ),
-    f"validatingadmissionpolicies.{_ADMISSION}": Hooks(default=_default_policy, validate=_validate_policy),
-    f"validatingadmissionpolicybindings.{_ADMISSION}": Hooks(default=_default_binding, validate=_validate_binding),
+    f"validatingadmissionpolicies.{_ADMISSION}": Hooks(validate=_validate_policy),
+    f"validatingadmissionpolicybindings.{_ADMISSION}": Hooks(validate=_validate_binding),
 }  # fmt: skip

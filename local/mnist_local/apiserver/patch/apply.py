@@ -26,11 +26,13 @@ from mnist_local.apiserver.patch.places import (
 from mnist_local.apiserver.schema import Schema
 from mnist_local.apiserver.schema.errors import compact
 from mnist_local.apiserver.schema.node import MISSING, copy
+from mnist_local.apiserver.schema.objects import wrong_types
 
 Obj = dict[str, Any]
 Key = tuple[str, str, str]
 """Manager, operation ("Apply" or "Update"), subresource."""
 _META: Final = "f:metadata"
+_TYPES: Final = {"object": "map", "array": "list", "integer": "numeric", "number": "numeric", "boolean": "bool"}
 _UNTRACKED: Final = frozenset(
     [("f:apiVersion",), ("f:kind",), (_META,)]
     + [
@@ -183,9 +185,13 @@ def server_side_apply(
     """
     if (applied.get("metadata") or {}).get("managedFields") is not None:
         raise PatchError(400, "metadata.managedFields must be nil")
-    if unknown := schema.prune(copy(applied)):
-        why = ", ".join(f".{path}: field not declared in schema" for path in unknown)
-        raise PatchError(500, f"failed to create typed patch object: {why}")
+    problems = [f".{path}: field not declared in schema" for path in schema.prune(copy(applied))]
+    problems += [
+        f".{path}: expected {_TYPES.get(wanted, wanted)}, got {_TYPES.get(actual, actual)}"
+        for path, wanted, actual in wrong_types(applied, schema.merge_root)
+    ]
+    if problems:
+        raise PatchError(500, f"failed to create typed patch object: {', '.join(problems)}")
     left_out = "status" if ignore_status else "spec" if subresource == "status" else ""
     applied = {name: value for name, value in applied.items() if name != left_out}
     key = (manager, "Apply", subresource)

@@ -4,14 +4,13 @@
 to fall back on; it is a merge patch that merges lists by a key (`Node.patch_key`) where the kind's type has one.
 """
 
-from types import MappingProxyType
 from typing import Any, Final
 
 import jsonpatch
 import jsonpointer
 
 from mnist_local.apiserver.schema import Schema
-from mnist_local.apiserver.schema.node import Node, copy, same
+from mnist_local.apiserver.schema.node import Node, copy
 
 _MAX_OPERATIONS: Final = 10_000
 _PATCH: Final = "$patch"
@@ -30,34 +29,6 @@ class PatchError(Exception):
         super().__init__(message)
 
 
-class _Test(jsonpatch.TestOperation):
-    """`test` that tells true from 1 and 1 from 1.0; what is absent counts as null."""
-
-    def apply(self, obj: Any) -> Any:
-        try:
-            value = self.pointer.resolve(obj)
-        except jsonpointer.JsonPointerException:
-            value = None
-        if not same(value, self.operation.get("value")):
-            raise jsonpatch.JsonPatchTestFailed(f"testing value {self.location} failed: test failed")
-        return obj
-
-
-class _Replace(jsonpatch.ReplaceOperation):
-    """`replace` that adds an absent member, as the API server does."""
-
-    def apply(self, obj: Any) -> Any:
-        parent, part = self.pointer.to_last(obj)
-        if part is not None and isinstance(parent, dict):
-            parent[part] = self.operation.get("value")
-            return obj
-        return super().apply(obj)
-
-
-class _Patch(jsonpatch.JsonPatch):
-    operations = MappingProxyType({**jsonpatch.JsonPatch.operations, "test": _Test, "replace": _Replace})
-
-
 def json_patch(obj: Obj, patch: Any) -> Obj:
     """Apply a JSON patch to an object; returns a new one.
 
@@ -69,9 +40,8 @@ def json_patch(obj: Obj, patch: Any) -> Obj:
         raise PatchError(400, "error decoding patch: a JSON patch is a list of operations")
     if len(patch) > _MAX_OPERATIONS:
         raise PatchError(413, f"the most operations in a JSON patch are {_MAX_OPERATIONS}, these are {len(patch)}")
-    operations = [{"value": None, **op} if op.get("op") in ("add", "replace") else op for op in copy(patch)]
     try:
-        result = _Patch(operations).apply(copy(obj), in_place=True)
+        result = jsonpatch.JsonPatch(copy(patch)).apply(copy(obj), in_place=True)
     except jsonpatch.JsonPatchException as error:
         raise PatchError(422, str(error)) from error
     except (jsonpointer.JsonPointerException, TypeError, KeyError, IndexError, ValueError):

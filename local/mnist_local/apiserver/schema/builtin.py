@@ -7,15 +7,14 @@ fields, JSON types), and patches and field ownership learn from them how lists m
 
 import importlib.util
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from mnist_local.apiserver.schema import errors
 from mnist_local.apiserver.schema.errors import FieldError
-from mnist_local.apiserver.schema.node import Node, type_name
-from mnist_local.apiserver.schema.objects import fill, prune
+from mnist_local.apiserver.schema.node import Node
+from mnist_local.apiserver.schema.objects import fill, prune, wrong_types
 
 _FIELD: Final = re.compile(r"    (\w+): ([^=\n]+?(?:=True[^=\n]*?)*)(?: = (Field\(.*\)|None))?$", re.MULTILINE)
 _ALIAS: Final = re.compile(r'\b(?:serialization_)?alias="([^"]+)"')
@@ -70,7 +69,7 @@ _QUANTITIES: Final = frozenset((
     "V1ResourceRequirements.limits", "V1ResourceRequirements.requests", "V1VolumeResourceRequirements.limits",
     "V1VolumeResourceRequirements.requests",
 ))  # fmt: skip
-"""Texts that may be written as numbers."""
+"""Amounts: texts that may be written as numbers."""
 
 
 class BuiltinSchema:
@@ -82,7 +81,6 @@ class BuiltinSchema:
     def default(self, obj: dict[str, Any]) -> None:
         """Drop nulls, and fill in what identifies items of lists; other defaults are the kind's own business."""
         fill(obj, self.root)
-        _write_quantities_as_text(obj, self.root)
 
     def prune(self, obj: dict[str, Any]) -> list[str]:
         """Remove unknown fields; returns their paths, sorted."""
@@ -90,7 +88,7 @@ class BuiltinSchema:
 
     def validate(self, obj: dict[str, Any]) -> list[FieldError]:
         """Values of another JSON type than their field has."""
-        return list(_wrong_types(obj, self.root, ""))
+        return [errors.wrong_type(*found) for found in wrong_types(obj, self.root)]
 
 
 @cache
@@ -168,9 +166,7 @@ def _typed(key: str, type_: str) -> Node:
         node.additional = _typed(key, type_[len("Dict[str, ") : -1])
         return node
     if key in _QUANTITIES:
-        node = Node()
-        node.format = "quantity"
-        return node
+        return Node()
     if type_ in _SCALARS:
         return Node(_SCALARS[type_])
     if _path(type_).is_file():
@@ -192,30 +188,3 @@ def _list(key: str, item_type: str) -> Node:
         node.list_type = "set"
         node.patch_strategy = ("merge",) if key == "V1ObjectMeta.finalizers" else ()
     return node
-
-
-def _wrong_types(value: Any, node: Node, path: str) -> Iterator[FieldError]:
-    actual = type_name(value)
-    if node.type and actual != node.type and (node.type, actual) != ("number", "integer"):
-        yield errors.wrong_type(path, node.type, actual)
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            child = node.child(name)
-            if child is not None and item is not None:
-                yield from _wrong_types(item, child, f"{path}.{name}" if path else name)
-    elif isinstance(value, list) and node.items is not None:
-        for index, item in enumerate(value):
-            yield from _wrong_types(item, node.items, f"{path}[{index}]")
-
-
-def _write_quantities_as_text(value: Any, node: Node) -> None:
-    if isinstance(value, list) and node.items is not None:
-        for item in value:
-            _write_quantities_as_text(item, node.items)
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            child = node.child(name)
-            if child is not None and child.format == "quantity" and isinstance(item, int | float):
-                value[name] = f"{item:g}" if isinstance(item, float) else str(item)
-            elif child is not None and isinstance(item, dict | list):
-                _write_quantities_as_text(item, child)

@@ -1,6 +1,6 @@
 """What a schema does to an object before it is checked, in place: unknown fields go, nulls go, defaults come.
 
-And the one check that needs the schema's lists: items of a list of type set or map are unique.
+And the checks that need no more than a walk: types, and the uniqueness of items in lists of type set or map.
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from mnist_local.apiserver.schema import errors
 from mnist_local.apiserver.schema.errors import FieldError
-from mnist_local.apiserver.schema.node import MISSING, Node, copy
+from mnist_local.apiserver.schema.node import MISSING, Node, copy, type_name
 
 _META: Final = ("apiVersion", "kind", "metadata")
 
@@ -88,3 +88,18 @@ def _repeated(value: list[Any], node: Node, path: str) -> Iterator[FieldError]:
         times[key] = times.get(key, 0) + 1
         if times[key] == 2:
             yield errors.duplicate(f"{path}[{index}]", item)
+
+
+def wrong_types(value: Any, node: Node, path: str = "") -> Iterator[tuple[str, str, str]]:
+    """The places whose value has another JSON type than the schema's, each with that type and its own; null is fine."""
+    actual = type_name(value)
+    if node.type and actual != node.type and (node.type, actual) != ("number", "integer"):
+        yield path, node.type, actual
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            child = node.child(name)
+            if child is not None and item is not None:
+                yield from wrong_types(item, child, f"{path}.{name}" if path else name)
+    elif isinstance(value, list) and node.items is not None:
+        for index, item in enumerate(value):
+            yield from wrong_types(item, node.items, f"{path}[{index}]")

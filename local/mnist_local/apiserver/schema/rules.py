@@ -22,7 +22,6 @@ class Rule:
 
     program: Program
     message: str
-    message_program: Program | None
     reason: str
     field_path: str
     is_transition: bool
@@ -53,24 +52,18 @@ class _BadRule(ValueError):  # noqa: N818 (not for users)
 
 
 def _compile(source: Mapping[str, Any]) -> Rule:
-    program = _program(source, "rule", "BOOL")
-    message_program = _program(source, "messageExpression", "STRING") if source.get("messageExpression") else None
+    try:
+        program = Program.compile(source.get("rule") or "")
+    except CompileError as error:
+        raise _BadRule("rule", f"compilation failed: {error}") from None
+    if program.result_type not in ("BOOL", "DYN"):
+        raise _BadRule("rule", f"must evaluate to a bool, not to {program.result_type.lower()}")
     reason = source.get("reason") or errors.INVALID
     if reason not in _REASONS:
         raise _BadRule("reason", f"must be one of {', '.join(_REASONS)}")
     message = (source.get("message") or "").strip() or f"failed rule: {program.source.strip()}"
     field_path = (source.get("fieldPath") or "").removeprefix(".")
-    return Rule(program, message, message_program, reason, field_path, program.uses("oldSelf"))
-
-
-def _program(source: Mapping[str, Any], field: str, wanted: str) -> Program:
-    try:
-        program = Program.compile(source.get(field) or "")
-    except CompileError as error:
-        raise _BadRule(field, f"compilation failed: {error}") from None
-    if program.result_type not in (wanted, "DYN"):
-        raise _BadRule(field, f"must evaluate to a {wanted.lower()}, not to {program.result_type.lower()}")
-    return program
+    return Rule(program, message, reason, field_path, program.uses("oldSelf"))
 
 
 def check_rules(pair: Correlated, path: str, *, settled: bool = False) -> Iterator[FieldError]:
@@ -103,18 +96,10 @@ def _run(rules: list[Rule], pair: Correlated, path: str) -> Iterator[FieldError]
         try:
             if rule.program.evaluate(variables) is True:
                 continue
-            detail = _message(rule, variables)
+            detail = rule.message
         except CelError as error:
             detail = f"{error} evaluating rule: {rule.message}"
         yield _refusal(rule, f"{path}.{rule.field_path}".strip("."), pair.new, detail)
-
-
-def _message(rule: Rule, variables: Mapping[str, Any]) -> str:
-    try:
-        text = rule.message_program.evaluate(variables) if rule.message_program is not None else ""
-    except CelError:
-        return rule.message
-    return text.strip() if isinstance(text, str) and text.strip() else rule.message
 
 
 def _refusal(rule: Rule, path: str, value: Any, detail: str) -> FieldError:
