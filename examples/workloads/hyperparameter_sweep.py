@@ -9,6 +9,7 @@ falls behind. Every finished trial's model goes to OUTPUT/TRIAL/model.safetensor
 
 import argparse
 import tempfile
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -17,14 +18,14 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search import BasicVariantGenerator
 
+from mnist_trainer.collective import Alone
 from mnist_trainer.config import parse_config
 from mnist_trainer.data import Dataset, load_dataset
-from mnist_trainer.loop.collective import Alone
-from mnist_trainer.loop.job import ImageSet, TrainingJob
-from mnist_trainer.loop.loop import TrainingLoop
+from mnist_trainer.events import EpochFinished, Event
 from mnist_trainer.plan import make_plan
 from mnist_trainer.release.model_file import encode_model
 from mnist_trainer.store import ObjectStore, S3Address, StoreSettings
+from mnist_trainer.train import TrainingJob, TrainingLoop
 
 SPACE = {
     "model": tune.choice(["mlp", "lenet5"]),
@@ -33,18 +34,10 @@ SPACE = {
 }
 
 
-class ToTune:
-    """The loop's hooks: each epoch's figures go to Ray Tune, which may end the trial there."""
-
-    def started(self) -> None:
-        """Nothing to do."""
-
-    def progressed(self, progress: Any) -> None:
-        """Nothing to do: Tune decides by epochs."""
-
-    def epoch_finished(self, record: Any, state: Any) -> None:
-        """Report."""
-        tune.report({"accuracy": record.accuracy, "loss": record.test_loss})
+def tell_tune(event: Event) -> None:
+    """Report each epoch's figures to Ray Tune, which may end the trial there."""
+    if isinstance(event, EpochFinished):
+        tune.report({"accuracy": event.record.accuracy, "loss": event.record.test_loss})
 
 
 def train(trial: dict[str, Any], dataset: Dataset, arguments: argparse.Namespace) -> None:
@@ -53,15 +46,11 @@ def train(trial: dict[str, Any], dataset: Dataset, arguments: argparse.Namespace
         {"dataset": arguments.dataset, "output": arguments.output, "epochs": arguments.epochs, **trial}
     )
     plan = make_plan(config, dataset)
-    device = torch.device("cpu")
-    job = TrainingJob(
-        plan=plan,
-        # Ray's shared memory is read-only, and PyTorch warns of that; these images are small enough for a copy.
-        train=ImageSet.from_arrays(dataset.train_images.copy(), dataset.train_labels.copy(), device),
-        test=ImageSet.from_arrays(dataset.test_images.copy(), dataset.test_labels.copy(), device),
-        device=device,
-    )
-    outcome = TrainingLoop(job, Alone(), ToTune()).run()
+    # Ray's shared memory is read-only, and PyTorch warns of that; these images are small enough for a copy.
+    arrays = ("train_images", "train_labels", "test_images", "test_labels")
+    copied = replace(dataset, **{name: getattr(dataset, name).copy() for name in arrays})
+    job = TrainingJob.assemble(plan, copied, torch.device("cpu"))
+    outcome = TrainingLoop(job, Alone(), tell_tune).run()
     accuracy = outcome.evaluation.accuracy
     weights = {name: weight.numpy() for name, weight in outcome.weights.items()}
     address = S3Address.parse(arguments.output).child(f"{tune.get_context().get_trial_name()}/model.safetensors")

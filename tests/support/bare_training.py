@@ -7,23 +7,23 @@ import queue
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from io import StringIO
 from typing import Any
 
 import pytest
 import torch
 
-from mnist_trainer.checkpoints.state import decode_state, encode_state
+from mnist_trainer.collective import Alone
 from mnist_trainer.config import RunConfig
 from mnist_trainer.errors import TrainerError
-from mnist_trainer.loop.collective import Alone
-from mnist_trainer.loop.job import ImageSet, TrainingJob
-from mnist_trainer.loop.loop import TrainingLoop
-from mnist_trainer.raytrain.messages import EpochFinished, Finished, WorkersReady
+from mnist_trainer.events import EpochFinished, Event, Finished, Subscriber, WorkersReady
 from mnist_trainer.run import session
 from mnist_trainer.run.console import Console
-from mnist_trainer.run.timeline import Timeline
+from mnist_trainer.run.session import Timeline
+from mnist_trainer.state import decode_state
+from mnist_trainer.train import TrainingJob, TrainingLoop
+from mnist_trainer.workers.driver import hand_on
 
 EpochHook = Callable[[int], None]
 
@@ -34,7 +34,7 @@ class BareTraining:
     after_epoch: EpochHook | None = None
 
     def __init__(self, *_: Any) -> None:
-        self._inbox: queue.Queue[Any] = queue.Queue()
+        self._events: queue.Queue[Any] = queue.Queue()
 
     def begin(self, *_: Any, **__: Any) -> None:
         """Nothing to start."""
@@ -47,51 +47,33 @@ class BareTraining:
         there = pickle.loads(pickle.dumps(dataset.portable())).open()
         threading.Thread(target=self._train, args=(there, plan, state), daemon=True).start()
 
-    def messages(self) -> Iterator[Any]:
-        """What the worker says, as Ray's does."""
-        while True:
-            try:
-                message = self._inbox.get(timeout=0.2)
-            except queue.Empty:
-                yield None
-                continue
-            if isinstance(message, Exception):
-                raise message
-            yield message
-            if isinstance(message, Finished):
-                return
-            if isinstance(message, EpochFinished) and type(self).after_epoch:
-                type(self).after_epoch(message.record["epoch"])
+    def follow(self, subscribers: Sequence[Subscriber]) -> Finished:
+        """Tell the subscribers what the worker says, as the real one does, and then the test."""
+        return hand_on(self._events, [*subscribers, self._tell_test])
+
+    def _tell_test(self, event: Event | None) -> None:
+        if isinstance(event, EpochFinished) and type(self).after_epoch:
+            type(self).after_epoch(event.record.epoch)
 
     def _train(self, dataset: Any, plan: Any, state: bytes | None) -> None:
         try:
-            cpu = torch.device("cpu")
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-            train = ImageSet.from_arrays(dataset.train_images, dataset.train_labels, cpu)
-            test = ImageSet.from_arrays(dataset.test_images, dataset.test_labels, cpu)
-            loop = TrainingLoop(TrainingJob(plan, train, test, cpu), Alone(), self)  # type: ignore[arg-type]
+            job = TrainingJob.assemble(plan, dataset, torch.device("cpu"))
+            loop = TrainingLoop(job, Alone(), self._events.put)
             if state is not None:
                 loop.restore(decode_state(state))
-            self._inbox.put(WorkersReady(1, decode_state(state).epoch if state else 0, time.time()))
-            self._inbox.put(_finished(loop.run()))
+            self._events.put(WorkersReady(1, decode_state(state).epoch if state else 0, time.time()))
+            self._events.put(_finished(loop.run()))
+        except TrainerError as error:
+            self._events.put(error)
         except Exception as error:  # noqa: BLE001  (the main thread raises it)
-            self._inbox.put(error)
-
-    def started(self) -> None:
-        """The loop's hook."""
-
-    def progressed(self, _: Any) -> None:
-        """The loop's hook."""
-
-    def epoch_finished(self, record: Any, state: Any) -> None:
-        """The loop's hook."""
-        self._inbox.put(EpochFinished(record.as_dict(), encode_state(state)))
+            self._events.put(TrainerError(f"{type(error).__name__}: {error}"))
 
 
 def _finished(outcome: Any) -> Finished:
     evaluation = outcome.evaluation
     return Finished(
-        history=[record.as_dict() for record in outcome.history],
+        history=outcome.history,
         weights={name: weight.numpy() for name, weight in outcome.weights.items()},
         accuracy=evaluation.accuracy,
         loss=evaluation.loss,

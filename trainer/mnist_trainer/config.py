@@ -84,17 +84,13 @@ class RunConfig(BaseModel):
     @property
     def elastic(self) -> bool:
         """Whether the number of workers may change while it trains."""
-        return self.least_workers != self.most_workers
+        smallest, largest = self.worker_bounds
+        return smallest != largest
 
     @property
-    def least_workers(self) -> int:
-        """Fewest workers it trains with."""
-        return self.workers if self.min_workers is None else self.min_workers
-
-    @property
-    def most_workers(self) -> int:
-        """Most workers it makes use of."""
-        return self.workers if self.max_workers is None else self.max_workers
+    def worker_bounds(self) -> tuple[int, int]:
+        """The smallest and the largest number of workers that it trains with; `workers` where no bound is given."""
+        return self.min_workers or self.workers, self.max_workers or self.workers
 
     @property
     def dataset_address(self) -> S3Address:

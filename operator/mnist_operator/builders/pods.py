@@ -48,7 +48,7 @@ _COMMON_ENV = {
 # Worker processes start and load what training needs before there is a job, instead of during its start.
 WORKER_ENV = {
     "RAY_enable_worker_prestart": "1",
-    "RAY_preload_python_modules": "torch,mnist_trainer.raytrain.worker",
+    "RAY_preload_python_modules": "torch,mnist_trainer.workers.worker",
 }
 
 

@@ -32,6 +32,7 @@ class Outcome:
     training: LiveTraining
     sealed: int = EPOCHS
     struck: float = 0.0
+    lost_pod: str = ""
     status: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -76,7 +77,13 @@ def head_lost(stack: LiveStack) -> Outcome:
 
 def worker_lost(stack: LiveStack) -> Outcome:
     outcome = Outcome(training := stack.train("worker-lost", EPOCHS))
-    outcome.strike(lambda: training.kill(training.pods("worker")[-1]))
+
+    def kill_one() -> None:
+        pod = training.pods("worker")[-1]
+        outcome.lost_pod = pod["metadata"]["name"]
+        training.kill(pod)
+
+    outcome.strike(kill_one)
     return outcome.finish()
 
 
@@ -180,6 +187,11 @@ def test_a_killed_worker_is_replaced_while_the_trainer_stays(outcome_of: Outcome
     log = outcome.training.log()
     assert "workers were lost and are being replaced" in log
     assert log.count("2 workers ready") >= 2
+    told = outcome.status["training"]
+    assert (told["lostWorkers"], told["lastLostWorker"]["name"]) == (1, outcome.lost_pod)
+    assert told["lastLostWorker"]["epoch"] > outcome.sealed
+    (lost,) = outcome.training.json("metrics.json")["lostWorkers"]
+    assert lost["name"] == outcome.lost_pod
     assert len({checkpoint.run_id for checkpoint in outcome.training.checkpoints()}) == 1
     assert_nothing_was_done_twice(outcome, EPOCHS)
     assert_same_model(outcome, outcome_of(undisturbed))

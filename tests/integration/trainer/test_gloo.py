@@ -10,8 +10,8 @@ import pytest
 import torch
 from tests.unit.trainer.loop_support import make_job
 
-from mnist_trainer.loop.collective import Alone, ProcessGroup
-from mnist_trainer.loop.loop import TrainingLoop
+from mnist_trainer.collective import Alone, ProcessGroup
+from mnist_trainer.train import TrainingLoop
 
 
 def _worker(rank: int, world_size: int, directory: str) -> None:

@@ -12,8 +12,7 @@ from mnist_trainer.config import parse_config
 from mnist_trainer.errors import StoreAccessDeniedError
 from mnist_trainer.kube.claim import Claim, ReplacedError
 from mnist_trainer.kube.client import KubeAccess, KubeClient, KubeError
-from mnist_trainer.kube.reporter import StatusReporter
-from mnist_trainer.kube.status import TrainingState
+from mnist_trainer.kube.reporter import StatusReporter, TrainingState
 from mnist_trainer.run.storage import RunStorage
 
 

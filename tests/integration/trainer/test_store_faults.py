@@ -17,7 +17,7 @@ from tests.support.s3 import S3Handle, start_s3
 
 from mnist_trainer.config import RunConfig, parse_config
 from mnist_trainer.errors import FailureReason
-from mnist_trainer.run.interrupt import StopRequestedError
+from mnist_trainer.run.session import StopRequestedError
 
 EPOCHS = 4
 FULL = Fault(

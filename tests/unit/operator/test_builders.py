@@ -194,6 +194,12 @@ def test_submission_modes() -> None:
         assert refused not in k8s
 
 
+def test_worker_processes_preload_what_the_contract_names() -> None:
+    _, worker = pods(ray_cluster(training(), "c", INSTALLATION))
+    env = {item["name"]: item.get("value") for item in worker["spec"]["containers"][0]["env"]}
+    assert env["RAY_preload_python_modules"] == ",".join(CONTRACT["preload"])
+
+
 def test_gpus_are_asked_for_in_requests_and_limits() -> None:
     _, worker = pods(ray_cluster(training({"workers": {"gpusPerWorker": 1}}), "c", INSTALLATION))
     resources = worker["spec"]["containers"][0]["resources"]

@@ -4,7 +4,7 @@ import pytest
 from tests.unit.trainer import release_support
 
 from mnist_trainer.data import Dataset
-from mnist_trainer.raytrain.messages import Finished
+from mnist_trainer.events import Finished
 
 
 @pytest.fixture

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mnist_trainer.loop.job import EpochRecord, ImageSet, LoopState, StepProgress, TrainingJob
-from mnist_trainer.loop.loop import Outcome, TrainingLoop
-from mnist_trainer.plan import ModelSpec, Normalisation, TrainingPlan
-from mnist_trainer.recipe.recipe import make_recipe
+from mnist_trainer.batches import ImageSet
+from mnist_trainer.events import EpochFinished, EpochRecord, Event, FirstStep, Progress
+from mnist_trainer.plan import ModelSpec, Normalisation, TrainingPlan, make_recipe
+from mnist_trainer.state import LoopState, decode_state
+from mnist_trainer.train import Outcome, TrainingJob, TrainingLoop
 
 
 class _Exchange:
@@ -60,25 +61,25 @@ class ThreadCollective:
 
 
 class Recorder:
-    """Hooks that remember what they were told."""
+    """Remembers the events that it was told. Raises KilledError after an epoch, as if the process were gone."""
 
     def __init__(self, stop_after: int | None = None) -> None:
         self.records: list[EpochRecord] = []
         self.states: list[LoopState] = []
+        self.progress: list[Progress] = []
         self.starts = 0
         self._stop_after = stop_after
 
-    def started(self) -> None:
-        self.starts += 1
-
-    def progressed(self, progress: StepProgress) -> None:
-        pass
-
-    def epoch_finished(self, record: EpochRecord, state: LoopState) -> None:
-        self.records.append(record)
-        self.states.append(state)
-        if self._stop_after is not None and record.epoch >= self._stop_after:
-            raise KilledError
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, FirstStep):
+            self.starts += 1
+        elif isinstance(event, Progress):
+            self.progress.append(event)
+        elif isinstance(event, EpochFinished):
+            self.records.append(event.record)
+            self.states.append(decode_state(event.state))
+            if self._stop_after is not None and event.record.epoch >= self._stop_after:
+                raise KilledError
 
 
 class KilledError(Exception):
@@ -118,10 +119,10 @@ def replan(job: TrainingJob, **changes: object) -> TrainingJob:
     return replace(job, plan=replace(job.plan, **changes))
 
 
-def run_workers(job: TrainingJob, world_size: int, hooks: Recorder | None = None) -> list[Outcome]:
+def run_workers(job: TrainingJob, world_size: int, publish: Recorder | None = None) -> list[Outcome]:
     """Train with `world_size` workers; returns their outcomes in order of rank."""
     exchange = _Exchange(world_size)
     with ThreadPoolExecutor(world_size) as pool:
         # The networks' initial weights come from PyTorch's global generator, which threads share: build one by one.
-        loops = [TrainingLoop(job, ThreadCollective(exchange, rank), hooks) for rank in range(world_size)]
+        loops = [TrainingLoop(job, ThreadCollective(exchange, rank), publish) for rank in range(world_size)]
         return list(pool.map(lambda loop: loop.run(), loops))

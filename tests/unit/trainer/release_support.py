@@ -8,9 +8,9 @@ import numpy as np
 
 from mnist_trainer.config import parse_config
 from mnist_trainer.data import Dataset
+from mnist_trainer.events import EpochRecord, Finished
 from mnist_trainer.naming import RunPlace
 from mnist_trainer.plan import make_plan
-from mnist_trainer.raytrain.messages import Finished
 from mnist_trainer.release.build import ReleaseFile, RunFacts, WorkerLoss, build_files
 from mnist_trainer.release.manifest import ReleaseManifest
 
@@ -18,20 +18,20 @@ CONFIG = parse_config({"dataset": "s3://datasets/<script>", "output": "s3://mode
 PLACE = RunPlace(CONFIG.output_address, 1, "r1")
 
 
-def record(epoch: int) -> dict:
-    return {
-        "epoch": epoch,
-        "step": 10 * epoch,
-        "train_loss": 1 / epoch,
-        "test_loss": 0.5 / epoch,
-        "accuracy": 0.5 + 0.2 * epoch,
-        "learning_rate": 0.01,
-        "train_seconds": 2.0,
-        "evaluation_seconds": 0.5,
-        "images_per_second": 30.0,
-        "workers": 2,
-        "finished_at": 1.7e9 + epoch,
-    }
+def record(epoch: int) -> EpochRecord:
+    return EpochRecord(
+        epoch=epoch,
+        step=10 * epoch,
+        train_loss=1 / epoch,
+        test_loss=0.5 / epoch,
+        accuracy=0.5 + 0.2 * epoch,
+        learning_rate=0.01,
+        train_seconds=2.0,
+        evaluation_seconds=0.5,
+        images_per_second=30.0,
+        workers=2,
+        finished_at=1.7e9 + epoch,
+    )
 
 
 def small_dataset() -> Dataset:

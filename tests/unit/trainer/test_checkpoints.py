@@ -9,12 +9,11 @@ import pytest
 import torch
 from tests.unit.trainer.memory_store import MemoryStore
 
-from mnist_trainer.checkpoints.repository import CheckpointRepository
-from mnist_trainer.checkpoints.state import decode_state, encode_state
-from mnist_trainer.checkpoints.uploader import CheckpointUploader, Snapshot
+from mnist_trainer.checkpoints import CheckpointRepository, CheckpointUploader, Snapshot
 from mnist_trainer.errors import OutOfSpaceError, StoreUnreachableError
-from mnist_trainer.loop.job import EpochRecord, LoopState
+from mnist_trainer.events import EpochRecord
 from mnist_trainer.naming import RunPlace
+from mnist_trainer.state import LoopState, decode_state, encode_state
 from mnist_trainer.store import S3Address
 
 OUTPUT = S3Address.parse("s3://models/run")

@@ -16,8 +16,7 @@ from mnist_trainer.config import TrainingIdentity
 from mnist_trainer.errors import FailureReason, TrainerError
 from mnist_trainer.kube.claim import Claim, ReplacedError
 from mnist_trainer.kube.client import KubeError
-from mnist_trainer.kube.reporter import HEARTBEAT, StatusReporter
-from mnist_trainer.kube.status import TrainingState, compose, failure
+from mnist_trainer.kube.reporter import HEARTBEAT, StatusReporter, TrainingState, compose, failure
 
 CONTRACT = json.loads((Path(__file__).parents[3] / "contracts/trainer.json").read_text())
 IDENTITY = TrainingIdentity(namespace="default", name="mnist", uid="u-1")

@@ -46,7 +46,7 @@ def test_mistakes_name_the_flag(change, words):
 
 def test_elastic_bounds():
     config = parse_config({**GOOD, "workers": 4, "min_workers": 2, "max_workers": 6})
-    assert (config.elastic, config.least_workers, config.most_workers) == (True, 2, 6)
+    assert (config.elastic, config.worker_bounds) == (True, (2, 6))
 
 
 def test_every_flag_of_the_contract_is_a_field():

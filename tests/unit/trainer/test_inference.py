@@ -17,8 +17,7 @@ from mnist_trainer.inference.model_file import load_model
 from mnist_trainer.inference.pictures import Drawing, find_character, read_drawing
 from mnist_trainer.inference.predict import probabilities
 from mnist_trainer.models import build
-from mnist_trainer.plan import ModelSpec, Normalisation, TrainingPlan
-from mnist_trainer.recipe.recipe import make_recipe
+from mnist_trainer.plan import ModelSpec, Normalisation, TrainingPlan, make_recipe
 from mnist_trainer.release.model_file import encode_model
 
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from tests.unit.trainer.loop_support import KilledError, Recorder, make_job, replan, run_workers
 
+from mnist_trainer.batches import EpochBatches
+from mnist_trainer.collective import Alone
 from mnist_trainer.errors import FailureReason, TrainerError
-from mnist_trainer.loop.batches import EpochBatches
-from mnist_trainer.loop.collective import Alone
-from mnist_trainer.loop.loop import Outcome, TrainingLoop
+from mnist_trainer.train import Outcome, TrainingLoop
 
 
 @pytest.fixture(autouse=True)
@@ -20,19 +20,20 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def train(job, hooks=None) -> Outcome:
-    return TrainingLoop(job, Alone(), hooks).run()
+def train(job, recorder=None) -> Outcome:
+    return TrainingLoop(job, Alone(), recorder).run()
 
 
 @pytest.mark.parametrize("model", ["cnn", "mlp", "lenet5"])
 def test_learns(model):
-    hooks = Recorder()
-    outcome = train(make_job(model, epochs=6), hooks)
+    recorder = Recorder()
+    outcome = train(make_job(model, epochs=6), recorder)
     assert outcome.evaluation.accuracy >= 0.95
-    assert [record.epoch for record in hooks.records] == [1, 2, 3, 4, 5, 6]
-    assert hooks.records[-1].train_loss < hooks.records[0].train_loss
-    assert hooks.records[-1].accuracy == outcome.evaluation.accuracy
-    assert hooks.starts == 1
+    assert [record.epoch for record in recorder.records] == [1, 2, 3, 4, 5, 6]
+    assert recorder.records[-1].train_loss < recorder.records[0].train_loss
+    assert recorder.records[-1].accuracy == outcome.evaluation.accuracy
+    assert recorder.starts == 1
+    assert [report.epoch for report in recorder.progress if report.step == report.steps] == [1, 2, 3, 4, 5, 6]
 
 
 def test_colour_images():
@@ -59,12 +60,12 @@ def test_workers_compute_what_one_computes(model, world_size):
 def test_first_gradient_of_workers_is_the_whole_batchs(model):
     job = make_job(model)
     loop = TrainingLoop(job, Alone())
-    loop._compute_gradients(next(iter(EpochBatches(job, 0, 5))))
-    whole = loop.replica.flat.reduced.clone()
+    loop._compute_gradients(next(iter(EpochBatches(job.plan, job.train, 0, 5))))
+    whole = loop.flat.reduced.clone()
     shares = torch.zeros_like(whole)
     for rank in range(3):
-        loop._compute_gradients(next(iter(EpochBatches(job, 0, 5, rank, 3))))
-        shares += loop.replica.flat.reduced
+        loop._compute_gradients(next(iter(EpochBatches(job.plan, job.train, 0, 5, rank, 3))))
+        shares += loop.flat.reduced
     torch.testing.assert_close(shares, whole, rtol=1e-4, atol=1e-5)
 
 
@@ -95,12 +96,12 @@ def test_resume_gives_the_numbers_of_an_uninterrupted_run(model, world_size):
     assert numbers == [(r.epoch, r.step, r.train_loss, r.test_loss, r.accuracy) for r in reference.history]
 
 
-def run_killed(job, world_size, hooks):
+def run_killed(job, world_size, recorder):
     # A killed worker leaves its fellows waiting: break their barrier instead of waiting for its time-out.
     from tests.unit.trainer import loop_support
 
     exchange = loop_support._Exchange(world_size)
-    loops = [TrainingLoop(job, loop_support.ThreadCollective(exchange, rank), hooks) for rank in range(world_size)]
+    loops = [TrainingLoop(job, loop_support.ThreadCollective(exchange, rank), recorder) for rank in range(world_size)]
 
     def run(loop):
         try:
@@ -125,20 +126,20 @@ def run_resumed(job, world_size, state):
 
 def test_resume_after_the_last_epoch_only_evaluates():
     job = make_job("mlp")
-    hooks = Recorder()
-    reference = train(job, hooks)
+    recorder = Recorder()
+    reference = train(job, recorder)
     loop = TrainingLoop(job, Alone())
-    loop.restore(hooks.states[-1])
+    loop.restore(recorder.states[-1])
     outcome = loop.run()
     assert outcome.evaluation.accuracy == reference.evaluation.accuracy
     assert len(outcome.history) == len(reference.history)
 
 
 def test_state_of_another_network_is_refused():
-    hooks = Recorder()
-    train(make_job("mlp", epochs=1), hooks)
+    recorder = Recorder()
+    train(make_job("mlp", epochs=1), recorder)
     with pytest.raises(ValueError, match="does not fit"):
-        TrainingLoop(make_job("lenet5"), Alone()).restore(hooks.states[-1])
+        TrainingLoop(make_job("lenet5"), Alone()).restore(recorder.states[-1])
 
 
 def test_target_accuracy_stops_early():
@@ -170,7 +171,7 @@ def test_batches_are_the_epochs_images_each_augmented_by_its_own_key():
     """Whatever worker computes an image in whatever step, it looks the same."""
     job = make_job("mlp")
     alone = {}
-    for batch in EpochBatches(job, epoch=1, steps=40):
+    for batch in EpochBatches(job.plan, job.train, epoch=1, steps=40):
         assert len(batch.labels) == batch.total
         alone.update(
             {image.numpy().tobytes(): int(label) for image, label in zip(batch.images, batch.labels, strict=True)}
@@ -178,7 +179,7 @@ def test_batches_are_the_epochs_images_each_augmented_by_its_own_key():
     assert len(alone) == len(job.train)
     shared = {}
     for rank in range(3):
-        for batch in EpochBatches(job, 1, 40, rank, 3):
+        for batch in EpochBatches(job.plan, job.train, 1, 40, rank, 3):
             pairs = zip(batch.images, batch.labels, strict=True)
             shared.update({image.numpy().tobytes(): int(label) for image, label in pairs})
     assert shared == alone

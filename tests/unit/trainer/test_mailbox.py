@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 
-from mnist_trainer.raytrain.mailbox import Mailbox
-from mnist_trainer.raytrain.messages import FirstStep, Progressed
+from mnist_trainer.events import FirstStep, Progress
+from mnist_trainer.workers.actor import Mailbox
 
 
-def progress(step: int) -> Progressed:
-    return Progressed(1, step, 10, 0.5, 100.0, 2)
+def progress(step: int) -> Progress:
+    return Progress(1, step, 10, 0.5, 100.0, 2)
 
 
 def test_order_is_kept_and_only_the_last_of_several_reports_of_progress() -> None:

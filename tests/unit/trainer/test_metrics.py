@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mnist_trainer.raytrain.metrics import COUNTERS, GAUGES, LABELS, PREFIX
+from mnist_trainer.workers.metrics import COUNTERS, GAUGES, LABELS, PREFIX
 
 CONTRACT = json.loads((Path(__file__).parents[3] / "contracts/trainer.json").read_text())["metrics"]
 

@@ -8,12 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from mnist_trainer.loop.flat import FlatParameters
-from mnist_trainer.loop.optimizer import FlatOptimizer
-from mnist_trainer.loop.orthogonal import orthogonalised
 from mnist_trainer.models import build
-from mnist_trainer.plan import ModelSpec
-from mnist_trainer.recipe.recipe import make_recipe
+from mnist_trainer.optim import FlatParameters, MuonAdamW, orthogonalised
+from mnist_trainer.plan import ModelSpec, make_recipe
 
 
 @pytest.mark.parametrize("shape", [(32, 144), (64, 64), (90, 20), (1, 9)])
@@ -52,7 +49,7 @@ def test_without_a_filter_rate_it_is_pytorchs_adamw():
     network = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Conv2d(3, 4, 3))
     recipe = replace(make_recipe("lenet5", 1000, 1, 64, 1, None), beta2=0.99, weight_decay=0.1)
     flat = FlatParameters(network)
-    optimizer = FlatOptimizer(flat, recipe)
+    optimizer = MuonAdamW(flat, recipe)
     theirs = nn.Parameter(flat.values.clone())
     reference = torch.optim.AdamW([theirs], lr=0.01, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.1)
     flat.decayed.fill_(1)
@@ -67,7 +64,7 @@ def test_without_a_filter_rate_it_is_pytorchs_adamw():
 
 def test_a_step_with_a_filter_rate_turns_filters_by_a_semi_orthogonal_matrix():
     flat = FlatParameters(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 4, 3), nn.Flatten(), nn.Linear(4, 2)))
-    optimizer = FlatOptimizer(flat, replace(make_recipe("cnn", 1000, 1, 64, 1, None), filter_rate=2.0, weight_decay=0))
+    optimizer = MuonAdamW(flat, replace(make_recipe("cnn", 1000, 1, 64, 1, None), filter_rate=2.0, weight_decay=0))
     before = flat.values.clone()
     flat.gradients.copy_(torch.randn(len(before), generator=torch.Generator().manual_seed(0)))
     optimizer.step(0.01)

@@ -8,10 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_trainer.recipe.augment import affine_maps, warp
-from mnist_trainer.recipe.keyed_random import permutation, uniform
-from mnist_trainer.recipe.recipe import AugmentationSettings, make_recipe
-from mnist_trainer.recipe.schedule import one_cycle
+from mnist_trainer.augment import affine_maps, permutation, uniform, warp
+from mnist_trainer.optim import one_cycle
+from mnist_trainer.plan import AugmentationSettings, make_recipe
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=30), st.integers(0, 2**31 - 1), st.integers(0, 10**4))

@@ -88,7 +88,7 @@ def test_precision_and_recall():
 
 
 def test_metrics_are_json_for_every_reader_even_where_a_figure_is_not_finite(finished, dataset):
-    odd = [{**record(1), "train_loss": math.nan, "test_loss": math.inf}, record(2)]
+    odd = [replace(record(1), train_loss=math.nan, test_loss=math.inf), record(2)]
     built = build(replace(finished, history=odd), dataset)
     data = data_of(built, "metrics.json")
     assert data.isascii()

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from mnist_trainer.raytrain import supervisor
-from mnist_trainer.raytrain.messages import Message, WorkersNotStarted
-from mnist_trainer.raytrain.supervisor import Supervisor
+from mnist_trainer.events import Event, WorkersNotStarted
+from mnist_trainer.workers import supervisor
+from mnist_trainer.workers.supervisor import Supervisor
 
 
 class Pool:
@@ -38,10 +38,10 @@ class Pool:
         self.released += 1
 
 
-def assemble(pool: Pool, wanted: int, patience: float, least: int = 1) -> tuple[list[int] | None, list[Message]]:
-    told: list[Message] = []
+def assemble(pool: Pool, wanted: int, patience: float, min_workers: int = 1) -> tuple[list[int] | None, list[Event]]:
+    told: list[Event] = []
     closing = threading.Event()
-    made = Supervisor(pool, least, told.append, lambda: None, closing)  # type: ignore[arg-type]
+    made = Supervisor(pool, min_workers, told.append, lambda: None, closing)  # type: ignore[arg-type]
     timer = threading.Timer(2.0, closing.set)
     timer.start()
     try:
@@ -78,5 +78,5 @@ def test_lets_go_of_some_workers_only_where_another_training_holds_the_rest(
 ) -> None:
     monkeypatch.setattr(supervisor, "_HOLD_SECONDS", 0.01)
     pool = Pool(lambda look: 1 if look < 100 else 2, fits=fits)
-    members, told = assemble(pool, wanted=2, patience=60, least=2)
+    members, told = assemble(pool, wanted=2, patience=60, min_workers=2)
     assert (members, told, pool.released > 0) == ([0, 1], [], released)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mnist_trainer.raytrain.worker import use_assigned_cpus
+from mnist_trainer.workers.worker import use_assigned_cpus
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,15 @@ from mlflow.tracking import MlflowClient
 from tests.support.wait import wait_for
 from tests.unit.trainer.release_support import CONFIG, record
 
+from mnist_trainer import tracking
+from mnist_trainer.events import EpochFinished, FirstStep
 from mnist_trainer.naming import RunPlace
 from mnist_trainer.plan import make_plan
-from mnist_trainer.raytrain.messages import EpochFinished, FirstStep
 from mnist_trainer.store import S3Address
-from mnist_trainer.tracking import mlflow_client
-from mnist_trainer.tracking.mlflow_client import mlflow_tracker
-from mnist_trainer.tracking.tracker import Outcome, Tracker, without_credentials
+from mnist_trainer.tracking import Outcome, Tracker, mlflow_tracker, without_credentials
 
 PLACE = RunPlace(S3Address.parse("s3://models/ns/it's/uid"), 1, "r1")
-MESSAGES = [FirstStep(1.7e9), None, *(EpochFinished(record(epoch), b"") for epoch in (1, 2))]
+EVENTS = [FirstStep(1.7e9), None, *(EpochFinished(record(epoch), b"") for epoch in (1, 2))]
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +32,8 @@ def quick(monkeypatch):
 def track(env, plan, place=None, outcome=Outcome.SUCCEEDED, patience=60.0):
     tracker = mlflow_tracker(env, CONFIG, plan, place or RunPlace(CONFIG.output_address, 1, "r1"))
     assert tracker is not None
-    assert list(tracker.tap(iter(MESSAGES))) == MESSAGES
+    for event in EVENTS:
+        tracker.observe(event)
     tracker.end(outcome, {"model": "s3://models/run/model.safetensors"}, patience)
 
 
@@ -77,7 +77,7 @@ def test_nothing_is_tracked_unless_asked_for(plan):
 
 
 def test_not_installed(plan, monkeypatch, caplog):
-    monkeypatch.setattr(mlflow_client.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(tracking.importlib.util, "find_spec", lambda _: None)
     assert mlflow_tracker({"MLFLOW_TRACKING_URI": "http://x"}, CONFIG, plan, PLACE) is None
     assert "MLflow is not installed" in caplog.text
 
@@ -111,8 +111,8 @@ class Recorder:
         self.calls.append("start")
 
     def epoch(self, figures):
-        self.calls.append(figures["epoch"])
-        if figures["epoch"] == 2:
+        self.calls.append(figures.epoch)
+        if figures.epoch == 2:
             self.failed.set()
             raise OSError("full")
 
@@ -123,8 +123,8 @@ class Recorder:
 def test_after_a_failure_the_service_is_left_alone(caplog):
     service = Recorder()
     tracker = Tracker(lambda: service, "a service")
-    messages = [*MESSAGES, EpochFinished(record(3), b"")]
-    assert list(tracker.tap(iter(messages))) == messages
+    for event in [*EVENTS, EpochFinished(record(3), b"")]:
+        tracker.observe(event)
     wait_for(service.failed.is_set, "the failure")
     tracker.end(Outcome.SUCCEEDED, {}, 10)
     tracker.end(Outcome.FAILED, {}, 10)

@@ -13,6 +13,7 @@ import typer
 from mnist_trainer.cli import results, runs, train
 from mnist_trainer.cli.terminal import output_is_full, with_output
 from mnist_trainer.errors import FailureReason, TrainerError
+from mnist_trainer.localdisk import name_user_and_home
 
 app = typer.Typer(
     name="mnist-trainer",
@@ -54,6 +55,7 @@ def run(started: float) -> NoReturn:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     for noisy in ("urllib3", "ray"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    name_user_and_home(os.environ)
     train.STARTED = started
     # Ray and the reporter have threads that must not hold up the end.
     os._exit(with_output("mnist-trainer", _status))

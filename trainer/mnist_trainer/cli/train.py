@@ -48,9 +48,7 @@ def train(
     flags = dict(locals())
     from mnist_trainer.config import RunConfig, parse_config
     from mnist_trainer.run.console import Console
-    from mnist_trainer.run.interrupt import raise_on_signals
-    from mnist_trainer.run.session import Session
-    from mnist_trainer.run.timeline import Timeline
+    from mnist_trainer.run.session import Session, Timeline, raise_on_signals
 
     values = {field: flags[field] for field in RunConfig.model_fields if field in flags}
     config = parse_config({**values, "training": _identity(flags)})

@@ -21,8 +21,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import nn
 
+from mnist_trainer.batches import normalised
 from mnist_trainer.errors import InvalidConfigError
-from mnist_trainer.loop.evaluation import normalised
 from mnist_trainer.models import build
 from mnist_trainer.plan import ModelSpec, Normalisation
 

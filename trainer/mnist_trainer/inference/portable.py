@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from mnist_trainer.loop.evaluation import normalised
+from mnist_trainer.batches import normalised
 from mnist_trainer.plan import Normalisation
 
 

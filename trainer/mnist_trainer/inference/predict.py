@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mnist_trainer.batches import ImageSet
+from mnist_trainer.collective import Alone
 from mnist_trainer.data import Dataset
 from mnist_trainer.data.classes import shown_class
 from mnist_trainer.errors import DatasetInvalidError, InvalidConfigError
+from mnist_trainer.evaluate import evaluate
 from mnist_trainer.inference.model_file import LoadedModel, Model
 from mnist_trainer.inference.pictures import Drawing, read_drawing
-from mnist_trainer.loop.collective import Alone
-from mnist_trainer.loop.evaluation import evaluate
-from mnist_trainer.loop.job import ImageSet
 from mnist_trainer.release.metrics import Predictions
 
 _SURE = 0.6  # the probability below which an answer is called doubtful

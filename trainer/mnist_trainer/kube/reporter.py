@@ -1,30 +1,49 @@
-"""Reports that never hold up the training: the latest status is sent by a thread, at most about once a second.
+"""``status.training`` (``contracts/trainer.json``, ``statusTraining``): its value, and who sends it.
 
-It is sent again once a minute when nothing has changed: long epochs and waits for workers are no silence.
+Reports never hold up the training: a thread sends the latest status, at most about once a second, and again once a
+minute when nothing has changed, for long epochs and waits for workers are no silence.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
+from mnist_trainer.backoff import Backoff
 from mnist_trainer.errors import FailureReason, TrainerError
 from mnist_trainer.kube.claim import Claim, ReplacedError
 from mnist_trainer.kube.client import KubeError
-from mnist_trainer.kube.status import TrainingState, compose
 
 _INTERVAL = 1.0
 HEARTBEAT = 60.0  # contracts/trainer.json, heartbeatSeconds: whoever is silent for several of these counts as lost
-_ENDS = frozenset({TrainingState.SUCCEEDED.value, TrainingState.FAILED.value, TrainingState.INTERRUPTED.value})
-_RETRY_FIRST, _RETRY_MOST = 0.5, 10.0
+_RETRY_SECONDS, _RETRY_MAX_SECONDS = 0.5, 10.0
+_MESSAGE_LENGTH = 1024
 
 logger = logging.getLogger(__name__)
 
 
+class TrainingState(StrEnum):
+    """What the trainer is doing: the contract's `states`."""
+
+    STARTING = "Starting"
+    LOADING_DATA = "LoadingData"
+    TRAINING = "Training"
+    PUBLISHING = "Publishing"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    INTERRUPTED = "Interrupted"
+
+
+_ENDS = frozenset({TrainingState.SUCCEEDED.value, TrainingState.FAILED.value, TrainingState.INTERRUPTED.value})
+
+
 class Reporter(Protocol):
-    """Where a run tells how it stands."""
+    """Where a run tells how it stands. Fields are those of ``status.training``; None removes one."""
 
     def update(self, state: TrainingState | None = None, **fields: Any) -> None:
         """Change fields of the status; a change of state, or `accuracy`, is sent at once."""
@@ -40,16 +59,16 @@ class Reporter(Protocol):
 
 
 class NoReporter:
-    """For runs without a Kubernetes object."""
+    """For runs without a Kubernetes object: nobody is told, and nobody has to agree."""
 
     def update(self, state: TrainingState | None = None, **fields: Any) -> None:
-        """Nobody is told."""
+        return
 
     def confirm(self, timeout: float) -> None:
-        """Nobody has to agree."""
+        return
 
     def check(self) -> None:
-        """Nobody replaces it."""
+        return
 
 
 class StatusReporter:
@@ -73,7 +92,6 @@ class StatusReporter:
         self._thread.start()
 
     def update(self, state: TrainingState | None = None, **fields: Any) -> None:
-        """Change fields; None removes one."""
         with self._condition:
             # People read a status: four digits tell 10,000 images apart, all of them are in metrics.json.
             fields = {name: round(value, 4) if isinstance(value, float) else value for name, value in fields.items()}
@@ -106,7 +124,7 @@ class StatusReporter:
             raise self._replaced
 
     def _run(self) -> None:
-        wait = _RETRY_FIRST
+        backoff = Backoff(_RETRY_SECONDS, _RETRY_MAX_SECONDS)
         while self._replaced is None:
             with self._condition:
                 ended = self._fields["state"] in _ENDS  # a process that does not end after its last word says no more
@@ -116,14 +134,14 @@ class StatusReporter:
             sent = self._send(status)
             with self._condition:
                 if sent:
-                    self._accepted, wait = number, _RETRY_FIRST
+                    self._accepted = number
+                    backoff.reset()
                     self._condition.notify_all()
                     self._condition.wait_for(lambda: self._urgent, self._interval)
                 elif self._replaced is not None:
                     self._condition.notify_all()
                 else:
-                    self._condition.wait_for(lambda: self._urgent, wait)
-                    wait = min(_RETRY_MOST, wait * 2)
+                    self._condition.wait_for(lambda: self._urgent, backoff.next())
 
     def _send(self, status: dict[str, Any]) -> bool:
         began = time.perf_counter()
@@ -141,3 +159,24 @@ class StatusReporter:
             logger.info("the status is reported again (%.1f s)", time.perf_counter() - began)
             self._problem = ""
         return True
+
+
+def compose(attempt: int, run_id: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """The status to send: `fields` without what JSON cannot say (no value, infinite loss), stamped with the time."""
+    kept = {name: value for name, value in fields.items() if value is not None and not _not_finite(value)}
+    return {"attempt": attempt, "runId": run_id, **kept, "updatedAt": timestamp(time.time())}
+
+
+def timestamp(at: float) -> str:
+    """Unix time as Kubernetes writes it, with milliseconds."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def failure(error: TrainerError) -> dict[str, Any]:
+    """The status's ``failure``; a long message is cut."""
+    message = error.message if len(error.message) <= _MESSAGE_LENGTH else error.message[: _MESSAGE_LENGTH - 3] + "..."
+    return {"reason": error.reason.value, "message": message, "retryable": error.retryable}
+
+
+def _not_finite(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)

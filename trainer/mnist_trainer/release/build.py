@@ -10,9 +10,9 @@ from typing import Any
 
 from mnist_trainer.config import RunConfig
 from mnist_trainer.data import Dataset
+from mnist_trainer.events import Finished
 from mnist_trainer.naming import EVENTS_FILE, METRICS_FILE, MODEL_FILE, ONNX_FILE, REPORT_FILE, RunPlace
 from mnist_trainer.plan import TrainingPlan
-from mnist_trainer.raytrain.messages import Finished
 from mnist_trainer.release.events_file import encode_events
 from mnist_trainer.release.manifest import ManifestFile, ReleaseManifest
 from mnist_trainer.release.metrics import Predictions, encode_json, finite, per_class, worst_mistakes
@@ -96,7 +96,7 @@ def build_metrics(facts: RunFacts, dataset: Dataset, finished: Finished) -> dict
     )
     confusion = predictions.confusion(facts.plan.spec.classes)
     plan = facts.plan.as_dict()
-    seconds = sum(record["train_seconds"] for record in finished.history)
+    seconds = sum(record.train_seconds for record in finished.history)
     trained = len(dataset.train_labels) * len(finished.history)
     return {
         "version": 1,
@@ -106,12 +106,12 @@ def build_metrics(facts: RunFacts, dataset: Dataset, finished: Finished) -> dict
         "lineage": facts.plan.lineage,
         "accuracy": finished.accuracy,
         "testLoss": finished.loss,
-        "trainSeconds": seconds + sum(record["evaluation_seconds"] for record in finished.history),
+        "trainSeconds": seconds + sum(record.evaluation_seconds for record in finished.history),
         "imagesPerSecond": trained / seconds if seconds else 0.0,
         "model": plan["spec"],
         "normalisation": plan["normalisation"],
         "recipe": plan["recipe"],
-        "epochs": finished.history,
+        "epochs": [record.as_dict() for record in finished.history],
         "lostWorkers": [
             {"name": loss.name, "epoch": loss.epoch, "time": _time(loss.at), "reason": loss.reason}
             for loss in facts.lost_workers

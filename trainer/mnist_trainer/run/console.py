@@ -6,7 +6,15 @@ import sys
 import time
 from typing import Any, TextIO
 
-from mnist_trainer.raytrain.messages import Progressed
+from mnist_trainer.events import (
+    EpochFinished,
+    EpochRecord,
+    Event,
+    Progress,
+    WorkersLost,
+    WorkersNotStarted,
+    WorkersReady,
+)
 
 
 class Console:
@@ -28,7 +36,18 @@ class Console:
             self._stream.write(stamped + "\n")
             self._stream.flush()
 
-    def progress(self, message: Progressed) -> None:
+    def observe(self, event: Event | None, epochs: int) -> None:
+        """Show an event of a training of `epochs` epochs."""
+        if isinstance(event, WorkersReady):
+            self.line(f"{event.workers} workers ready")
+        elif isinstance(event, Progress):
+            self._progress(event)
+        elif isinstance(event, EpochFinished):
+            self._epoch(event.record, epochs)
+        elif isinstance(event, (WorkersLost, WorkersNotStarted)):
+            self.line(f"workers were lost and are being replaced; {event}")
+
+    def _progress(self, progress: Progress) -> None:
         """Move the bar; nothing where no terminal is."""
         if not self._live:
             return
@@ -36,24 +55,22 @@ class Console:
             self._start_bar()
         self._bar.update(
             self._task,
-            description=f"epoch {message.epoch}",
-            completed=message.step,
-            total=message.steps,
-            loss=message.loss,
-            speed=message.images_per_second,
+            description=f"epoch {progress.epoch}",
+            completed=progress.step,
+            total=progress.steps,
+            loss=progress.loss,
+            speed=progress.images_per_second,
         )
 
-    def epoch(self, record: dict[str, Any], epochs: int) -> None:
-        """The line of a finished epoch."""
+    def _epoch(self, record: EpochRecord, epochs: int) -> None:
         self._stop_bar()
         self.line(
-            f"epoch {record['epoch']}/{epochs}  accuracy {100 * record['accuracy']:.2f} %  "
-            f"loss {record['train_loss']:.4f}  test loss {record['test_loss']:.4f}  "
-            f"{record['images_per_second']:,.0f} images/s  {record['train_seconds']:.1f} s  {record['workers']} workers"
+            f"epoch {record.epoch}/{epochs}  accuracy {100 * record.accuracy:.2f} %  "
+            f"loss {record.train_loss:.4f}  test loss {record.test_loss:.4f}  "
+            f"{record.images_per_second:,.0f} images/s  {record.train_seconds:.1f} s  {record.workers} workers"
         )
 
     def close(self) -> None:
-        """Take the bar away."""
         self._stop_bar()
 
     def _start_bar(self) -> None:

@@ -1,37 +1,39 @@
-"""The order of things in a run."""
+"""A whole run, in order: check the store, load the data, train, release; everybody is told along the way.
+
+The status is claimed first, so that a process that has been replaced ends early, and confirmed before anything is
+published. SIGTERM and Ctrl-C become an exception in the main thread, so that a run ends like any other that fails.
+"""
 
 from __future__ import annotations
 
 import logging
+import signal
 import time
 from collections.abc import Callable, MutableMapping
+from functools import partial
+from types import FrameType
 from typing import Any
 
-from mnist_trainer.checkpoints.repository import CheckpointRepository
-from mnist_trainer.checkpoints.uploader import CheckpointUploader
+from mnist_trainer.checkpoints import CheckpointRepository, CheckpointUploader
 from mnist_trainer.config import RunConfig
 from mnist_trainer.data import Dataset, load_dataset
 from mnist_trainer.errors import FailureReason, InvalidConfigError, TrainerError
+from mnist_trainer.events import Event, Finished, FirstStep, WorkersReady
 from mnist_trainer.kube.claim import Claim
 from mnist_trainer.kube.client import KubeAccess, KubeClient
-from mnist_trainer.kube.reporter import NoReporter, Reporter, StatusReporter
-from mnist_trainer.kube.status import TrainingState, failure
+from mnist_trainer.kube.reporter import NoReporter, Reporter, StatusReporter, TrainingState, failure
 from mnist_trainer.naming import RunPlace, new_run_id
 from mnist_trainer.plan import TrainingPlan, make_plan
-from mnist_trainer.raytrain.driver import RayTraining
-from mnist_trainer.raytrain.messages import Finished
-from mnist_trainer.raytrain.metrics import TrainingMetrics
 from mnist_trainer.release import publish as releases
 from mnist_trainer.release.build import RunFacts, WorkerLoss, build_files
 from mnist_trainer.release.manifest import ReleaseManifest
 from mnist_trainer.run.console import Console
-from mnist_trainer.run.follower import Follower
-from mnist_trainer.run.interrupt import StopRequestedError, raise_on_signals
 from mnist_trainer.run.preflight import check_storage
+from mnist_trainer.run.status import StatusUpdates
 from mnist_trainer.run.storage import RunStorage
-from mnist_trainer.run.timeline import Timeline
-from mnist_trainer.tracking.mlflow_client import mlflow_tracker
-from mnist_trainer.tracking.tracker import Outcome, Tracker
+from mnist_trainer.tracking import Outcome, Tracker, mlflow_tracker
+from mnist_trainer.workers.driver import RayTraining
+from mnist_trainer.workers.metrics import TrainingMetrics
 
 _REPORT_PATIENCE = 600.0
 _CHECKPOINT_PATIENCE = 120.0
@@ -40,6 +42,46 @@ _END_OF_TRAINING = 3.0
 _LAST_WORDS = 1.2  # a stopped Ray job is killed 3 s after SIGTERM
 
 logger = logging.getLogger(__name__)
+
+
+class StopRequestedError(TrainerError):
+    """The process was asked to stop."""
+
+    default_reason = FailureReason.INTERRUPTED
+
+
+def raise_on_signals() -> None:
+    """From now on the first SIGTERM or SIGINT raises in the main thread; later ones are ignored while it winds up."""
+
+    def handle(number: int, _: FrameType | None) -> None:
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, signal.SIG_IGN)
+        raise StopRequestedError(f"stopped by {signal.Signals(number).name}")
+
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, handle)
+
+
+class Timeline:
+    """When the run reached its stages, in Unix time; the first time counts. It becomes a part of ``metrics.json``."""
+
+    def __init__(self) -> None:
+        self._marks: dict[str, float] = {}
+
+    def mark(self, stage: str, at: float | None = None) -> None:
+        """The stage is reached, now or at the time given."""
+        self._marks.setdefault(stage, time.time() if at is None else at)
+
+    def observe(self, event: Event | None) -> None:
+        if isinstance(event, WorkersReady):
+            self.mark("workersReady", event.at)
+        elif isinstance(event, FirstStep):
+            self.mark("firstStep", event.at)
+        elif isinstance(event, Finished):
+            self.mark("trained", event.at)
+
+    def as_dict(self) -> dict[str, float]:
+        return dict(self._marks)
 
 
 class Session:
@@ -128,22 +170,22 @@ class Session:
             self._console.line(f"going on after epoch {newest[0].epoch} of run {newest[0].run_id}")
         training.provide(dataset, plan, newest[1] if newest else None)
         raise_on_signals()  # again: Ray has put its own handlers in the place of ours
-        metrics = self._metrics(plan, len(dataset.train_labels))
+        epochs, images = plan.recipe.epochs, len(dataset.train_labels)
+        status = StatusUpdates(self._reporter, epochs, images, self._config.elastic)
+        metrics = self._metrics(plan, images)
+        self._lost_workers = status.lost_workers
         self._uploader = CheckpointUploader(_timed(checkpoints.save, metrics.checkpoint_saved))
-        follower = Follower(
-            plan.recipe.epochs,
-            len(dataset.train_labels),
-            self._console,
-            self._reporter,
-            self._uploader,
-            self._timeline,
-            metrics.observe,
-            self._config.elastic,
-        )
-        self._lost_workers = follower.lost_workers
         self._tracker = mlflow_tracker(self._env, self._config, plan, self._place)
-        messages = training.messages()
-        return follower.follow(self._tracker.tap(messages) if self._tracker else messages)
+        return training.follow(
+            [
+                status.observe,
+                metrics.observe,
+                self._timeline.observe,
+                partial(self._console.observe, epochs=epochs),
+                self._uploader.observe,
+                *([self._tracker.observe] if self._tracker else []),
+            ]
+        )
 
     def _metrics(self, plan: TrainingPlan, images: int) -> TrainingMetrics:
         identity = self._config.training

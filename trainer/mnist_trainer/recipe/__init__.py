@@ -1,1 +1,0 @@
-"""How a network is trained: augmentation, schedule, optimizer settings. Knows nothing of processes or files."""
