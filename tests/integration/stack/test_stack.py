@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import urllib3
 from tests.support.kube import Kube
 from tests.support.processes import assert_none_left, processes_of
 from tests.support.stack import StackHandle
 from tests.support.wait import wait_for
 
 from mnist_cli.local.run import exports
+from mnist_kube.errors import ApiError
 from mnist_local.stack import client
 from mnist_local.stack.layout import Layout
 from mnist_trainer.store import ObjectStore, S3Address, StoreSettings
@@ -40,7 +40,7 @@ def store_of(root: Path) -> ObjectStore:
 def answers(kube: Kube) -> bool:
     try:
         return kube.get("/api/v1/namespaces/default") is not None
-    except urllib3.exceptions.HTTPError:
+    except ApiError:
         return False
 
 

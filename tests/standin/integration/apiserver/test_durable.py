@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import urllib3
 from tests.support.apiserver import ApiServer, start_apiserver
 from tests.support.cluster import MERGE, Cluster
 from tests.support.wait import wait_for
+
+from mnist_kube.errors import ApiError
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 THINGS = "/apis/durable.example/v1/namespaces/default/things"
@@ -122,7 +123,7 @@ def test_on_a_full_disk_it_ends_with_one_clear_line_and_goes_on_later(servers: l
     journal = servers[-1].data_dir / "state" / "journal.jsonl"
     room = journal.stat().st_size + 200
     resource.prlimit(servers[-1].process.pid, resource.RLIMIT_FSIZE, (room, room))
-    with pytest.raises(urllib3.exceptions.HTTPError):
+    with pytest.raises(ApiError, match="Unreachable"):
         cluster.request("POST", MAPS, {"metadata": {"name": "lost"}, "data": {"k": "v" * 2000}})
     assert servers[-1].process.wait(20) == 1
     told = [line for line in (tmp_path / "apiserver.log").read_text().splitlines() if "cannot be written" in line]
