@@ -23,11 +23,11 @@ demo: $(STAMP) ## Train examples/quickstart.yaml on this machine, end to end
 	@$(BIN)/mnistctl local run examples/quickstart.yaml --dir .local/demo
 
 test: $(STAMP) ## Unit, integration and end-to-end tests
-	@$(BIN)/python -m pytest tests/unit tests/integration tests/standin -n 2 --dist loadfile
-	@$(BIN)/python -m pytest tests/e2e
+	@$(BIN)/python -m pytest tests/unit tests/integration tests/standin/unit tests/standin/integration -n 2 --dist loadfile
+	@$(BIN)/python -m pytest tests/e2e tests/standin/e2e
 
 test-fast: $(STAMP) ## Unit and integration tests only
-	@$(BIN)/python -m pytest tests/unit tests/integration tests/standin -n 2 --dist loadfile
+	@$(BIN)/python -m pytest tests/unit tests/integration tests/standin/unit tests/standin/integration -n 2 --dist loadfile
 
 # BASE_IMAGE, TORCH_INDEX_URL and pip's PIP_* go to the Dockerfiles; IMAGES=operator leaves the trainer's image out.
 IMAGES ?= operator trainer

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mnist_local.kuberay import kubeconfig
+from mnist_kube import kubeconfig
+from mnist_kube.client import KubeApi
+from mnist_kube.errors import ApiError
+from mnist_kube.resources import CRDS, resource_of
 from mnist_local.kuberay.crds import documents
-from mnist_local.kuberay.kubeapi import ApiError, KubeApi, Resource
 from mnist_local.kuberay.kubelet.launch import WORK_DIR_VARIABLE
-
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class LocalKubeRay:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(15)
+            return self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
@@ -59,12 +59,13 @@ def processes_of(work_dir: Path) -> list[str]:
 
 
 def start_kuberay(kubeconfig_path: Path, directory: Path, pod_log_dir: Path, *arguments: str) -> LocalKubeRay:
-    """Start it with its files under `directory`."""
+    """Start it with its files under `directory`. A stand-in for Ray waits for no other stack's turns to start."""
     work_dir, log = directory / "kuberay", directory / "kuberay.log"
     command = [sys.executable, "-m", "mnist_local.kuberay", "--kubeconfig", str(kubeconfig_path)]
     command += ["--work-dir", str(work_dir), "--pod-log-dir", str(pod_log_dir), *arguments]
+    env = {**os.environ, **({"TMPDIR": str(directory)} if "--ray" in arguments else {})}
     with log.open("ab") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env={**os.environ})
+        process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=env)
     return LocalKubeRay(process, work_dir, log)
 
 
@@ -84,27 +85,23 @@ def fake_ray(directory: Path, programs: Path | None = None) -> list[str]:
 @contextlib.asynccontextmanager
 async def client(kubeconfig_path: Path) -> AsyncIterator[KubeApi]:
     """A client with the identity of the kubeconfig."""
-    api = KubeApi(kubeconfig.load(kubeconfig_path))
-    try:
+    async with KubeApi(kubeconfig.load(kubeconfig_path)) as api:
         yield api
-    finally:
-        await api.close()
 
 
 async def install_crds(api: KubeApi) -> None:
     """Create the CRDs of ray.io and wait until they are served."""
     for document in documents():
         with contextlib.suppress(ApiError):
-            await api.request("POST", CRDS, document)
+            await api.create(CRDS.path(), document)
     for document in documents():
-        names = document["spec"]["names"]
-        resource = Resource("ray.io/v1", names["plural"], names["kind"])
-        await eventually(lambda resource=resource: _served(api, resource), 10)
+        path = resource_of("ray.io/v1", document["spec"]["names"]["kind"]).path()
+        await eventually(lambda path=path: _served(api, path), 10)
 
 
-async def _served(api: KubeApi, resource: Resource) -> bool:
+async def _served(api: KubeApi, path: str) -> bool:
     try:
-        await api.list(resource, None)
+        await api.list(path)
     except ApiError:
         return False
     return True

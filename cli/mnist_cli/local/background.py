@@ -10,9 +10,7 @@ from mnist_cli.eventloop import run as run_interruptibly
 from mnist_cli.follow import Lines, make_view
 from mnist_cli.local.seeding import Files, check_folder, seed
 from mnist_local.stack import client
-from mnist_local.stack.errors import StackError
-from mnist_local.stack.layout import Layout
-from mnist_local.stack.options import Options
+from mnist_local.stack.layout import Layout, Options, StackError
 from mnist_trainer.store import ObjectStore, S3Address, StoreSettings
 
 _DIGITS, _MNIST, _MODELS = "s3://datasets/digits", "s3://datasets/mnist", "s3://models"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from mnist_local.stack.errors import StackError
+    from mnist_local.stack.layout import StackError
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run MnistTrainings on this machine.")
 
@@ -38,7 +38,7 @@ def run(
     Exit code 0 if it succeeded, 1 if it failed.
     """
     from mnist_cli.local.run import Request, run_local
-    from mnist_local.stack.errors import StackError
+    from mnist_local.stack.layout import StackError
 
     try:
         code = run_local(Request(manifest, folder, data, timeout, api_port, s3_port))
@@ -56,7 +56,7 @@ def up(
 ) -> None:
     """Start a local stack in the background, for kubectl."""
     from mnist_cli.local.background import start
-    from mnist_local.stack.errors import StackError
+    from mnist_local.stack.layout import StackError
 
     try:
         code = start(folder, data, api_port, s3_port)
@@ -69,8 +69,7 @@ def up(
 def down(folder: Folder = Path(".local")) -> None:
     """End the stack that `up` started."""
     from mnist_local.stack import client
-    from mnist_local.stack.errors import StackError
-    from mnist_local.stack.layout import Layout
+    from mnist_local.stack.layout import Layout, StackError
 
     try:
         ended = client.end(Layout.at(folder))
@@ -91,7 +90,7 @@ def status(folder: Folder = Path(".local")) -> None:
 
 def explain(error: StackError) -> int:
     """Say on stderr why a stack failed, with the end of the log that tells more; returns the exit code."""
-    from mnist_local.stack.errors import StackRefusedError
+    from mnist_local.stack.layout import StackRefusedError
 
     print(f"mnistctl: {error.message}", file=sys.stderr)
     for line in error.tail:

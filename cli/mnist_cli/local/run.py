@@ -20,9 +20,7 @@ from mnist_cli.status import Progress, aligned, progress_of, result_lines, table
 from mnist_kube.client import KubeApi
 from mnist_kube.kubeconfig import load
 from mnist_local.stack.client import StackProcess
-from mnist_local.stack.errors import StackError
-from mnist_local.stack.layout import Layout
-from mnist_local.stack.options import Options
+from mnist_local.stack.layout import Layout, Options, StackError
 from mnist_trainer.errors import InvalidConfigError
 from mnist_trainer.store import ObjectStore, S3Address, StoreSettings
 

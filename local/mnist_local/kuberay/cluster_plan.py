@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass, field
 
-from mnist_local.kuberay import cluster_status, pod_state, replicas
-from mnist_local.kuberay import constants as k
+from mnist_kube.objects import Object, is_terminating, labels_of
+from mnist_local.kuberay import cluster_status, pod_state
+from mnist_local.kuberay import names as k
 from mnist_local.kuberay.cluster_status import ReconcileError
 from mnist_local.kuberay.failing import HEAD, Replica
-from mnist_local.kuberay.json_types import Json, is_terminating, labels_of
 
 
 @dataclass(frozen=True)
 class Deletion:
     """A pod to delete, and the event that tells of it."""
 
-    pod: Json
+    pod: Object
     event: str
     note: str
     is_failure: bool = False
@@ -24,7 +24,7 @@ class Deletion:
 class Creation:
     """A pod to create: the head (group None) or a worker of a group."""
 
-    group: Json | None = None
+    group: Object | None = None
     replica_index: int = 0
 
     @property
@@ -42,9 +42,9 @@ class Plan:
     error: ReconcileError | None = None
 
 
-def plan(cluster: Json, pods: list[Json]) -> Plan:
+def plan(cluster: Object, pods: list[Object]) -> Plan:
     """One pass over the pods. A terminating pod still counts, so its successor comes when it is really gone."""
-    stage = cluster_status.suspend_stage(cluster_status.conditions_of(cluster))
+    stage = cluster_status.suspend_stage(cluster)
     name = f"{cluster['metadata']['namespace']}/{cluster['metadata']['name']}"
     if stage == cluster_status.SUSPENDING:
         note = f"Deleted Pods for RayCluster {name} due to suspension"
@@ -55,7 +55,7 @@ def plan(cluster: Json, pods: list[Json]) -> Plan:
     heads = [pod for pod in pods if pod_state.is_head(pod)]
     head_since = heads[0]["metadata"].get("creationTimestamp", "") if heads else None
     _plan_head(heads, result)
-    for group in replicas.groups(cluster):
+    for group in cluster_status.groups(cluster):
         if result.error is not None:
             break
         members = [
@@ -65,17 +65,15 @@ def plan(cluster: Json, pods: list[Json]) -> Plan:
     return result
 
 
-def _describe(pod: Json) -> str:
-    policy = pod["spec"].get("restartPolicy", "Always")
-    terminated = pod_state.ray_container_terminated(pod)
-    return f"Pod status: {pod_state.phase(pod)}; Pod restart policy: {policy}; Ray container terminated: {terminated}"
+def _describe(pod: Object) -> str:
+    return f"Pod status: {pod_state.phase(pod)}; Ray container terminated: {pod_state.terminated(pod)}"
 
 
-def _named(pod: Json) -> str:
+def _named(pod: Object) -> str:
     return f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
 
 
-def _plan_head(heads: list[Json], result: Plan) -> None:
+def _plan_head(heads: list[Object], result: Plan) -> None:
     if not heads:
         result.creations.append(Creation())
         return
@@ -91,11 +89,7 @@ def _plan_head(heads: list[Json], result: Plan) -> None:
         result.error = ReconcileError(cause)
 
 
-def _plan_group(cluster: Json, group: Json, members: list[Json], head_since: str | None, result: Plan) -> None:
-    if group.get("suspend"):
-        note = f"Deleted all pods of suspended worker group {group['groupName']}"
-        result.deletions += [Deletion(pod, "DeletedWorkerPod", note) for pod in members if not is_terminating(pod)]
-        return
+def _plan_group(cluster: Object, group: Object, members: list[Object], head_since: str | None, result: Plan) -> None:
     unhealthy = [pod for pod in members if pod_state.must_be_replaced(pod)]
     if unhealthy:
         result.deletions += [
@@ -110,17 +104,15 @@ def _plan_group(cluster: Json, group: Json, members: list[Json], head_since: str
         ]
         result.error = ReconcileError(f"delete {len(unhealthy)} unhealthy worker Pods")
         return
-    chosen = set((group.get("scaleStrategy") or {}).get("workersToDelete") or [])
-    leaving = [pod for pod in members if pod["metadata"]["name"] in chosen]
-    staying = [pod for pod in members if pod["metadata"]["name"] not in chosen]
-    missing = replicas.desired(group) - len(staying)
+    missing = cluster_status.desired_pods(group) - len(members)
+    leaving: list[Object] = []
     if missing < 0 and not cluster["spec"].get("enableInTreeAutoscaling"):
         # KubeRay takes any; those on their way out anyway go first, then the youngest, which have done the least.
-        staying.sort(key=lambda pod: (is_terminating(pod), pod["metadata"].get("creationTimestamp", "")), reverse=True)
-        leaving += staying[:-missing]
+        members.sort(key=lambda pod: (is_terminating(pod), pod["metadata"].get("creationTimestamp", "")), reverse=True)
+        leaving = members[:-missing]
     result.deletions += [
         Deletion(pod, "DeletedWorkerPod", f"Deleted pod {_named(pod)}") for pod in leaving if not is_terminating(pod)
     ]
-    used = {labels_of(pod).get(k.REPLICA_INDEX_LABEL) for pod in staying}
+    used = {labels_of(pod).get(k.REPLICA_INDEX_LABEL) for pod in members}
     free = (index for index in range(len(used) + max(missing, 0)) if str(index) not in used)
     result.creations += [Creation(group, next(free)) for _ in range(missing)]

@@ -1,11 +1,16 @@
-"""The status of a RayCluster as a function of its spec, its last status and its pods."""
+"""The status of a RayCluster as a function of its spec, its last status and its pods.
+
+Every transition that was recorded on a real cluster is reproduced by `compute`.
+"""
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 
-from mnist_local.kuberay import conditions as c
-from mnist_local.kuberay import pod_state, replicas
-from mnist_local.kuberay.json_types import Json
+from mnist_kube.objects import FALSE, TRUE, Object, is_true, with_condition, without_condition
+from mnist_kube.quantity import format_bytes, format_count, parse_quantity
+from mnist_local.kuberay import pod_state
 
 PROVISIONED = "RayClusterProvisioned"
 HEAD_READY = "HeadPodReady"
@@ -13,6 +18,7 @@ SUSPENDING = "RayClusterSuspending"
 SUSPENDED = "RayClusterSuspended"
 REPLICA_FAILURE = "ReplicaFailure"
 _PODS_PROVISIONING = "RayClusterPodsProvisioning"
+_MAX_INT32 = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -23,34 +29,30 @@ class ReconcileError:
     reason: str | None = None
 
 
-def conditions_of(cluster: Json) -> list[Json]:
-    """The conditions in a RayCluster's status."""
-    return (cluster.get("status") or {}).get("conditions") or []
+def suspend_stage(cluster: Object) -> str | None:
+    """Return SUSPENDING, SUSPENDED or None."""
+    return _suspend_stage((cluster.get("status") or {}).get("conditions") or [])
 
 
-def suspend_stage(conditions: list[Json]) -> str | None:
-    """SUSPENDING, SUSPENDED or None."""
-    for stage in (SUSPENDING, SUSPENDED):
-        if c.is_true(conditions, stage):
-            return stage
-    return None
+def _suspend_stage(conditions: list[Object]) -> str | None:
+    return next((stage for stage in (SUSPENDING, SUSPENDED) if is_true(conditions, stage)), None)
 
 
 def compute(
-    cluster: Json,
-    pods: list[Json],
-    service: Json | None,
+    cluster: Object,
+    pods: list[Object],
+    service: Object | None,
     error: ReconcileError | None,
     now: str,
     trouble: ReconcileError | None = None,
-) -> Json:
+) -> Object:
     """The whole next status. `pods` are all pods of the cluster, terminating ones too; `now` is RFC 3339.
 
     `error` stopped this pass; `trouble` only tells of replicas that fail again and again.
     """
-    old: Json = cluster.get("status") or {}
+    old: Object = cluster.get("status") or {}
     status = copy.deepcopy(old)
-    conditions: list[Json] = status.get("conditions") or []
+    conditions: list[Object] = status.get("conditions") or []
     status["observedGeneration"] = cluster["metadata"].get("generation", 1)
     status |= _counts(cluster, pods)
     if error is None and len(pods) == status["desiredWorkerReplicas"] + 1 and pod_state.all_running(pods):
@@ -58,11 +60,11 @@ def compute(
         status.pop("reason", None)
     failure = error if error is not None and error.reason else trouble
     if failure is not None and failure.reason:
-        conditions = c.put(conditions, REPLICA_FAILURE, c.TRUE, failure.reason, failure.message, now)
+        conditions = with_condition(conditions, REPLICA_FAILURE, TRUE, failure.reason, failure.message, now)
     elif error is None:
-        conditions = c.without(conditions, REPLICA_FAILURE)
+        conditions = without_condition(conditions, REPLICA_FAILURE)
     head = next((pod for pod in pods if pod_state.is_head(pod)), None)
-    conditions = c.put(conditions, HEAD_READY, *head_readiness(head), now)
+    conditions = with_condition(conditions, HEAD_READY, *head_readiness(head), now)
     status["conditions"] = _suspend_conditions(_provisioned(conditions, pods, now), cluster, pods, now)
     if cluster["spec"].get("suspend") and not pods:
         status["state"] = "suspended"
@@ -79,68 +81,117 @@ def compute(
     return {key: value for key, value in status.items() if value not in ("", 0, None)}
 
 
-def _counts(cluster: Json, pods: list[Json]) -> Json:
-    workers = [pod for pod in pods if pod_state.is_worker(pod)]
+def groups(cluster: Object) -> list[Object]:
+    """Return the worker groups of a RayCluster."""
+    return cluster["spec"].get("workerGroupSpecs") or []
+
+
+def desired_workers(cluster: Object) -> int:
+    """Return the worker pods that the whole cluster should have."""
+    return sum(desired_pods(group) for group in groups(cluster))
+
+
+def desired_pods(group: Object) -> int:
+    """Return the worker pods that a group should have: its replicas kept within its bounds."""
+    lower, upper = _bound(group, "minReplicas", 0), _bound(group, "maxReplicas", _MAX_INT32)
+    return min(max(_bound(group, "replicas", lower), lower), upper)
+
+
+def _bound(group: Object, field: str, default: int) -> int:
+    value = group.get(field)
+    return default if value is None else int(value)
+
+
+def _total_bound(cluster: Object, field: str, default: int) -> int:
+    return min(sum(_bound(group, field, default) for group in groups(cluster)), _MAX_INT32)
+
+
+def _amounts(template: Object) -> Iterator[tuple[str, Decimal]]:
+    for container in template["spec"].get("containers") or []:
+        resources = container.get("resources") or {}
+        merged = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+        for name, value in merged.items():
+            yield name, parse_quantity(value)
+
+
+def _desired_resources(cluster: Object) -> dict[str, str]:
+    """The head's and all replicas' requests."""
+    total: dict[str, Decimal] = {}
+    parts = [(group["template"], (group.get("replicas") or 0)) for group in groups(cluster)]
+    for template, count in [(cluster["spec"]["headGroupSpec"]["template"], 1), *parts]:
+        for name, value in _amounts(template):
+            total[name] = total.get(name, Decimal(0)) + value * count
+    gpus = sum((value for name, value in total.items() if name.endswith("gpu")), Decimal(0))
     return {
-        "desiredWorkerReplicas": replicas.total_desired(cluster),
-        "minWorkerReplicas": replicas.total_bound(cluster, "minReplicas", 0),
-        "maxWorkerReplicas": replicas.total_bound(cluster, "maxReplicas", replicas.MAX_INT32),
-        "availableWorkerReplicas": sum(pod_state.phase(pod) == "Running" for pod in workers),
-        "readyWorkerReplicas": sum(pod_state.is_running_and_ready(pod) for pod in workers),
-        **replicas.desired_resources(cluster),
+        "desiredCPU": format_count(total.get("cpu", Decimal(0))),
+        "desiredMemory": format_bytes(total.get("memory", Decimal(0))),
+        "desiredGPU": format_count(gpus),
+        "desiredTPU": format_count(total.get("google.com/tpu", Decimal(0))),
     }
 
 
-def head_readiness(head: Json | None) -> tuple[str, str, str]:
+def _counts(cluster: Object, pods: list[Object]) -> Object:
+    workers = [pod for pod in pods if pod_state.is_worker(pod)]
+    return {
+        "desiredWorkerReplicas": desired_workers(cluster),
+        "minWorkerReplicas": _total_bound(cluster, "minReplicas", 0),
+        "maxWorkerReplicas": _total_bound(cluster, "maxReplicas", _MAX_INT32),
+        "availableWorkerReplicas": sum(pod_state.phase(pod) == "Running" for pod in workers),
+        "readyWorkerReplicas": sum(pod_state.is_running_and_ready(pod) for pod in workers),
+        **_desired_resources(cluster),
+    }
+
+
+def head_readiness(head: Object | None) -> tuple[str, str, str]:
     """(status, reason, message) of HeadPodReady, which carries the head pod's own cause."""
     if head is None:
-        return c.FALSE, "HeadPodNotFound", "Head Pod not found"
+        return FALSE, "HeadPodNotFound", "Head Pod not found"
     ready = pod_state.ready_condition(head)
     if ready is None:
-        return c.FALSE, "Unknown", ""
+        return FALSE, "Unknown", ""
     reason, message = ready.get("reason") or "", ready.get("message") or ""
-    if ready["status"] == c.TRUE and not reason:
+    if ready["status"] == TRUE and not reason:
         reason = "HeadPodRunningAndReady"
     if reason == "ContainersNotReady" and (cause := pod_state.first_not_running(head)):
         reason, message = cause[0], "; ".join(part for part in (message, cause[1]) if part)
     return ready["status"], reason or "Unknown", message
 
 
-def _provisioned(conditions: list[Json], pods: list[Json], now: str) -> list[Json]:
+def _provisioned(conditions: list[Object], pods: list[Object], now: str) -> list[Object]:
     """True once all pods were ready, and from then on until a suspension."""
-    if c.is_true(conditions, PROVISIONED) or suspend_stage(conditions) == SUSPENDED:
+    if is_true(conditions, PROVISIONED) or _suspend_stage(conditions) == SUSPENDED:
         return conditions
     if pod_state.all_running(pods):
         message = "All Ray Pods are ready for the first time"
-        return c.put(conditions, PROVISIONED, c.TRUE, "AllPodRunningAndReadyFirstTime", message, now)
+        return with_condition(conditions, PROVISIONED, TRUE, "AllPodRunningAndReadyFirstTime", message, now)
     message = "RayCluster Pods are being provisioned for first time"
-    return c.put(conditions, PROVISIONED, c.FALSE, _PODS_PROVISIONING, message, now)
+    return with_condition(conditions, PROVISIONED, FALSE, _PODS_PROVISIONING, message, now)
 
 
-def _suspend_conditions(conditions: list[Json], cluster: Json, pods: list[Json], now: str) -> list[Json]:
+def _suspend_conditions(conditions: list[Object], cluster: Object, pods: list[Object], now: str) -> list[Object]:
     """A suspension, once begun, runs to its end; it is left only by an explicit `suspend: false`."""
-    wish = cluster["spec"].get("suspend")
+    suspend = cluster["spec"].get("suspend")
 
-    def put(into: list[Json], kind: str, status: str) -> list[Json]:
-        return c.put(into, kind, status, kind, "", now)
+    def put(into: list[Object], kind: str, status: str) -> list[Object]:
+        return with_condition(into, kind, status, kind, "", now)
 
-    match suspend_stage(conditions):
+    match _suspend_stage(conditions):
         case "RayClusterSuspending":
             if not pods:
                 message = "RayCluster has been suspended"
-                conditions = c.put(conditions, PROVISIONED, c.FALSE, _PODS_PROVISIONING, message, now)
-                conditions = put(put(conditions, SUSPENDING, c.FALSE), SUSPENDED, c.TRUE)
+                conditions = with_condition(conditions, PROVISIONED, FALSE, _PODS_PROVISIONING, message, now)
+                conditions = put(put(conditions, SUSPENDING, FALSE), SUSPENDED, TRUE)
         case "RayClusterSuspended":
-            if wish is False:
-                conditions = put(conditions, SUSPENDED, c.FALSE)
+            if suspend is False:
+                conditions = put(conditions, SUSPENDED, FALSE)
         case _:
-            conditions = put(conditions, SUSPENDED, c.FALSE)
-            conditions = put(conditions, SUSPENDING, c.TRUE if wish else c.FALSE)
+            conditions = put(conditions, SUSPENDED, FALSE)
+            conditions = put(conditions, SUSPENDING, TRUE if suspend else FALSE)
     return conditions
 
 
-def _head_info(head: Json | None, service: Json | None) -> Json:
-    info: Json = {}
+def _head_info(head: Object | None, service: Object | None) -> Object:
+    info: Object = {}
     if head is not None:
         info = {"podName": head["metadata"]["name"], "podIP": (head.get("status") or {}).get("podIP", "")}
     if service is not None:
@@ -150,10 +201,8 @@ def _head_info(head: Json | None, service: Json | None) -> Json:
     return {key: value for key, value in info.items() if value}
 
 
-def worth_writing(old: Json, new: Json) -> bool:
-    """Whether anything but times and the observed generation differs: only then KubeRay writes."""
+def worth_writing(old: Object, new: Object) -> bool:
+    """Whether anything but times, resources and the observed generation differs: only then KubeRay writes."""
     ignored = {"lastUpdateTime", "observedGeneration", "stateTransitionTimes"}
     ignored |= {"desiredCPU", "desiredMemory", "desiredGPU", "desiredTPU"}
-    return {key: value for key, value in old.items() if key not in ignored} != {
-        key: value for key, value in new.items() if key not in ignored
-    }
+    return any(old.get(key) != new.get(key) for key in {*old, *new} - ignored)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from mnist_local.kuberay.json_types import Json
+from mnist_kube.objects import Object
 
 _TIMEOUT_S = 2.0
 _SUBMIT_TIMEOUT_S = 60.0  # Ray answers when the job's supervisor actor is being made
@@ -28,7 +28,6 @@ class Dashboard:
     """One cluster's dashboard."""
 
     def __init__(self, session: aiohttp.ClientSession, address: str, token: str) -> None:
-        """`address` is host:port; `token` may be empty."""
         self._session = session
         self._base = f"http://{address}/api/jobs/"
         self._headers = {"x-ray-authorization": f"Bearer {token}"} if token else {}
@@ -43,7 +42,7 @@ class Dashboard:
         times = [int(body.get(name) or 0) for name in ("start_time", "end_time")]
         return JobInfo(str(body["status"]), str(body.get("message") or ""), *times)
 
-    async def submit(self, request: Json) -> None:
+    async def submit(self, request: Object) -> None:
         """Submit a job. Raises DashboardError with Ray's reason."""
         status, body = await self._request("POST", "", request, _SUBMIT_TIMEOUT_S)
         if status != 200:
@@ -56,7 +55,7 @@ class Dashboard:
             raise DashboardError(f"HTTP {status}: {body}")
 
     async def _request(
-        self, method: str, path: str, body: Json | None = None, timeout_s: float = _TIMEOUT_S
+        self, method: str, path: str, body: Object | None = None, timeout_s: float = _TIMEOUT_S
     ) -> tuple[int, object]:
         timeout = aiohttp.ClientTimeout(total=timeout_s)
         try:

@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from mnist_local.kuberay import clock, pod_state, replicas
-from mnist_local.kuberay import constants as k
-from mnist_local.kuberay.backoff import Backoff
-from mnist_local.kuberay.cluster_status import ReconcileError
-from mnist_local.kuberay.json_types import Json, labels_of
+from mnist_kube.objects import Object, labels_of
+from mnist_kube.times import parse
+from mnist_local.kuberay import names as k
+from mnist_local.kuberay import pod_state
+from mnist_local.kuberay.cluster_status import ReconcileError, desired_workers
+from mnist_local.kuberay.kubelet.starts import Backoff
 
 Replica = tuple[str | None, str]
 """A worker group and its replica's index; (None, "") is the head."""
@@ -22,7 +23,7 @@ _STEADY_S = 60.0  # Ray gives up a start after 30 s: a node that has been ready 
 _AGAIN_AND_AGAIN = 2
 
 
-def replica_of(pod: Json) -> Replica:
+def replica_of(pod: Object) -> Replica:
     """The replica that a pod is, by its labels."""
     if pod_state.is_head(pod):
         return HEAD
@@ -39,12 +40,12 @@ class Failing:
         self._backoffs: dict[Replica, Backoff] = {}
         self._words: dict[Replica, str] = {}
 
-    def failed(self, pod: Json) -> None:
+    def failed(self, pod: Object) -> None:
         """A pod has ended and is going to be replaced."""
         replica = replica_of(pod)
-        terminated = pod_state.ray_container_terminated(pod) or {}
+        terminated = pod_state.terminated(pod) or {}
         started, finished = terminated.get("startedAt"), terminated.get("finishedAt")
-        ran_s = (clock.parse(finished) - clock.parse(started)).total_seconds() if started and finished else 0.0
+        ran_s = (parse(finished) - parse(started)).total_seconds() if started and finished else 0.0
         self._backoffs.setdefault(replica, Backoff(self._seconds)).failed(ran_s)
         code = terminated.get("exitCode")
         self._words[replica] = terminated.get("message") or ("" if code is None else f"exit code {code}")
@@ -54,7 +55,7 @@ class Failing:
         backoff = self._backoffs.get(replica)
         return 0.0 if backoff is None else backoff.remaining_s
 
-    def trouble(self, cluster: Json, pods: Iterable[Json], now: datetime) -> ReconcileError | None:
+    def trouble(self, cluster: Object, pods: Iterable[Object], now: datetime) -> ReconcileError | None:
         """What keeps the cluster from getting anywhere: replicas that failed repeatedly and are not steady yet."""
         steady = {replica_of(pod) for pod in pods if _ready_s(pod, now) >= _STEADY_S}
         failing = {
@@ -66,7 +67,7 @@ class Failing:
             return None
         reason = "FailedCreateHeadPod" if HEAD in failing else "FailedCreateWorkerPod"
         if any(_RAY_TIMED_OUT in words for words in failing.values()):
-            workers = replicas.total_desired(cluster)
+            workers = desired_workers(cluster)
             message = (
                 f"this machine is too busy for {workers} worker{'' if workers == 1 else 's'}: Ray gives a node 30 s to "
                 "start, and pods missed that again and again; ask for fewer workers, or wait until less else runs"
@@ -77,8 +78,8 @@ class Failing:
         return ReconcileError(f"{what} ended again and again" + (f": {words}" if words else ""), reason)
 
 
-def _ready_s(pod: Json, now: datetime) -> float:
+def _ready_s(pod: Object, now: datetime) -> float:
     ready = pod_state.ready_condition(pod)
     if not pod_state.is_running_and_ready(pod) or ready is None or "lastTransitionTime" not in ready:
         return 0.0
-    return (now - clock.parse(ready["lastTransitionTime"])).total_seconds()
+    return (now - parse(ready["lastTransitionTime"])).total_seconds()

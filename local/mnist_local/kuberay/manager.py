@@ -1,47 +1,108 @@
-"""Puts the parts of the local KubeRay together and runs them."""
+"""Puts the parts of the local KubeRay together and runs them until told to stop."""
 
 import asyncio
-import contextlib
 import logging
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
 
-from mnist_local.kuberay import kubeconfig, leftovers
-from mnist_local.kuberay.batch_controller import BatchController
+from mnist_kube import kubeconfig
+from mnist_kube.client import KubeApi
+from mnist_kube.events import EventRecorder, Repeats
+from mnist_kube.objects import Object
 from mnist_local.kuberay.cluster_controller import ClusterController
-from mnist_local.kuberay.events import EventRecorder
-from mnist_local.kuberay.json_types import Json
-from mnist_local.kuberay.kubeapi import KubeApi
+from mnist_local.kuberay.controller import PodFactory
+from mnist_local.kuberay.kubelet import leftovers
 from mnist_local.kuberay.kubelet.context import KubeletContext
 from mnist_local.kuberay.kubelet.folders import Folders
 from mnist_local.kuberay.kubelet.kubelet import Kubelet
 from mnist_local.kuberay.kubelet.launch import Machine
-from mnist_local.kuberay.kubelet.network import Network
-from mnist_local.kuberay.kubelet.places import Places
-from mnist_local.kuberay.kubelet.starts import Starts, shared_folder
-from mnist_local.kuberay.pod_factory import PodFactory
+from mnist_local.kuberay.kubelet.network import Network, Places
+from mnist_local.kuberay.kubelet.starts import Starts, default_count, shared_folder
 from mnist_local.kuberay.rayjob_controller import RayJobController
-from mnist_local.kuberay.settings import Settings
+from mnist_local.kuberay.rayjob_status import Limits
 from mnist_local.kuberay.stores import Stores
+from mnist_local.kuberay.submitter_jobs import JobController
 from mnist_local.pod import process_tree
 
-_WORKERS = 4
 _ORPHAN_CHECK_S = 2.0
 _KUBECONFIG_CHECK_S = 1.0
+_ADDRESS_KEPT_S = 60.0
 
 log = logging.getLogger(__name__)
 
 
-@contextlib.asynccontextmanager
-async def _api(settings: Settings) -> AsyncIterator[KubeApi]:
-    api = KubeApi(kubeconfig.load(settings.kubeconfig))
+@dataclass(frozen=True)
+class Settings:
+    """Where it works, and its limits."""
+
+    kubeconfig: Path
+    work_dir: Path
+    pod_log_dir: Path
+    ray: Path = field(default_factory=lambda: Path(sys.executable).parent / "ray")
+    """Ray's command."""
+    limits: Limits = field(default_factory=Limits)
+    starts_at_once: int = field(default_factory=default_count)
+    """Ray nodes that start at a time on this machine."""
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set; ends all pods on the way out."""
+    process_tree.become_subreaper()
+    leftovers.end_former(settings.work_dir)
+    folders = Folders(settings.work_dir, settings.pod_log_dir)
+    _install_stand_ins(folders.bin, settings.ray)
     try:
-        yield api
+        connection = kubeconfig.load(settings.kubeconfig)
+        async with KubeApi(connection, user_agent="local-kuberay") as api, aiohttp.ClientSession() as http:
+            await _serve(settings, api, http, folders, stop)
     finally:
-        await api.close()
+        leftovers.Orphans().end(set())
+        folders.close()
+
+
+async def _serve(
+    settings: Settings, api: KubeApi, http: aiohttp.ClientSession, folders: Folders, stop: asyncio.Event
+) -> None:
+    stores, places = Stores(api), Places(Network())
+    context = KubeletContext(
+        api=api,
+        events=EventRecorder(api, "kubelet", Repeats.COUNT),
+        folders=folders,
+        machine=Machine(api.connection.host, api.connection.port, folders.bin, settings.work_dir),
+        places=places,
+        http=http,
+        starts=Starts(shared_folder(), settings.starts_at_once),
+        cluster_of=stores.cluster_of,
+        observe=stores.pods.observe,
+    )
+    kubelet = Kubelet(context)
+    factory = PodFactory(api, stores.pods, EventRecorder(api, "default-scheduler", Repeats.COUNT))
+    jobs_events = EventRecorder(api, "rayjob-controller", Repeats.SERIES)
+    controllers = (
+        ClusterController(api, stores, factory, EventRecorder(api, "raycluster-controller", Repeats.SERIES)),
+        JobController(api, stores, factory, EventRecorder(api, "job-controller", Repeats.COUNT)),
+        RayJobController(api, stores, places, http, jobs_events, settings.limits),
+    )
+    stores.pods.subscribe(kubelet.on_pod)
+    stores.clusters.subscribe(lambda cluster, deleted: _forget_later(places, cluster) if deleted else None)
+    tasks = [
+        asyncio.create_task(_keep_orphans_out(kubelet)),
+        asyncio.create_task(_follow_kubeconfig(settings.kubeconfig, api)),
+    ]
+    for store in stores.all():
+        tasks.append(asyncio.create_task(store.run()))
+        await _unless(stop, store.synced.wait())
+    tasks += [asyncio.create_task(controller.run()) for controller in controllers]
+    log.info("local KubeRay is serving")
+    await stop.wait()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await kubelet.close()
 
 
 def _install_stand_ins(folder: Path, ray: Path) -> None:
@@ -56,74 +117,13 @@ def _install_stand_ins(folder: Path, ray: Path) -> None:
     script.chmod(0o700)
 
 
-async def run(settings: Settings, stop: asyncio.Event) -> None:
-    """Serve until `stop` is set; ends all pods on the way out."""
-    process_tree.become_subreaper()
-    leftovers.end_former(settings.work_dir)
-    folders = Folders(settings.work_dir, settings.pod_log_dir)
-    _install_stand_ins(folders.bin, settings.ray)
-    try:
-        async with _api(settings) as api, aiohttp.ClientSession() as http:
-            await _serve(settings, api, http, folders, stop)
-    finally:
-        leftovers.Orphans().end(set())
-        folders.close()
-
-
-async def _serve(
-    settings: Settings, api: KubeApi, http: aiohttp.ClientSession, folders: Folders, stop: asyncio.Event
-) -> None:
-    stores = Stores(api, settings.namespaces)
-    places = Places(Network())
-    context = KubeletContext(
-        api=api,
-        events=EventRecorder(api, "kubelet"),
-        folders=folders,
-        machine=Machine(api.connection.host, api.connection.port, folders.bin, settings.work_dir),
-        places=places,
-        http=http,
-        starts=Starts(shared_folder(), settings.starts_at_once),
-        cluster_of=stores.cluster_of,
-        observe=stores.pods.observe,
-    )
-    kubelet = Kubelet(context)
-    factory = PodFactory(api, stores.pods, EventRecorder(api, "default-scheduler"))
-    clusters = ClusterController(api, stores, factory, EventRecorder(api, "raycluster-controller", series=True))
-    jobs = BatchController(api, stores, factory, EventRecorder(api, "job-controller"))
-    rayjobs = RayJobController(
-        api, stores, places, http, EventRecorder(api, "rayjob-controller", series=True), settings.limits, settings.pace
-    )
-    stores.pods.subscribe(kubelet.on_pod)
-
-    def forget(cluster: Json, deleted: bool) -> None:
-        if deleted:
-            _forget_later(places, cluster["metadata"]["uid"])
-
-    stores.clusters.subscribe(forget)
-    tasks = [
-        asyncio.create_task(_keep_orphans_out(kubelet)),
-        asyncio.create_task(_follow_kubeconfig(settings.kubeconfig, api)),
-    ]
-    for store in stores.all():
-        tasks.append(asyncio.create_task(store.run()))
-        await _unless(stop, store.synced())
-    tasks += [asyncio.create_task(queue.run(_WORKERS)) for queue in (clusters.queue, jobs.queue, rayjobs.queue)]
-    log.info("local KubeRay is serving")
-    await stop.wait()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await kubelet.close()
-
-
-def _forget_later(places: Places, uid: str) -> None:
+def _forget_later(places: Places, cluster: Object) -> None:
     """The address is free once the cluster's pods had their time to end."""
-    asyncio.get_running_loop().call_later(60.0, places.forget, uid)
+    asyncio.get_running_loop().call_later(_ADDRESS_KEPT_S, places.forget, cluster["metadata"]["uid"])
 
 
-async def _unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:
-    waiting = asyncio.create_task(stop.wait())
-    doing = asyncio.create_task(work)
+async def _unless(stop: asyncio.Event, work: Awaitable[object]) -> None:
+    waiting, doing = asyncio.create_task(stop.wait()), asyncio.ensure_future(work)
     await asyncio.wait([waiting, doing], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     doing.cancel()
@@ -134,9 +134,9 @@ async def _follow_kubeconfig(path: Path, api: KubeApi) -> None:
     seen = _modified(path)
     while True:
         await asyncio.sleep(_KUBECONFIG_CHECK_S)
-        if (now := _modified(path)) == seen or now is None:
+        if (changed := _modified(path)) in {seen, None}:
             continue
-        seen = now
+        seen = changed
         try:
             await api.reconnect(kubeconfig.load(path))
         except (kubeconfig.KubeconfigError, OSError) as error:

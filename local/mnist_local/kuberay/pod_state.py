@@ -1,62 +1,55 @@
 """What a pod's status says, as KubeRay reads it."""
 
-from mnist_local.kuberay import constants as k
-from mnist_local.kuberay.json_types import Json, labels_of
+from mnist_kube.objects import Object, find_condition, labels_of
+from mnist_local.kuberay import names as k
 
 
-def phase(pod: Json) -> str:
-    """The pod's phase, Pending when none has been written yet."""
+def phase(pod: Object) -> str:
+    """Return the pod's phase, Pending when none has been written yet."""
     return str((pod.get("status") or {}).get("phase") or "Pending")
 
 
-def is_worker(pod: Json) -> bool:
+def is_worker(pod: Object) -> bool:
     """Whether the pod is a Ray worker."""
     return labels_of(pod).get(k.NODE_TYPE_LABEL) == k.WORKER
 
 
-def is_head(pod: Json) -> bool:
+def is_head(pod: Object) -> bool:
     """Whether the pod is a Ray head."""
     return labels_of(pod).get(k.NODE_TYPE_LABEL) == k.HEAD
 
 
-def ready_condition(pod: Json) -> Json | None:
-    """The pod's Ready condition, or None."""
-    for condition in (pod.get("status") or {}).get("conditions") or []:
-        if condition["type"] == "Ready":
-            found: Json = condition
-            return found
-    return None
+def ready_condition(pod: Object) -> Object | None:
+    """Return the pod's Ready condition, or None."""
+    found = find_condition((pod.get("status") or {}).get("conditions") or [], "Ready")
+    return None if found is None else dict(found)
 
 
-def is_running_and_ready(pod: Json) -> bool:
+def is_running_and_ready(pod: Object) -> bool:
     """Running, with Ready True."""
-    ready = ready_condition(pod)
-    return phase(pod) == "Running" and ready is not None and ready["status"] == "True"
+    return phase(pod) == "Running" and (ready_condition(pod) or {}).get("status") == "True"
 
 
-def all_running(pods: list[Json]) -> bool:
+def all_running(pods: list[Object]) -> bool:
     """At least one pod, all Running, and none that says it is not ready."""
     return bool(pods) and all(
         phase(pod) == "Running" and (ready_condition(pod) or {"status": "True"})["status"] == "True" for pod in pods
     )
 
 
-def _container_statuses(pod: Json) -> list[Json]:
+def _container_statuses(pod: Object) -> list[Object]:
     return (pod.get("status") or {}).get("containerStatuses") or []
 
 
-def ray_container_terminated(pod: Json) -> Json | None:
-    """The terminated state of the pod's first container, or None while it lives."""
+def terminated(pod: Object) -> Object | None:
+    """Return the terminated state of the pod's first container, or None while it lives."""
     name = pod["spec"]["containers"][0]["name"]
-    for status in _container_statuses(pod):
-        if status["name"] == name:
-            terminated: Json | None = (status.get("state") or {}).get("terminated")
-            return terminated
-    return None
+    states = [status.get("state") or {} for status in _container_statuses(pod) if status["name"] == name]
+    return states[0].get("terminated") if states else None
 
 
-def first_not_running(pod: Json) -> tuple[str, str] | None:
-    """(reason, "container: message") of the first waiting or terminated container, or None."""
+def first_not_running(pod: Object) -> tuple[str, str] | None:
+    """Return (reason, "container: message") of the first waiting or terminated container, or None."""
     for status in _container_statuses(pod):
         state = status.get("state") or {}
         cause = state.get("waiting") or state.get("terminated")
@@ -65,12 +58,17 @@ def first_not_running(pod: Json) -> tuple[str, str] | None:
     return None
 
 
-def must_be_replaced(pod: Json) -> str | None:
-    """Why KubeRay deletes the pod to make another: it can never run again. None while it can."""
+def must_be_replaced(pod: Object) -> str | None:
+    """Return why KubeRay deletes the pod to make another (it can never run again), or None while it can."""
     name, state = pod["metadata"]["name"], phase(pod)
     if state in {"Failed", "Succeeded"}:
         return f"pod {name} is {state} and will not restart"
-    never_restarts = pod["spec"].get("restartPolicy", "Always") == "Never"
-    if state == "Running" and never_restarts and ray_container_terminated(pod) is not None:
+    if state == "Running" and terminated(pod) is not None:
         return f"the Ray container of pod {name} ended and its restartPolicy is Never"
     return None
+
+
+def has_run(pod: Object) -> bool:
+    """Whether a container of the pod was ever started."""
+    states = [status.get("state") or {} for status in _container_statuses(pod)]
+    return any("running" in state or "terminated" in state for state in states)

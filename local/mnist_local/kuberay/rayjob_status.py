@@ -1,12 +1,16 @@
-"""The state machine of a RayJob with clusterSelector: each function maps what is known to the next status."""
+"""The state machine of a RayJob with clusterSelector: each function maps what is known to the next status.
+
+Initializing until the cluster is ready, then Running while Ray is asked for the job, then Complete or Failed. Every
+transition that was recorded on a real cluster is reproduced.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mnist_local.kuberay import clock, names
-from mnist_local.kuberay import constants as k
+from mnist_kube.objects import Object
+from mnist_kube.times import from_unix, parse, timestamp
+from mnist_local.kuberay import names as k
 from mnist_local.kuberay.dashboard import JobInfo
-from mnist_local.kuberay.json_types import Json
 
 TERMINAL_JOB_STATUSES = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 _MAX_MESSAGE = 32768
@@ -21,8 +25,6 @@ class Limits:
     status_check_timeout_s: float = 300.0
     transition_grace_s: float = 300.0
     submitter_finished_s: float = 30.0
-    keep_status_while_unreachable: bool = False
-    """False: jobStatus becomes `Failure` while the dashboard cannot be reached, as behind an API server's proxy."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,14 @@ class SubmitterOutcome:
     failure: tuple[str, str] | None = None
 
 
-def new_status(job: Json, now: datetime) -> Json:
+def new_status(job: Object, now: datetime) -> Object:
     """Status of a RayJob seen for the first time: Initializing, with its job id and cluster."""
-    job_id = job["spec"].get("jobId") or f"{job['metadata']['name']}-{names.suffix()}"
+    job_id = job["spec"].get("jobId") or f"{job['metadata']['name']}-{k.suffix()}"
     return {
         "jobId": job_id,
         "rayClusterName": job["spec"]["clusterSelector"][k.CLUSTER_LABEL],
         "jobDeploymentStatus": "Initializing",
-        "startTime": clock.rfc3339(now),
+        "startTime": timestamp(now),
         "rayJobInfo": {},
         "rayClusterStatus": dict(_NO_CLUSTER_STATUS),
         "succeeded": 0,
@@ -48,55 +50,35 @@ def new_status(job: Json, now: datetime) -> Json:
     }
 
 
-def refused(status: Json, message: str) -> Json:
+def refused(status: Object, message: str) -> Object:
     """Status of a RayJob that KubeRay does not act on; it never leaves it."""
     return {**status, "jobDeploymentStatus": "ValidationFailed", "reason": "ValidationFailed", "message": message}
 
 
-def waiting_for_cluster(status: Json, cluster: Json) -> Json:
+def waiting_for_cluster(status: Object, cluster: Object) -> Object:
     """Still Initializing; the cluster's status is shown."""
     return {**status, "rayClusterStatus": _cluster_status(cluster)}
 
 
-def _cluster_status(cluster: Json) -> Json:
+def _cluster_status(cluster: Object) -> Object:
     return {**_NO_CLUSTER_STATUS, **(cluster.get("status") or {})}
 
 
-def running(status: Json, dashboard_url: str) -> Json:
+def running(status: Object, dashboard_url: str) -> Object:
     """The cluster is ready; the job is being submitted."""
     return {**status, "dashboardURL": dashboard_url, "jobDeploymentStatus": "Running"}
 
 
-def _failed(status: Json, reason: str, message: str) -> Json:
+def _failed(status: Object, reason: str, message: str) -> Object:
     return {**status, "jobDeploymentStatus": "Failed", "reason": reason, "message": message}
 
 
-def _seconds_since(status: Json, field: str, now: datetime) -> float | None:
+def _seconds_since(status: Object, field: str, now: datetime) -> float | None:
     value = status.get(field)
-    return (now - clock.parse(value)).total_seconds() if value else None
+    return (now - parse(value)).total_seconds() if value else None
 
 
-def _go_time(text: str) -> str:
-    return clock.parse(text).strftime("%Y-%m-%d %H:%M:%S +0000 UTC")
-
-
-def past_deadline(job: Json, now: datetime) -> Json | None:
-    """The final status of a RayJob whose activeDeadlineSeconds, or preRunningDeadlineSeconds, are over."""
-    status, spec = job["status"], job["spec"]
-    age = _seconds_since(status, "startTime", now) or 0.0
-    checks = [("activeDeadlineSeconds", "DeadlineExceeded")]
-    if status["jobDeploymentStatus"] == "Initializing":
-        checks.append(("preRunningDeadlineSeconds", "PreRunningDeadlineExceeded"))
-    for field, reason in checks:
-        limit = spec.get(field)
-        if limit is not None and age >= limit:
-            label = field[0].upper() + field[1:]
-            message = f"The RayJob has passed the {field}. StartTime: {_go_time(status['startTime'])}. {label}: {limit}"
-            return _failed(status, reason, message)
-    return None
-
-
-def past_grace(status: Json, limits: Limits, now: datetime) -> Json | None:
+def past_grace(status: Object, limits: Limits, now: datetime) -> Object | None:
     """The final status of a RayJob that hangs: its Ray job ended long ago, or its dashboard is long unreachable."""
     if status.get("jobStatus") in TERMINAL_JOB_STATUSES:
         since_end = _seconds_since(status.get("rayJobInfo") or {}, "endTime", now)
@@ -110,14 +92,14 @@ def past_grace(status: Json, limits: Limits, now: datetime) -> Json | None:
             return {**status, "jobDeploymentStatus": end, "reason": reason, "message": message}
     failing = _seconds_since(status, "jobStatusCheckFailureStartTime", now)
     if failing is not None and failing >= limits.status_check_timeout_s:
-        since = clock.parse(status["jobStatusCheckFailureStartTime"]).strftime("%Y-%m-%d %H:%M:%S")
+        since = parse(status["jobStatusCheckFailureStartTime"]).strftime("%Y-%m-%d %H:%M:%S")
         timeout = int(limits.status_check_timeout_s)
         message = f"Job status checks have been failing since {since}; exceeded timeout of {timeout}s"
         return _failed(status, "JobStatusCheckTimeoutExceeded", message)
     return None
 
 
-def after_submitter(status: Json, outcome: SubmitterOutcome | None, limits: Limits, now: datetime) -> Json | None:
+def after_submitter(status: Object, outcome: SubmitterOutcome | None, limits: Limits, now: datetime) -> Object | None:
     """The final status where the submitter's end alone decides; None where Ray is still to be asked."""
     if outcome is None:
         return None
@@ -138,23 +120,21 @@ def after_submitter(status: Json, outcome: SubmitterOutcome | None, limits: Limi
     return None
 
 
-def unreachable(status: Json, cause: str, cluster: Json, limits: Limits, now: datetime) -> Json:
-    """The dashboard did not answer: not a failure, until it lasts too long."""
-    after = {**status}
-    after.setdefault("jobStatusCheckFailureStartTime", clock.rfc3339(now))
-    if not limits.keep_status_while_unreachable:
-        after |= {"jobStatus": "Failure", "message": cause, "rayClusterStatus": _cluster_status(cluster)}
+def unreachable(status: Object, cause: str, cluster: Object, now: datetime) -> Object:
+    """The dashboard did not answer: not a failure, until it lasts too long. jobStatus is as behind a proxy."""
+    after = {**status, "jobStatus": "Failure", "message": cause, "rayClusterStatus": _cluster_status(cluster)}
+    after.setdefault("jobStatusCheckFailureStartTime", timestamp(now))
     return after
 
 
-def not_found(status: Json, outcome: SubmitterOutcome | None) -> Json | None:
+def not_found(status: Object, outcome: SubmitterOutcome | None) -> Object | None:
     """Ray knows no such job: final once the submitter has finished, else None (it is yet to be submitted)."""
     if outcome is None:
         return None
     return _failed(status, "AppFailed", "Submitter completed but Ray job not found in RayCluster.")
 
 
-def observed(status: Json, info: JobInfo, cluster: Json, submitter_done: bool) -> Json:
+def observed(status: Object, info: JobInfo, cluster: Object, submitter_done: bool) -> Object:
     """Status after Ray told of the job. A terminal job ends the RayJob once its submitter is done too."""
     after = {key: value for key, value in status.items() if key not in {"reason", "jobStatusCheckFailureStartTime"}}
     after |= {
@@ -164,7 +144,7 @@ def observed(status: Json, info: JobInfo, cluster: Json, submitter_done: bool) -
         "jobDeploymentStatus": "Running",
     }
     times = {"startTime": info.start_time_ms, "endTime": info.end_time_ms}
-    known = {name: clock.from_unix(value / 1000) for name, value in times.items() if value}
+    known = {name: from_unix(value / 1000) for name, value in times.items() if value}
     after["rayJobInfo"] = {**(status.get("rayJobInfo") or {}), **known}
     if info.status in TERMINAL_JOB_STATUSES and submitter_done:
         after["jobDeploymentStatus"] = "Complete"
@@ -173,7 +153,7 @@ def observed(status: Json, info: JobInfo, cluster: Json, submitter_done: bool) -
     return after
 
 
-def finished(old: Json, new: Json, now: datetime) -> Json:
+def finished(old: Object, new: Object, now: datetime) -> Object:
     """`new` with its end time and counts, if it is the first final status."""
     final = {"Complete", "Failed"}
     if new["jobDeploymentStatus"] not in final or old.get("jobDeploymentStatus") in final:
@@ -182,20 +162,20 @@ def finished(old: Json, new: Json, now: datetime) -> Json:
     succeeded = new["jobDeploymentStatus"] == "Complete" and new.get("jobStatus") == "SUCCEEDED"
     return {
         **new,
-        "endTime": clock.rfc3339(now),
+        "endTime": timestamp(now),
         "failed": new.get("failed", 0) + int(failed),
         "succeeded": new.get("succeeded", 0) + int(succeeded),
     }
 
 
-def worth_writing(old: Json, new: Json) -> bool:
+def worth_writing(old: Object, new: Object) -> bool:
     """Whether KubeRay would write: message and rayJobInfo alone do not make it."""
     watched = ("jobStatus", "jobDeploymentStatus", "jobStatusCheckFailureStartTime")
     if any(old.get(field) != new.get(field) for field in watched):
         return True
     ignored = {"lastUpdateTime", "observedGeneration", "stateTransitionTimes"}
 
-    def essence(status: Json) -> Json:
+    def essence(status: Object) -> Object:
         cluster = status.get("rayClusterStatus") or {}
         return {key: value for key, value in cluster.items() if key not in ignored}
 

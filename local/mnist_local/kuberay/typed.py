@@ -10,8 +10,8 @@ The tables name the exceptions among the fields of a RayJob and of the pod templ
 of them means one thing here and another there.
 """
 
-from mnist_local.kuberay import quantity
-from mnist_local.kuberay.json_types import Json
+from mnist_kube.objects import Object
+from mnist_kube.quantity import canonical_quantity
 
 # Pointers, fields without `omitempty`, and ttlSecondsAfterFinished, which the CRD's default puts back: zero is a value.
 _KEPT_NAMES = """
@@ -33,7 +33,7 @@ _TEMPLATES = frozenset({"submitterPodTemplate", "template"})
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 
 
-def updated(obj: Json) -> Json:
+def updated(obj: Object) -> Object:
     """Return the body of a typed update of `obj`; its status, which such an update cannot change, is as it was.
 
     Raises ValueError for a quantity that is none: a Go client cannot even read such an object.
@@ -45,7 +45,7 @@ def updated(obj: Json) -> Json:
     return {**obj, "metadata": metadata, "spec": spec}
 
 
-def _struct(value: Json) -> Json:
+def _struct(value: Object) -> Object:
     written = {name: _field(name, field) for name, field in value.items()}
     return {name: field for name, field in written.items() if name in _KEPT or not _is_omitted(name, field)}
 
@@ -61,9 +61,9 @@ def _field(name: str, value: object) -> object:
         written = [_struct(item) if isinstance(item, dict) else item for item in value]
         return [{"resources": {}, **item} for item in written] if name in _CONTAINERS else written
     if not isinstance(value, dict):
-        return quantity.canonical(str(value)) if name == "sizeLimit" else value
+        return canonical_quantity(str(value)) if name == "sizeLimit" else value
     if name in _QUANTITIES:
-        return {key: quantity.canonical(amount) for key, amount in value.items()}
+        return {key: canonical_quantity(str(amount)) for key, amount in value.items()}
     if name in _MAPS:
         return value
     return {"metadata": {}, **_struct(value)} if name in _TEMPLATES else _struct(value)

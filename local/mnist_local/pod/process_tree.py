@@ -10,10 +10,11 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
+
+import psutil
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
-_PROC = Path("/proc")
+_GONE = (psutil.Error, OSError)
 
 
 def become_subreaper() -> bool:
@@ -24,56 +25,29 @@ def become_subreaper() -> bool:
     return bool(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
 
 
-def _parents() -> dict[int, int]:
-    """Parent pid by pid, of every process that is not yet a zombie."""
-    table: dict[int, int] = {}
-    for entry in os.scandir(_PROC):
-        if not entry.name.isdigit():
-            continue
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            stat = (_PROC / entry.name / "stat").read_bytes()
-            # The command may hold spaces and brackets; the fields after its last ")" are fixed.
-            state, parent = stat[stat.rindex(b")") + 2 :].split()[:2]
-            if state not in {b"Z", b"X"}:
-                table[int(entry.name)] = int(parent)
-    return table
-
-
 def descendants(root: int) -> list[int]:
-    """Pids of all living descendants of `root`, children before their own children."""
-    if not _PROC.is_dir():
-        return []
-    children: dict[int, list[int]] = {}
-    for pid, parent in _parents().items():
-        children.setdefault(parent, []).append(pid)
-    found: list[int] = []
-    frontier = [root]
-    while frontier:
-        below = children.get(frontier.pop(0), [])
-        found.extend(below)
-        frontier.extend(below)
-    return found
+    """Return the pids of all living descendants of `root`; what only waits to be reaped does not live."""
+    with contextlib.suppress(*_GONE):
+        return [child.pid for child in psutil.Process(root).children(recursive=True) if _lives(child)]
+    return []
+
+
+def _lives(process: psutil.Process) -> bool:
+    with contextlib.suppress(*_GONE):
+        return process.status() not in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
+    return False
 
 
 def environment_value(pid: int, name: str) -> str | None:
-    """The value that `name` had in the environment a process was started with, or None (unreadable or unset)."""
-    try:
-        block = (_PROC / str(pid) / "environ").read_bytes()
-    except OSError:
-        return None
-    prefix = name.encode() + b"="
-    for item in block.split(b"\0"):
-        if item.startswith(prefix):
-            return item[len(prefix) :].decode(errors="replace")
+    """Return the value that `name` had in the environment a process was started with; None if unreadable or unset."""
+    with contextlib.suppress(*_GONE):
+        return psutil.Process(pid).environ().get(name)
     return None
 
 
 def marked(name: str, value: str) -> list[int]:
-    """Pids of all processes but this one that were started with `name` set to `value`."""
-    if not _PROC.is_dir():
-        return []
-    pids = (int(entry.name) for entry in os.scandir(_PROC) if entry.name.isdigit())
-    return [pid for pid in pids if pid != os.getpid() and environment_value(pid, name) == value]
+    """Return the pids of all processes but this one that were started with `name` set to `value`."""
+    return [pid for pid in psutil.pids() if pid != os.getpid() and environment_value(pid, name) == value]
 
 
 def kill(pids: list[int]) -> None:

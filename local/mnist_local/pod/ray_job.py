@@ -38,19 +38,16 @@ def _parser() -> _Parser:
         if name == "logs":
             action.add_argument("-f", "--follow", action="store_true")
     submit = actions.add_parser("submit", add_help=False, allow_abbrev=False)
-    for option in ("--address", "--submission-id", "--runtime-env-json", "--metadata-json", "--entrypoint-resources"):
-        submit.add_argument(option)
-    for option in ("--entrypoint-num-cpus", "--entrypoint-num-gpus"):
-        submit.add_argument(option, type=float)
+    submit.add_argument("--address")
+    submit.add_argument("--submission-id")
     submit.add_argument("--no-wait", action="store_true")
     return parser
 
 
 class JobsApi:
-    """The Job REST API of one dashboard. HTTP and connection errors are raised as OSError."""
+    """The Job REST API of one dashboard at a URL. HTTP and connection errors are raised as OSError."""
 
     def __init__(self, address: str, token: str) -> None:
-        """`address` is a URL; `token` may be empty."""
         self._base = f"{address.rstrip('/')}/api/jobs/"
         self._headers = {"Content-Type": "application/json"}
         if token:
@@ -80,16 +77,7 @@ def _token() -> str:
 
 
 def _submit(api: JobsApi, options: argparse.Namespace, entrypoint: list[str]) -> int:
-    request: dict[str, Any] = {"entrypoint": shlex.join(entrypoint), "submission_id": options.submission_id}
-    if options.runtime_env_json:
-        request["runtime_env"] = json.loads(options.runtime_env_json)
-    if options.metadata_json:
-        request["metadata"] = json.loads(options.metadata_json)
-    if options.entrypoint_resources:
-        request["entrypoint_resources"] = json.loads(options.entrypoint_resources)
-    for field in ("entrypoint_num_cpus", "entrypoint_num_gpus"):
-        if (value := getattr(options, field)) is not None:
-            request[field] = value
+    request = {"entrypoint": shlex.join(entrypoint), "submission_id": options.submission_id}
     job_id = api.call("POST", body=request)["submission_id"]
     _print(f"Job '{job_id}' submitted successfully\n")
     return 0 if options.no_wait else _follow(api, job_id)

@@ -3,8 +3,7 @@
 It reads commands from stdin, one JSON object a line, and writes events to stdout the same way:
 
     {"op": "run", "container": str, "argv": [str], "env": {str: str}, "cwd": str, "log": path}
-    {"op": "stop", "container": str, "graceSeconds": number}     SIGTERM to the container's first process, later SIGKILL
-    {"op": "exit"}                                               end everything at once, then this process
+    {"op": "stop", "graceSeconds": number}      SIGTERM to the first process of each container, later SIGKILL to all
 
     {"event": "started", "container": str, "pid": int, "at": unix seconds}
     {"event": "unstartable", "container": str, "message": str, "at": …}
@@ -22,6 +21,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +33,19 @@ _REAP_DEADLINE_S = 1.0
 _KILL_DEADLINE_S = 5.0  # a process in uninterruptible sleep cannot be waited for
 
 
+@dataclass
 class Container:
     """A running container: its first process, and when a stop turns into a kill."""
 
-    def __init__(self, name: str, process: "subprocess.Popen[bytes]") -> None:
-        self.name = name
-        self.process = process
-        self.kill_at: float | None = None
+    name: str
+    process: "subprocess.Popen[bytes]"
+    kill_at: float | None = None
 
 
 class Supervisor:
-    """Runs and ends the containers of one pod."""
+    """Runs and ends the containers of one pod. `commands` and `events` are file descriptors of JSON lines."""
 
     def __init__(self, commands: int, events: int) -> None:
-        """`commands` and `events` are file descriptors: JSON lines in, JSON lines out."""
         self._commands = commands
         self._events = events
         self._containers: dict[int, Container] = {}
@@ -93,13 +92,10 @@ class Supervisor:
                 self._obey(json.loads(line))
 
     def _obey(self, command: dict[str, Any]) -> None:
-        match command["op"]:
-            case "run":
-                self._start(command)
-            case "stop":
-                self._stop(command["container"], float(command["graceSeconds"]))
-            case "exit":
-                self._ending = True
+        if command["op"] == "run":
+            self._start(command)
+        else:
+            self._stop(float(command["graceSeconds"]))
 
     def _start(self, command: dict[str, Any]) -> None:
         name: str = command["container"]
@@ -122,17 +118,14 @@ class Supervisor:
         self._containers[process.pid] = Container(name, process)
         self._emit("started", name, pid=process.pid)
 
-    def _stop(self, name: str, grace_s: float) -> None:
+    def _stop(self, grace_s: float) -> None:
+        deadline = time.monotonic() + grace_s
         for container in self._containers.values():
-            if container.name != name:
-                continue
-            deadline = time.monotonic() + grace_s
             if container.kill_at is None:
                 with contextlib.suppress(ProcessLookupError):
                     container.process.send_signal(signal.SIGTERM)
                 container.kill_at = deadline
-            else:
-                container.kill_at = min(container.kill_at, deadline)
+            container.kill_at = min(container.kill_at, deadline)
 
     def _until_next_kill(self) -> float | None:
         pending = [c.kill_at for c in self._containers.values() if c.kill_at is not None]
@@ -189,6 +182,10 @@ class Supervisor:
 
 
 def main() -> int:
-    """Entry point of `python -m mnist_local.pod [label]`; the label only names the pod in process lists."""
+    """Entry point of `python -m mnist_local.pod.supervisor [label]`; the label only names the pod in process lists."""
     Supervisor(sys.stdin.fileno(), sys.stdout.fileno()).run()
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -10,12 +10,11 @@ import signal
 import sys
 from pathlib import Path
 
-from mnist_local.stack import preflight
-from mnist_local.stack.errors import StackRefusedError
-from mnist_local.stack.layout import Layout
-from mnist_local.stack.lock import FolderLock
-from mnist_local.stack.options import Options
-from mnist_local.stack.state import Events, StackState
+from filelock import BaseFileLock
+
+from mnist_local.stack import parts
+from mnist_local.stack.layout import Layout, Options, StackRefusedError
+from mnist_local.stack.state import Events, StackState, take_lock
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -63,17 +62,17 @@ def main(argv: list[str] | None = None) -> int:
         lock.release()
 
 
-def _prepare(layout: Layout, options: Options) -> FolderLock:
+def _prepare(layout: Layout, options: Options) -> BaseFileLock:
     layout.claim()
-    lock = FolderLock(layout.lock)
-    if not lock.acquire():
+    lock = take_lock(layout.lock)
+    if lock is None:
         state = StackState.read(layout.state)
         who = f" (pid {state.pid})" if state else ""
         raise StackRefusedError(
             f"a local stack is already running in {layout.root}{who}: end it with "
             f"`mnistctl local down --dir {layout.root}`, or choose another --dir"
         )
-    preflight.check(layout.root, options)
+    parts.check_options(layout.root, options)
     layout.clear()
     return lock
 

@@ -12,11 +12,8 @@ import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
-from mnist_local.stack.errors import StackError, StackRefusedError
-from mnist_local.stack.layout import Layout
-from mnist_local.stack.lock import is_locked
-from mnist_local.stack.options import Options
-from mnist_local.stack.state import StackState
+from mnist_local.stack.layout import Layout, Options, StackError, StackRefusedError
+from mnist_local.stack.state import StackState, is_locked
 
 _STOP_S = 40.0
 
@@ -71,26 +68,16 @@ class StackProcess:
 
     async def stop(self) -> None:
         """End the stack, and wait until it has."""
-        if self._process is None or self._process.returncode is not None:
+        process = self._process
+        if process is None or process.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError):
-            self._process.terminate()
-        assert self._process.stdout is not None
-
-        async def drain() -> None:
-            # Unread events must not block its way out.
-            assert self._process is not None
-            assert self._process.stdout is not None
-            while await self._process.stdout.read(65536):
-                pass
-            await self._process.wait()
-
+            process.terminate()
         try:
-            await asyncio.wait_for(drain(), _STOP_S)
+            await asyncio.wait_for(process.communicate(), _STOP_S)  # unread events must not block its way out
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-            await self._process.wait()
+            process.kill()
+            await process.wait()
 
 
 def running(layout: Layout) -> StackState | None:

@@ -1,4 +1,4 @@
-"""Where everything of a local stack lies: one folder."""
+"""A local stack's one folder, what a user may choose about a stack, and what can go wrong with one."""
 
 from __future__ import annotations
 
@@ -7,85 +7,61 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_local.stack.errors import StackRefusedError
-
 _MARKER = ".mnist-local"
 _NOT_KEPT = (
-    "apiserver",
-    "kuberay",
-    "operator",
-    "pod-logs",
-    "logs",
-    "stack.json",
-    "kubeconfig",
-    "s3.env",
-    "status.json",
-)
+    "apiserver", "kuberay", "operator", "pod-logs", "logs", "stack.json", "kubeconfig", "s3.env", "status.json",
+)  # fmt: skip
+
+
+class StackError(Exception):
+    """One sentence for the user. `tail` has the last lines of the log that tells more, `log` is where it lies."""
+
+    def __init__(self, message: str, tail: tuple[str, ...] = (), log: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.tail = tail
+        self.log = log
+
+
+class StackRefusedError(StackError):
+    """The stack cannot start as it was asked to: the user has to change something."""
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Paths below the stack's folder, which is absolute."""
+class Options:
+    """Ports are 0 for any free one. `restart` starts parts again that crashed; without it a crash ends the stack."""
 
-    root: Path
+    api_port: int = 0
+    s3_port: int = 0
+    restart: bool = False
+    namespaces: tuple[str, ...] = ("default",)
+
+
+class Layout:
+    """Paths below the stack's folder, which is absolute.
+
+    lock: held by the supervisor as long as it lives. state: what it tells about itself. kubeconfig: the
+    administrator's. s3_env: the buckets' address and credentials, as shell exports. s3: the buckets; they survive.
+    status: the final object of a finished local run. apiserver, kuberay, operator: files of these parts. pod_logs: as
+    /var/log/pods.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.lock, self.state = root / ".lock", root / "stack.json"
+        self.kubeconfig, self.s3_env, self.status = root / "kubeconfig", root / "s3.env", root / "status.json"
+        self.s3, self.apiserver, self.kuberay, self.operator = (
+            root / name for name in ("s3", "apiserver", "kuberay", "operator")
+        )
+        self.pod_logs = root / "pod-logs"
 
     @classmethod
     def at(cls, folder: Path) -> Layout:
-        """The layout of a folder, made absolute."""
+        """Return the layout of a folder, made absolute."""
         return cls(Path(os.path.abspath(folder)))  # noqa: PTH100 - resolve() would follow the user's links
 
-    @property
-    def lock(self) -> Path:
-        """Held by the supervisor as long as it lives."""
-        return self.root / ".lock"
-
-    @property
-    def state(self) -> Path:
-        """What the supervisor tells about itself."""
-        return self.root / "stack.json"
-
-    @property
-    def kubeconfig(self) -> Path:
-        """The administrator's, for kubectl."""
-        return self.root / "kubeconfig"
-
-    @property
-    def s3_env(self) -> Path:
-        """The bucket's address and credentials, as shell exports."""
-        return self.root / "s3.env"
-
-    @property
-    def s3(self) -> Path:
-        """The buckets. They survive."""
-        return self.root / "s3"
-
-    @property
-    def status(self) -> Path:
-        """The final object of a finished local run."""
-        return self.root / "status.json"
-
-    @property
-    def apiserver(self) -> Path:
-        """The API server's own files."""
-        return self.root / "apiserver"
-
-    @property
-    def kuberay(self) -> Path:
-        """The pods' folders."""
-        return self.root / "kuberay"
-
-    @property
-    def operator(self) -> Path:
-        """The operator's kubeconfig."""
-        return self.root / "operator"
-
-    @property
-    def pod_logs(self) -> Path:
-        """The containers' logs, as under /var/log/pods."""
-        return self.root / "pod-logs"
-
     def log(self, part: str) -> Path:
-        """The log of a part."""
+        """Return the log of a part."""
         return self.root / "logs" / f"{part}.log"
 
     def claim(self) -> None:

@@ -1,4 +1,4 @@
-"""What a supervisor tells about itself: a file for whoever comes later, and a line of JSON for whoever started it."""
+"""What a supervisor tells of itself: a file for whoever comes later, lines of JSON for whoever started it, a lock."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from filelock import BaseFileLock, FileLock, Timeout
 
 Phase = Literal["starting", "up", "stopping", "failed"]
 
@@ -98,3 +100,23 @@ class Events:
             # Whoever started us has gone on; Python would complain about the pipe once more at exit.
             self._open = False
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def take_lock(path: Path) -> BaseFileLock | None:
+    """Take the lock of a folder, which ends with its process, however that ends; None if another process has it."""
+    lock = FileLock(path, mode=0o600, is_singleton=False)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return None
+    return lock
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock at this path."""
+    if not path.exists():
+        return False
+    lock = take_lock(path)
+    if lock is not None:
+        lock.release()
+    return lock is None

@@ -9,17 +9,14 @@ import time
 from collections.abc import Awaitable
 from typing import TypeVar
 
-import aiohttp
-
+from mnist_kube import kubeconfig
+from mnist_kube.client import KubeApi
+from mnist_kube.errors import ApiError
 from mnist_local.apiserver.pki import write_private
-from mnist_local.kuberay import kubeconfig
-from mnist_local.kuberay.kubeapi import ApiError, KubeApi
 from mnist_local.pod import process_tree
-from mnist_local.stack import parts, preflight, provision
-from mnist_local.stack.errors import StackError
-from mnist_local.stack.layout import Layout
-from mnist_local.stack.options import Options
-from mnist_local.stack.part import Part, PartPlan
+from mnist_local.stack import parts, provision
+from mnist_local.stack.layout import Layout, Options, StackError
+from mnist_local.stack.parts import Part, PartPlan
 from mnist_local.stack.state import Events, PartState, StackState
 
 T = TypeVar("T")
@@ -58,8 +55,9 @@ class Supervisor:
         except StackError as error:
             failure = error
         except ApiError as error:
-            failure = StackError(f"the API server refuses what the stack needs: {error.message}")
-        except (OSError, aiohttp.ClientError) as error:
+            what = "cannot be reached" if error.not_reached else "refuses what the stack needs"
+            failure = StackError(f"the API server {what}: {error.message}")
+        except OSError as error:
             failure = StackError(f"the local stack failed: {error}", (), str(self._layout.log("stack")))
         finally:
             await self._end(failure)
@@ -94,16 +92,16 @@ class Supervisor:
         await self._await_ready(api_server)
         await self._provision()
         kuberay = await self._launch(parts.kuberay(layout))
-        operator = await self._launch(parts.operator(layout.operator / "kubeconfig", preflight.free_port()))
+        operator = await self._launch(parts.operator(layout.operator / "kubeconfig", parts.free_port()))
         await asyncio.gather(self._await_ready(kuberay), self._await_ready(operator))
 
     async def _provision(self) -> None:
         admin = self._layout.apiserver / "kubeconfig"
-        api = KubeApi(kubeconfig.load(admin))
+        connection = kubeconfig.load(admin)
         # As the object store: if it is started again, it must come back where everybody knows it.
         api_server = next(part for part in self._parts if part.plan.name == "API server")
-        api_server.plan = parts.apiserver(self._layout, api.connection.port, self._options.restart)
-        try:
+        api_server.plan = parts.apiserver(self._layout, connection.port, self._options.restart)
+        async with KubeApi(connection) as api:
             await asyncio.gather(
                 provision.install_definitions(api),
                 provision.install_operator_identity(api, self._layout.operator / "kubeconfig"),
@@ -112,8 +110,6 @@ class Supervisor:
                     for namespace in self._options.namespaces
                 ),
             )
-        finally:
-            await api.close()
         write_private(self._layout.kubeconfig, admin.read_text())
         self._state.kubeconfig = str(self._layout.kubeconfig)
         # From here on manifests can be applied; what runs them may still be starting.
@@ -160,11 +156,7 @@ class Supervisor:
             self._write_state()
 
     def _may_restart(self, state: PartState) -> bool:
-        return self._options.restart and state.state != "starting" and self._is_up
-
-    @property
-    def _is_up(self) -> bool:
-        return self._state.phase == "up"
+        return self._options.restart and state.state != "starting" and self._state.phase == "up"
 
     def _fail(self, error: StackError) -> None:
         if not self._failed.done():
@@ -203,7 +195,7 @@ class Supervisor:
     def _explain(self, failure: StackError) -> str:
         """Add what the part itself cannot know."""
         try:
-            preflight.check_space(self._layout.root)
+            parts.check_space(self._layout.root)
         except StackError as space:
             return f"{failure.message}; {space.message}"
         return failure.message
@@ -221,11 +213,5 @@ class Supervisor:
         self._state.write(self._layout.state)
 
     def _write_s3_env(self) -> None:
-        values = {
-            "AWS_ACCESS_KEY_ID": self._credentials.access_key,
-            "AWS_SECRET_ACCESS_KEY": self._credentials.secret_key,
-            "AWS_ENDPOINT_URL": self._state.endpoint,
-            "AWS_REGION": "us-east-1",
-        }
-        lines = "".join(f"export {name}='{value}'\n" for name, value in values.items())
-        write_private(self._layout.s3_env, lines)
+        values = self._credentials.variables(self._state.endpoint)
+        write_private(self._layout.s3_env, "".join(f"export {name}='{value}'\n" for name, value in values.items()))

@@ -1,18 +1,16 @@
-"""Runs one container of a pod: configuration, its turn to start, readiness, end, restart."""
+"""Runs one container of a pod: configuration, its turn to start, readiness, end."""
 
 import asyncio
 from dataclasses import replace
 from pathlib import Path
 
-from mnist_local.kuberay import clock
-from mnist_local.kuberay.backoff import Backoff
-from mnist_local.kuberay.json_types import Json
-from mnist_local.kuberay.kubelet import launch, ray_node
+from mnist_kube.objects import Object
+from mnist_kube.times import from_unix, timestamp
+from mnist_local.kuberay.kubelet import launch, volumes
 from mnist_local.kuberay.kubelet.context import KubeletContext
-from mnist_local.kuberay.kubelet.environment import ContainerConfigError
 from mnist_local.kuberay.kubelet.folders import PodFolders
 from mnist_local.kuberay.kubelet.launch import Launch, RayPlace
-from mnist_local.kuberay.kubelet.pod_reporter import PodReporter
+from mnist_local.kuberay.kubelet.pod_status import PodReporter
 from mnist_local.kuberay.kubelet.probes import HealthProbe
 from mnist_local.kuberay.kubelet.starts import Turn
 from mnist_local.kuberay.kubelet.supervisor_client import SupervisorClient, SupervisorLostError
@@ -24,25 +22,21 @@ _LONGEST_START_S = 90.0  # Ray itself gives up after some 30 s; whatever hangs l
 _LAST_WORDS = 300
 _PROBE_UNTIL_READY_S = 0.15
 _PROBE_PERIOD_S = 1.0
-_PROBE_FAILURES = 3
+_UNREADY_AFTER_S = 50.0  # KubeRay's readiness probe fails ten times, five seconds apart, before it tells
 _KILLED_EXIT_CODE = 137  # 128 + SIGKILL
 _UNSTARTABLE_EXIT_CODE = 128
 _WAITS_FOR_TURN = "waits for its turn: a few Ray nodes at a time start on this machine"
 
 
 class Log:
-    """What one process of a container logs: the file's end, from where it was before."""
+    """What a container has logged."""
 
     def __init__(self, path: Path) -> None:
-        """`path` may not exist yet."""
         self.path = path
-        self._offset = path.stat().st_size if path.exists() else 0
 
     def _text(self) -> str:
         try:
-            with self.path.open("rb") as file:
-                file.seek(self._offset)
-                return file.read().decode(errors="replace")
+            return self.path.read_text(errors="replace")
         except OSError:
             return ""
 
@@ -65,7 +59,7 @@ async def _end_when_joined(turn: Turn, log: Log) -> None:
 
 
 class ContainerRunner:
-    """One container. Its states go to the reporter; `run` returns its last exit code."""
+    """One container. Its states go to the reporter."""
 
     def __init__(
         self,
@@ -74,7 +68,7 @@ class ContainerRunner:
         supervisor: SupervisorClient,
         folders: PodFolders,
         ray: RayPlace,
-        container: Json,
+        container: Object,
     ) -> None:
         """`ray` says where the Ray is that the container runs or talks to."""
         self._context = context
@@ -85,26 +79,11 @@ class ContainerRunner:
         self._container = container
         self.name: str = container["name"]
 
-    async def run(self, restart_policy: str) -> int:
-        """Run until the container ends and its policy lets it rest."""
-        backoff = Backoff()
-        loop = asyncio.get_running_loop()
-        while True:
-            began = loop.time()
-            code = await self._run_once()
-            if restart_policy == "Never" or (restart_policy == "OnFailure" and code == 0):
-                return code
-            self._reporter.set(self._reporter.state(self.name).restart())
-            delay = backoff.failed(loop.time() - began)
-            if delay:
-                note = f"Back-off restarting failed container {self.name}"
-                await self._reporter.event("Warning", "BackOff", note)
-            await asyncio.sleep(delay)
-
-    async def _run_once(self) -> int:
+    async def run(self) -> int:
+        """Run until the container ends; returns its exit code."""
         start = await self._configure()
         log = Log(self._context.folders.log(self._reporter.pod, self.name))
-        turn = await self._turn() if self._is_ray_node else None
+        turn = await self._turn() if self._ray.runs(self._container) else None
         try:
             return await self._run_process(start, log, turn)
         finally:
@@ -121,7 +100,7 @@ class ContainerRunner:
     async def _run_process(self, start: Launch, log: "Log", turn: Turn | None) -> int:
         await self._reporter.event("Normal", "Created", f"Created container: {self.name}")
         event = await self._supervisor.run(self.name, start.argv, start.env, self._folders.home, log.path)
-        at = clock.from_unix(event["at"])
+        at = from_unix(event["at"])
         if event["event"] == "unstartable":
             await self._reporter.event("Warning", "Failed", f"Error: {event['message']}")
             state = self._reporter.state(self.name)
@@ -137,16 +116,16 @@ class ContainerRunner:
             # A node that never joined: its last line says why, and nothing else does.
             return self.record_exit(ended, "" if turn is None or log.has(_JOINED) else log.last_line())
         except SupervisorLostError as error:
-            self._reporter.set(self._reporter.state(self.name).end(_KILLED_EXIT_CODE, 9, clock.timestamp(), str(error)))
+            self._reporter.set(self._reporter.state(self.name).end(_KILLED_EXIT_CODE, 9, timestamp(), str(error)))
             return _KILLED_EXIT_CODE
         finally:
             for task in followers:
                 task.cancel()
 
-    def record_exit(self, event: Json, message: str = "") -> int:
+    def record_exit(self, event: Object, message: str = "") -> int:
         """Take in the supervisor's `exited` event; returns the exit code."""
         code: int = event["exitCode"]
-        at = clock.from_unix(event["at"])
+        at = from_unix(event["at"])
         self._reporter.set(self._reporter.state(self.name).end(code, event.get("signal"), at, message if code else ""))
         return code
 
@@ -156,13 +135,10 @@ class ContainerRunner:
         while True:
             pod = self._reporter.pod
             try:
-                sources = await self._context.sources(pod)
-                restart = self._reporter.state(self.name).restarts
+                sources = await volumes.read_sources(self._context.api, pod)
                 machine, endpoints = self._context.machine, self._context.places.endpoints()
-                start = launch.build(
-                    self._container, pod, self._folders, machine, self._ray, sources, endpoints, restart
-                )
-            except ContainerConfigError as error:
+                start = launch.build(self._container, pod, self._folders, machine, self._ray, sources, endpoints)
+            except volumes.ContainerConfigError as error:
                 self._reporter.set(self._reporter.state(self.name).wait("CreateContainerConfigError", str(error)))
                 if told != str(error):
                     told = str(error)
@@ -173,25 +149,23 @@ class ContainerRunner:
                 self._folders.write_ray_token(start.ray_token)
             return start
 
-    @property
-    def _is_ray_node(self) -> bool:
-        return self._ray.node is not None and ray_node.start_command(self._container) is not None
-
     async def _follow_readiness(self) -> None:
         """Without a probe a running container is ready; a Ray container is what its health endpoint says."""
-        node, start = self._ray.node, ray_node.start_command(self._container)
+        node, start = self._ray.node, launch.start_command(self._container)
         if node is None or start is None:
             self._reporter.set(replace(self._reporter.state(self.name), ready=True))
             return
-        probe = HealthProbe(self._context.http, node, is_head=ray_node.parse(start)[0])
-        failures = 0
-        ready = False
+        probe = HealthProbe(self._context.http, node, is_head=launch.parse(start)[0])
+        loop = asyncio.get_running_loop()
+        ready, passed_at = False, 0.0
         while True:
-            passed = await probe.passes()
-            failures = 0 if passed else failures + 1
-            if passed != ready and (passed or failures >= _PROBE_FAILURES):
-                ready = passed
-                self._reporter.set(replace(self._reporter.state(self.name), ready=ready))
+            if await probe.passes():
+                passed_at = loop.time()
                 if not ready:
-                    await self._reporter.event("Warning", "Unhealthy", "Readiness probe failed")
+                    self._reporter.set(replace(self._reporter.state(self.name), ready=True))
+                ready = True
+            elif ready and loop.time() - passed_at >= _UNREADY_AFTER_S:
+                ready = False
+                self._reporter.set(replace(self._reporter.state(self.name), ready=False))
+                await self._reporter.event("Warning", "Unhealthy", "Readiness probe failed")
             await asyncio.sleep(_PROBE_PERIOD_S if ready else _PROBE_UNTIL_READY_S)

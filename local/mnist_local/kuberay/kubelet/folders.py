@@ -6,55 +6,27 @@ the working folder of the local KubeRay.
 
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_local.kuberay.json_types import Json
+from mnist_kube.objects import Object
 
 _MARKER = "short-folder"
 _SHORT_ROOT = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
 
 
-@dataclass(frozen=True)
 class PodFolders:
-    """The folders of one pod."""
+    """The folders of one pod.
 
-    root: Path
-    short: Path
+    `home` is $HOME and the containers' working directory, `scratch` $MNIST_SCRATCH_DIR, `temporary` $TMPDIR,
+    `service_account` $MNIST_SERVICEACCOUNT_DIR, `ray_token` the file $RAY_AUTH_TOKEN_PATH; `ray` Ray's --temp-dir;
+    `volumes` has a folder each.
+    """
 
-    @property
-    def home(self) -> Path:
-        """$HOME, and the working directory of its containers."""
-        return self.root / "home"
-
-    @property
-    def scratch(self) -> Path:
-        """$MNIST_SCRATCH_DIR."""
-        return self.root / "scratch"
-
-    @property
-    def volumes(self) -> Path:
-        """One folder per volume."""
-        return self.root / "volumes"
-
-    @property
-    def service_account(self) -> Path:
-        """$MNIST_SERVICEACCOUNT_DIR."""
-        return self.root / "serviceaccount"
-
-    @property
-    def ray_token(self) -> Path:
-        """$RAY_AUTH_TOKEN_PATH."""
-        return self.root / "ray-auth-token"
-
-    @property
-    def temporary(self) -> Path:
-        """$TMPDIR."""
-        return self.short / "t"
-
-    def ray(self, restart: int) -> Path:
-        """--temp-dir of a Ray node, another one for each start."""
-        return self.short / f"r{restart}"
+    def __init__(self, root: Path, short: Path) -> None:
+        self.root, self.short = root, short
+        self.home, self.scratch, self.volumes = root / "home", root / "scratch", root / "volumes"
+        self.service_account, self.ray_token = root / "serviceaccount", root / "ray-auth-token"
+        self.temporary, self.ray = short / "t", short / "r"
 
     def make(self) -> None:
         """Create them, readable by this user only."""
@@ -62,7 +34,7 @@ class PodFolders:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def write_ray_token(self, token: str) -> None:
-        """The file that $RAY_AUTH_TOKEN_PATH names."""
+        """Write the file that $RAY_AUTH_TOKEN_PATH names."""
         self.ray_token.touch(mode=0o600, exist_ok=True)
         self.ray_token.write_text(token)
 
@@ -73,35 +45,31 @@ class PodFolders:
 
 
 class Folders:
-    """All folders of one local KubeRay."""
+    """All folders of one local KubeRay; what a former one left in the same working folder is removed."""
 
     def __init__(self, work_dir: Path, pod_log_dir: Path) -> None:
-        """Removes what a former process left in the same working folder."""
-        self._work_dir = work_dir
+        self._pods, self._marker, self._count = work_dir / "pods", work_dir / _MARKER, 0
         self._pod_log_dir = pod_log_dir
-        self._count = 0
         work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._marker = work_dir / _MARKER
-        self._remove_former()
+        shutil.rmtree(self._pods, ignore_errors=True)
+        if self._marker.is_file():
+            former = Path(self._marker.read_text().strip())
+            if former.parent == _SHORT_ROOT and former.name.startswith("mk-"):
+                shutil.rmtree(former, ignore_errors=True)
         self._short = Path(tempfile.mkdtemp(prefix="mk-", dir=_SHORT_ROOT))
         self._marker.write_text(str(self._short))
-
-    @property
-    def bin(self) -> Path:
-        """Programs that come before those of the virtual environment in a pod's PATH."""
-        return self._short / "bin"
-
-    def supervisor_errors(self) -> Path:
+        self.bin = self._short / "bin"
+        """First in a pod's PATH."""
+        self.supervisor_errors = work_dir / "supervisors.log"
         """What supervisors themselves print: nothing, unless they are broken."""
-        return self._work_dir / "supervisors.log"
 
-    def pod(self, pod: Json) -> PodFolders:
-        """Folders of a new pod."""
+    def pod(self, pod: Object) -> PodFolders:
+        """Return the folders of a new pod."""
         self._count += 1
-        return PodFolders(self._work_dir / "pods" / pod["metadata"]["uid"], self._short / str(self._count))
+        return PodFolders(self._pods / pod["metadata"]["uid"], self._short / str(self._count))
 
-    def log(self, pod: Json, container: str) -> Path:
-        """A container's log, in the kubelet's layout."""
+    def log(self, pod: Object, container: str) -> Path:
+        """Return a container's log, in the kubelet's layout."""
         metadata = pod["metadata"]
         folder = f"{metadata['namespace']}_{metadata['name']}_{metadata['uid']}"
         return self._pod_log_dir / folder / container / "0.log"
@@ -109,12 +77,5 @@ class Folders:
     def close(self) -> None:
         """Remove all but the logs."""
         shutil.rmtree(self._short, ignore_errors=True)
-        shutil.rmtree(self._work_dir / "pods", ignore_errors=True)
+        shutil.rmtree(self._pods, ignore_errors=True)
         self._marker.unlink(missing_ok=True)
-
-    def _remove_former(self) -> None:
-        shutil.rmtree(self._work_dir / "pods", ignore_errors=True)
-        if self._marker.is_file():
-            former = Path(self._marker.read_text().strip())
-            if former.parent == _SHORT_ROOT and former.name.startswith("mk-"):
-                shutil.rmtree(former, ignore_errors=True)

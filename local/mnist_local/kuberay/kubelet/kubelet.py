@@ -4,13 +4,15 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 
+from mnist_kube.errors import ApiError
+from mnist_kube.objects import FALSE, Object, is_terminating, with_condition
+from mnist_kube.resources import PODS
+from mnist_kube.times import timestamp
+from mnist_local.kuberay import names as k
 from mnist_local.kuberay import pod_state
-from mnist_local.kuberay.json_types import Json, is_terminating
-from mnist_local.kuberay.kubeapi import PODS, ApiError
 from mnist_local.kuberay.kubelet.context import KubeletContext
 from mnist_local.kuberay.kubelet.pod_worker import PodWorker
 
-NODE_NAME = "local"
 _LOST = "the pod's processes ended with the local KubeRay that ran them"
 
 log = logging.getLogger(__name__)
@@ -20,18 +22,16 @@ class Kubelet:
     """All pods of this machine."""
 
     def __init__(self, context: KubeletContext) -> None:
-        """`context` is shared by all pods."""
         self._context = context
         self._workers: dict[str, PodWorker] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._side_tasks: set[asyncio.Task[None]] = set()
+        self._pods: set[asyncio.Task[None]] = set()
+        self._errands: set[asyncio.Task[None]] = set()
 
-    def on_pod(self, pod: Json, deleted: bool) -> None:
+    def on_pod(self, pod: Object, deleted: bool) -> None:
         """A pod appeared, changed or went."""
-        if pod["spec"].get("nodeName") != NODE_NAME:
+        if pod["spec"].get("nodeName") != k.NODE_NAME:
             return
-        uid = pod["metadata"]["uid"]
-        worker = self._workers.get(uid)
+        worker = self._workers.get(pod["metadata"]["uid"])
         if deleted:
             if worker is not None:
                 worker.kill()
@@ -40,31 +40,27 @@ class Kubelet:
             if is_terminating(pod):
                 worker.stop(float(pod["metadata"].get("deletionGracePeriodSeconds") or 0))
         elif is_terminating(pod):
-            self._aside(self._remove(pod))
+            _start(self._remove(pod), self._errands)
         elif pod_state.phase(pod) in {"Failed", "Succeeded"}:
             return
-        elif _has_run(pod):
-            self._aside(self._fail_lost(pod))
+        elif pod_state.has_run(pod):
+            _start(self._fail_lost(pod), self._errands)
         else:
-            self._workers[uid] = worker = PodWorker(self._context, pod)
-            self._tasks[uid] = asyncio.create_task(self._run(uid, worker))
-
-    def has_pod(self, uid: str) -> bool:
-        """Whether the pod's processes may still exist."""
-        return uid in self._tasks
+            self._workers[pod["metadata"]["uid"]] = worker = PodWorker(self._context, pod)
+            _start(self._run(pod["metadata"]["uid"], worker), self._pods)
 
     def supervisor_pids(self) -> set[int]:
-        """The supervisors that belong here."""
+        """Return the supervisors that belong here."""
         return {pid for worker in self._workers.values() if (pid := worker.supervisor_pid) is not None}
 
     async def close(self) -> None:
         """End all pods at once."""
         for worker in self._workers.values():
             worker.kill()
-        if tasks := [*self._tasks.values()]:
-            await asyncio.wait(tasks)
-        for task in self._side_tasks:
-            task.cancel()
+        if self._pods:
+            await asyncio.wait(self._pods)
+        for errand in self._errands:
+            errand.cancel()
 
     async def _run(self, uid: str, worker: PodWorker) -> None:
         try:
@@ -73,35 +69,28 @@ class Kubelet:
             log.exception("pod %s ended badly", uid)
         finally:
             self._workers.pop(uid, None)
-            self._tasks.pop(uid, None)
 
-    def _aside(self, coroutine: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(coroutine)
-        self._side_tasks.add(task)
-        task.add_done_callback(self._side_tasks.discard)
-
-    async def _remove(self, pod: Json) -> None:
+    async def _remove(self, pod: Object) -> None:
         """A terminating pod that has no processes here only waits to be let go."""
-        await self._context.api.delete(PODS, pod, grace_period_seconds=0)
-
-    async def _fail_lost(self, pod: Json) -> None:
-        """A pod that ran under a former local KubeRay: its processes died with that one."""
-        status = {**pod["status"], "phase": "Failed", "reason": "NodeLost", "message": _LOST}
-        not_ready = {"status": "False", "reason": "PodFailed", "message": ""}
-        status["conditions"] = [
-            {**condition, **not_ready} if condition["type"] in {"Ready", "ContainersReady"} else condition
-            for condition in status.get("conditions") or []
-        ]
-        metadata = pod["metadata"]
-        patch = {"metadata": {"uid": metadata["uid"]}, "status": status}
         try:
-            await self._context.api.merge_patch(PODS, metadata["namespace"], metadata["name"], patch, "status")
+            await self._context.api.delete(PODS.path_to(pod), pod["metadata"]["uid"], None, 0, missing_ok=True)
         except ApiError as error:
-            log.warning("lost pod %s: %s", metadata["name"], error)
+            log.warning("pod %s: %s", pod["metadata"]["name"], error)
+
+    async def _fail_lost(self, pod: Object) -> None:
+        """A pod that ran under a former local KubeRay: its processes died with that one."""
+        conditions, now = pod["status"].get("conditions") or [], timestamp()
+        for kind in ("Ready", "ContainersReady"):
+            conditions = with_condition(conditions, kind, FALSE, "PodFailed", "", now)
+        status = {"phase": "Failed", "reason": "NodeLost", "message": _LOST, "conditions": conditions}
+        patch = {"metadata": {"uid": pod["metadata"]["uid"]}, "status": {**pod["status"], **status}}
+        try:
+            await self._context.api.patch(PODS.path_to(pod, "status"), patch)
+        except ApiError as error:
+            log.warning("lost pod %s: %s", pod["metadata"]["name"], error)
 
 
-def _has_run(pod: Json) -> bool:
-    return any(
-        "running" in (status.get("state") or {}) or "terminated" in (status.get("state") or {})
-        for status in (pod.get("status") or {}).get("containerStatuses") or []
-    )
+def _start(coroutine: Coroutine[None, None, None], tasks: set[asyncio.Task[None]]) -> None:
+    task = asyncio.create_task(coroutine)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)

@@ -1,45 +1,54 @@
-"""Loopback addresses and ports of Ray nodes.
+"""Loopback addresses and ports of Ray nodes, and where each cluster's head is.
 
 Each node has an address of its own (127.0.0.1 itself is rewritten by Ray to the machine's outward address). Several of
 Ray's servers listen on all interfaces whatever they are told, so their ports are unique on the machine. They are taken
 from below the range that the system hands out for outgoing connections and above Ray's own range for workers.
+
+A cluster's head keeps its address for as long as the RayCluster lives, as behind its Service: workers of an old head
+find the new one, learn that it does not know them, and end. There is no DNS, so the name of a head's Service in
+commands and variables is replaced by that address.
 """
 
 import random
+import re
+import secrets
 import socket
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mnist_kube.objects import Object
+from mnist_local.kuberay import names as k
 
 _FIRST_PORT, _LAST_PORT = 20000, 31999
 _ATTEMPTS = 2000
+_LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
+_ENDPOINT = re.compile(rf"\b({_LABEL})\.({_LABEL})\.svc(?:\.cluster\.local)?:(\d+)\b")
+
+Endpoints = Mapping[tuple[str, str, int], str]
+"""address:port on this machine by (namespace, service, port)."""
 
 
 class NoFreePortError(RuntimeError):
     """No port or address could be found."""
 
 
+_NODE_PORTS = (
+    "gcs", "dashboard", "client", "raylet", "dashboard_agent", "dashboard_agent_grpc", "runtime_env_agent", "metrics",
+    "autoscaler_metrics", "dashboard_metrics",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class NodeNetwork:
-    """Where one Ray node listens. `gcs`, `dashboard`, `client` and the last two are used by a head only."""
+    """Where one Ray node listens: its address, and its ports by their names in _NODE_PORTS."""
 
     address: str
-    gcs: int
-    dashboard: int
-    client: int
-    raylet: int
-    dashboard_agent: int
-    dashboard_agent_grpc: int
-    runtime_env_agent: int
-    metrics: int
-    autoscaler_metrics: int
-    dashboard_metrics: int
+    ports: Mapping[str, int]
 
-    @property
-    def ports(self) -> frozenset[int]:
-        """All ports of the node that are unique on the machine."""
-        shared = (self.autoscaler_metrics, self.dashboard_metrics)
-        agents = (self.dashboard_agent, self.dashboard_agent_grpc, self.runtime_env_agent)
-        return frozenset((self.gcs, self.client, self.raylet, *agents, self.metrics, *shared))
+    def at(self, name: str) -> str:
+        """Return address:port."""
+        return f"{self.address}:{self.ports[name]}"
 
 
 def is_free(address: str, port: int) -> bool:
@@ -54,45 +63,25 @@ def is_free(address: str, port: int) -> bool:
     return True
 
 
-def is_listening(address: str, port: int, timeout_s: float = 0.2) -> bool:
-    """Whether something accepts connections there."""
-    try:
-        with socket.create_connection((address, port), timeout=timeout_s):
-            return True
-    except OSError:
-        return False
-
-
 class Network:
     """Hands out networks and takes them back; what it handed out is never handed out twice at a time."""
 
     def __init__(self, seed: int | None = None) -> None:
-        """`seed` makes the choices repeatable."""
         self._random = random.Random(seed)
         self._ports: set[int] = set()
         self._addresses: set[str] = set()
 
     def allocate(self, dashboard_port: int | None = None) -> NodeNetwork:
-        """A network for one node; `dashboard_port` is the wished-for port of a head's dashboard on its address."""
+        """Return a network for one node, its dashboard on `dashboard_port` where that is free on its address."""
         address = self._address()
-        dashboard = dashboard_port if dashboard_port and is_free(address, dashboard_port) else None
-        return NodeNetwork(
-            address=address,
-            gcs=self._port(),
-            dashboard=dashboard or self._port(),
-            client=self._port(),
-            raylet=self._port(),
-            dashboard_agent=self._port(),
-            dashboard_agent_grpc=self._port(),
-            runtime_env_agent=self._port(),
-            metrics=self._port(),
-            autoscaler_metrics=self._port(),
-            dashboard_metrics=self._port(),
-        )
+        ports = {name: self._port() for name in _NODE_PORTS}
+        if dashboard_port and is_free(address, dashboard_port):
+            ports["dashboard"] = dashboard_port
+        return NodeNetwork(address, ports)
 
     def release(self, network: NodeNetwork) -> None:
-        """Give a network back."""
-        self._ports -= network.ports | {network.dashboard}
+        """Take a network back."""
+        self._ports -= set(network.ports.values())
         self._addresses.discard(network.address)
 
     def _address(self) -> str:
@@ -115,3 +104,56 @@ class Network:
                 self._ports.add(port)
                 return port
         raise NoFreePortError(f"no free port between {_FIRST_PORT} and {_LAST_PORT}")
+
+
+# --- heads -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Place:
+    """A head's network, and a token for clusters that ask for no authentication."""
+
+    node: NodeNetwork
+    namespace: str
+    service: str
+    fallback_token: str = field(repr=False)
+
+
+class Places:
+    """The places of all clusters, by uid; workers get their networks from the same `network`."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self._places: dict[str, Place] = {}
+
+    def of(self, cluster: Object) -> Place:
+        """Return the place of a cluster, made at its first use."""
+        uid = cluster["metadata"]["uid"]
+        if uid not in self._places:
+            node = self.network.allocate(dashboard_port=k.PORTS["dashboard"])
+            namespace, service = cluster["metadata"]["namespace"], k.head_service(cluster)
+            self._places[uid] = Place(node, namespace, service, secrets.token_urlsafe(32))
+        return self._places[uid]
+
+    def forget(self, uid: str) -> None:
+        """The cluster and its pods are gone."""
+        if place := self._places.pop(uid, None):
+            self.network.release(place.node)
+
+    def endpoints(self) -> Endpoints:
+        """Return the addresses of all head Services."""
+        found: dict[tuple[str, str, int], str] = {}
+        for place in self._places.values():
+            for name, port in (("gcs-server", "gcs"), ("dashboard", "dashboard"), ("client", "client")):
+                found[place.namespace, place.service, k.PORTS[name]] = place.node.at(port)
+        return found
+
+
+def localized(text: str, endpoints: Endpoints) -> str:
+    """Return the text with every known `service.namespace.svc[.cluster.local]:port` replaced by its address."""
+
+    def replace(match: re.Match[str]) -> str:
+        key = (match.group(2), match.group(1), int(match.group(3)))
+        return endpoints.get(key, match.group(0))
+
+    return _ENDPOINT.sub(replace, text)

@@ -2,23 +2,20 @@
 
 import asyncio
 import logging
-from typing import Any
 
-import aiohttp
-
-from mnist_local.kuberay import clock
-from mnist_local.kuberay import constants as k
-from mnist_local.kuberay.json_types import Json, labels_of
-from mnist_local.kuberay.kubeapi import PODS, ApiError
-from mnist_local.kuberay.kubelet import launch, service_account, volumes
+from mnist_kube.errors import ApiError
+from mnist_kube.objects import Object, labels_of
+from mnist_kube.resources import PODS
+from mnist_kube.times import timestamp
+from mnist_local.kuberay import names as k
+from mnist_local.kuberay.kubelet import launch, volumes
 from mnist_local.kuberay.kubelet.container_runner import ContainerRunner
 from mnist_local.kuberay.kubelet.context import KubeletContext
 from mnist_local.kuberay.kubelet.launch import RayPlace
 from mnist_local.kuberay.kubelet.network import NodeNetwork
-from mnist_local.kuberay.kubelet.pod_reporter import PodReporter
-from mnist_local.kuberay.kubelet.pod_status import HOST_IP
+from mnist_local.kuberay.kubelet.pod_status import HOST_IP, PodReporter
 from mnist_local.kuberay.kubelet.probes import until_listening
-from mnist_local.kuberay.kubelet.supervisor_client import SupervisorClient, SupervisorLostError
+from mnist_local.kuberay.kubelet.supervisor_client import SupervisorClient
 
 _POLL_S = 0.1
 _VOLUME_RETRY_S = 0.5
@@ -30,8 +27,7 @@ log = logging.getLogger(__name__)
 class PodWorker:
     """Runs one pod. `run` ends when the pod is finished or gone; `stop` and `kill` end it early."""
 
-    def __init__(self, context: KubeletContext, pod: Json) -> None:
-        """`pod` is bound to this node."""
+    def __init__(self, context: KubeletContext, pod: Object) -> None:
         self._context = context
         self._reporter = PodReporter(context, pod)
         self._folders = context.folders.pod(pod)
@@ -39,14 +35,14 @@ class PodWorker:
         self._runners: dict[str, ContainerRunner] = {}
         self._worker_node: NodeNetwork | None = None
         self._grace_s: float | None = None
-        self._stop_changed = asyncio.Event()
+        self._stopping = asyncio.Event()
 
     @property
     def supervisor_pid(self) -> int | None:
         """Process id of the pod's supervisor, once it has one."""
         return None if self._supervisor is None else self._supervisor.pid
 
-    def update(self, pod: Json) -> None:
+    def update(self, pod: Object) -> None:
         """Take in a newer version of the object."""
         self._reporter.pod = pod
 
@@ -54,26 +50,27 @@ class PodWorker:
         """End the pod as its deletion asks for: SIGTERM, SIGKILL after the grace period, then the object goes."""
         if self._grace_s is None or grace_s < self._grace_s:
             self._grace_s = grace_s
-            self._stop_changed.set()
+            if self._stopping.is_set() and self._supervisor is not None:
+                self._supervisor.stop(grace_s)
+            self._stopping.set()
 
     def kill(self) -> None:
         """End all processes at once and say nothing to the API: the object, or this controller, is going."""
         self._reporter.gone = True
-        self._grace_s = 0.0
-        self._stop_changed.set()
+        self.stop(0.0)
 
     async def run(self) -> None:
         """Live, end, clean up."""
         publisher = asyncio.create_task(self._reporter.run())
         life = asyncio.create_task(self._live())
-        stopping = asyncio.create_task(self._stop_changed.wait())
+        stopping = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait([life, stopping], return_when=asyncio.FIRST_COMPLETED)
             life.cancel()
             if await _settle(life) is not None:
                 self._reporter.force_phase("Failed")
             if self._grace_s is not None:
-                await self._wind_down()
+                await self._wind_down(self._grace_s)
         finally:
             stopping.cancel()
             publisher.cancel()
@@ -84,7 +81,8 @@ class PodWorker:
             await self._reporter.retry(self._delete_object)
 
     async def _delete_object(self) -> None:
-        await self._context.api.delete(PODS, self._reporter.pod, grace_period_seconds=0)
+        pod = self._reporter.pod
+        await self._context.api.delete(PODS.path_to(pod), pod["metadata"]["uid"], None, 0, missing_ok=True)
 
     async def _clean_up(self) -> None:
         if self._supervisor is not None:
@@ -101,7 +99,7 @@ class PodWorker:
         self._folders.make()
         label = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
         environment = launch.supervisor_environment(self._context.machine)
-        errors = self._context.folders.supervisor_errors()
+        errors = self._context.folders.supervisor_errors
         supervisor = self._supervisor = await SupervisorClient.start(label, environment, errors)
         ray = self._place()
         async with asyncio.TaskGroup() as group:
@@ -114,8 +112,7 @@ class PodWorker:
         keeper = asyncio.create_task(self._keep_token(refresh_s.result()))
         try:
             if await self._initialize(ray):
-                policy = spec.get("restartPolicy", "Always")
-                await asyncio.gather(*(self._runners[c["name"]].run(policy) for c in spec["containers"]))
+                await asyncio.gather(*(self._runners[c["name"]].run() for c in spec["containers"]))
         finally:
             keeper.cancel()
 
@@ -131,17 +128,17 @@ class PodWorker:
             return RayPlace(None, "", "")
         place = self._context.places.of(cluster)
         if not is_node:
-            return RayPlace(None, place.gcs, place.fallback_token)
+            return RayPlace(None, place.node.at("gcs"), place.fallback_token)
         if labels.get(k.NODE_TYPE_LABEL) == k.HEAD:
-            return RayPlace(place.node, place.gcs, place.fallback_token)
+            return RayPlace(place.node, place.node.at("gcs"), place.fallback_token)
         self._worker_node = self._context.places.network.allocate()
-        return RayPlace(self._worker_node, place.gcs, place.fallback_token)
+        return RayPlace(self._worker_node, place.node.at("gcs"), place.fallback_token)
 
     async def _set_up_volumes(self) -> None:
         while True:
             pod = self._reporter.pod
             try:
-                volumes.set_up(pod, self._folders.volumes, await self._context.sources(pod))
+                volumes.set_up(pod, self._folders.volumes, await volumes.read_sources(self._context.api, pod))
             except volumes.MountError as error:
                 await self._reporter.event("Warning", "FailedMount", str(error))
                 await asyncio.sleep(_VOLUME_RETRY_S)
@@ -151,37 +148,38 @@ class PodWorker:
     async def _write_token(self) -> float | None:
         """Seconds until the token wants to be renewed; None for a pod without one."""
         pod = self._reporter.pod
-        if not service_account.is_wanted(pod):
+        if pod["spec"].get("automountServiceAccountToken") is False:
             return None
         while True:
             try:
-                return await service_account.write(self._context.api, pod, self._folders.service_account)
+                return await self._fetch_token()
             except ApiError as error:
-                if service_account.name_of(pod) == "default":
+                if volumes.service_account_of(pod) == "default":
                     log.info("pod %s runs without a token: %s", pod["metadata"]["name"], error)
                     return None  # a namespace just made; nothing here needs the default identity
-                await self._reporter.event("Warning", "FailedMount", f"MountVolume.SetUp failed : {error}")
+                await self._reporter.event("Warning", "FailedMount", f"MountVolume.SetUp failed : {error.message}")
                 await asyncio.sleep(_VOLUME_RETRY_S)
+
+    async def _fetch_token(self) -> float:
+        folder = self._folders.service_account
+        return await volumes.write_service_account(self._context.api, self._reporter.pod, folder)
 
     async def _keep_token(self, refresh_s: float | None) -> None:
         while refresh_s is not None:
             await asyncio.sleep(refresh_s)
             try:
-                refresh_s = await service_account.write(
-                    self._context.api, self._reporter.pod, self._folders.service_account
-                )
-            except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
+                refresh_s = await self._fetch_token()
+            except (ApiError, OSError) as error:
                 log.warning("token of pod %s was not renewed: %r", self._reporter.pod["metadata"]["name"], error)
                 refresh_s = _TOKEN_RETRY_S
 
     async def _initialize(self, ray: RayPlace) -> bool:
         """Run the init containers one after the other; False when one has failed for good."""
         spec = self._reporter.pod["spec"]
-        policy = "Never" if spec.get("restartPolicy") == "Never" else "OnFailure"
         for container in spec.get("initContainers") or []:
             if container["name"] == k.WAIT_FOR_GCS and ray.node is not None:
                 await self._wait_for_gcs(ray.gcs)
-            elif await self._runners[container["name"]].run(policy) != 0:
+            elif await self._runners[container["name"]].run() != 0:
                 return False
         for state in self._reporter.mains.values():
             self._reporter.set(state.wait("ContainerCreating"))
@@ -190,50 +188,30 @@ class PodWorker:
     async def _wait_for_gcs(self, gcs: str) -> None:
         """What the init container would do, without a Python and a Ray to start for it."""
         state = self._reporter.state(k.WAIT_FOR_GCS)
-        self._reporter.set(state.run(clock.timestamp(), ""))
+        self._reporter.set(state.run(timestamp(), ""))
         address, _, port = gcs.rpartition(":")
         await until_listening(address, int(port), _POLL_S)
-        self._reporter.set(self._reporter.state(k.WAIT_FOR_GCS).end(0, None, clock.timestamp()))
+        self._reporter.set(self._reporter.state(k.WAIT_FOR_GCS).end(0, None, timestamp()))
 
     # --- end ---------------------------------------------------------------------------------------------------
 
-    async def _wind_down(self) -> None:
-        """End what runs, with the grace that the deletion gives, which a second deletion may shorten."""
-        running = [name for name, state in self._reporter.mains.items() if state.running_since]
-        running += [name for name in self._runners if name in self._reporter.inits and self._is_process(name)]
+    async def _wind_down(self, grace_s: float) -> None:
+        """End what runs, with the grace that the deletion gives; a second deletion may shorten it meanwhile."""
+        states = [*self._reporter.inits.values(), *self._reporter.mains.values()]
+        running = [state.name for state in states if state.running_since and state.name != k.WAIT_FOR_GCS]
         supervisor = self._supervisor
-        if supervisor is None or not running:
+        if supervisor is None or not running or self._reporter.gone:
             return
+        supervisor.stop(grace_s)
         for name in running:
             await self._reporter.event("Normal", "Killing", f"Stopping container {name}")
-        exits = {name: asyncio.create_task(supervisor.wait(name)) for name in running}
-        await self._end_processes(supervisor, exits)
-        if self._reporter.gone:
-            return
-        events = [(name, exit_.result()) for name, exit_ in exits.items() if exit_.exception() is None]
-        codes = [self._runners[name].record_exit(event) for name, event in events]
+        exits = await asyncio.gather(*(supervisor.wait(name) for name in running), return_exceptions=True)
+        codes = [
+            self._runners[name].record_exit(event)
+            for name, event in zip(running, exits, strict=True)
+            if not isinstance(event, BaseException)
+        ]
         self._reporter.force_phase("Failed" if any(codes) else "Succeeded")
-
-    async def _end_processes(self, supervisor: SupervisorClient, exits: "dict[str, asyncio.Task[Json]]") -> None:
-        """SIGTERM, again whenever the grace gets shorter, until all have ended or nobody cares."""
-        pending: set[asyncio.Task[Any]] = set(exits.values())
-        while pending and not self._reporter.gone:
-            self._stop_changed.clear()
-            for name in exits:
-                try:
-                    supervisor.stop(name, self._grace_s or 0.0)
-                except SupervisorLostError as error:
-                    log.debug("%s", error)
-            changed = asyncio.create_task(self._stop_changed.wait())
-            while pending and not changed.done():
-                await asyncio.wait([*pending, changed], return_when=asyncio.FIRST_COMPLETED)
-                pending = {task for task in pending if not task.done()}
-            changed.cancel()
-        for task in pending:
-            task.cancel()
-
-    def _is_process(self, init: str) -> bool:
-        return self._reporter.inits[init].running_since is not None and init != k.WAIT_FOR_GCS
 
 
 async def _settle(task: "asyncio.Task[None]") -> BaseException | None:

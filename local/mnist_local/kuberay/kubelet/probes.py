@@ -1,4 +1,4 @@
-"""Ray's own health endpoint, as the kubelet's HTTP probe asks it."""
+"""Ray's own health endpoint, asked as a kubelet's HTTP probe asks it."""
 
 import asyncio
 
@@ -17,10 +17,9 @@ class HealthProbe:
     """
 
     def __init__(self, session: aiohttp.ClientSession, node: NodeNetwork, is_head: bool) -> None:
-        """`session` is shared by all probes."""
         self._session = session
         self._node = node
-        self._url = f"http://{node.address}:{node.dashboard_agent}/api/healthz"
+        self._url = f"http://{node.at('dashboard_agent')}/api/healthz"
         self._agent_has_answered = is_head
 
     async def passes(self) -> bool:
@@ -31,17 +30,16 @@ class HealthProbe:
                 self._agent_has_answered = True
                 return response.status == 200
         except (aiohttp.ClientError, TimeoutError, OSError):
-            return not self._agent_has_answered and await accepts_connections(self._node.address, self._node.raylet)
+            return not self._agent_has_answered and await _listens(self._node.address, self._node.ports["raylet"])
 
 
 async def until_listening(address: str, port: int, poll_s: float) -> None:
     """Return when a server listens there."""
-    while not await accepts_connections(address, port):  # noqa: ASYNC110 - another process has no event to set
+    while not await _listens(address, port):  # noqa: ASYNC110 - another process has no event to set
         await asyncio.sleep(poll_s)
 
 
-async def accepts_connections(address: str, port: int) -> bool:
-    """Whether a server listens there."""
+async def _listens(address: str, port: int) -> bool:
     try:
         async with asyncio.timeout(_TIMEOUT_S):
             _, writer = await asyncio.open_connection(address, port)

@@ -1,19 +1,25 @@
-"""Turns in which Ray nodes start: a few at a time on one machine, whichever stack they belong to.
+"""When something may start: the turns in which Ray nodes start, and the pauses after failures.
 
-Ray gives a node 30 s, fixed, from its first process until the GCS knows it. Eight nodes that start together on two busy
-cores all miss that, end, and are replaced together, for ever. So a node waits for a turn before its first process, and
-keeps it until it has joined its cluster. A turn is a lock on a file that all local stacks of a user share; it ends with
-the process that holds it, however that ends.
+A few Ray nodes at a time start on one machine, whichever stack they belong to. Ray gives a node 30 s, fixed, from its
+first process until the GCS knows it. Eight nodes that start together on two busy cores all miss that, end, and are
+replaced together, for ever. So a node waits for a turn before its first process, and keeps it until it has joined its
+cluster. A turn is a lock on a file that all local stacks of a user share; it ends with the process that holds it,
+however that ends.
 """
 
 import asyncio
 import os
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
 _POLL_S = 0.1
+_FIRST_PAUSE_S = 10.0
+_LONGEST_PAUSE_S = 300.0
+_FORGOTTEN_AFTER_S = 600.0
 
 
 def default_count() -> int:
@@ -68,3 +74,29 @@ class Starts:
                 continue
             return Turn(lock)
         return None
+
+
+class Backoff:
+    """One container, or one replica of a RayCluster: again at once, then after 10 s, 20 s, 40 s … 5 min.
+
+    Ten minutes of running make it begin anew.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._until = 0.0
+        self.failures = 0
+
+    def failed(self, ran_s: float) -> float:
+        """Take in an end after `ran_s` seconds of running; returns the seconds until the next start."""
+        if ran_s >= _FORGOTTEN_AFTER_S:
+            self.failures = 0
+        delay = min(_FIRST_PAUSE_S * 2.0 ** (self.failures - 1), _LONGEST_PAUSE_S) if self.failures else 0.0
+        self.failures += 1
+        self._until = self._clock() + delay
+        return delay
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds until the next start may be made."""
+        return max(0.0, self._until - self._clock())

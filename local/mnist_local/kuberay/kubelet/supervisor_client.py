@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from mnist_local.kuberay.json_types import Json
+from mnist_kube.objects import Object
 
 _EXIT_DEADLINE_S = 6.0
 
@@ -23,10 +23,9 @@ class SupervisorClient:
     """One running supervisor. Its containers end with it, and it ends with this process."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
-        """Use `start`."""
         self._process = process
-        self._exits: dict[str, asyncio.Future[Json]] = {}
-        self._starts: dict[str, asyncio.Future[Json]] = {}
+        self._exits: dict[str, asyncio.Future[Object]] = {}
+        self._starts: dict[str, asyncio.Future[Object]] = {}
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
@@ -37,7 +36,7 @@ class SupervisorClient:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "mnist_local.pod",
+                "mnist_local.pod.supervisor",
                 label,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -52,7 +51,7 @@ class SupervisorClient:
         """Process id of the supervisor."""
         return self._process.pid
 
-    async def run(self, container: str, argv: list[str], env: dict[str, str], cwd: Path, log_file: Path) -> Json:
+    async def run(self, container: str, argv: list[str], env: dict[str, str], cwd: Path, log_file: Path) -> Object:
         """Start a container's first process; answers with its `started` or `unstartable` event."""
         loop = asyncio.get_running_loop()
         self._starts[container] = loop.create_future()
@@ -61,13 +60,14 @@ class SupervisorClient:
         self._send({**command, "cwd": str(cwd), "log": str(log_file)})
         return await self._starts[container]
 
-    async def wait(self, container: str) -> Json:
+    async def wait(self, container: str) -> Object:
         """The `exited` event of a started container. Raises SupervisorLostError."""
         return await asyncio.shield(self._exits[container])
 
-    def stop(self, container: str, grace_s: float) -> None:
-        """SIGTERM now, SIGKILL to all processes of the container after the grace period."""
-        self._send({"op": "stop", "container": container, "graceSeconds": grace_s})
+    def stop(self, grace_s: float) -> None:
+        """SIGTERM to all containers now, SIGKILL to all their processes after the grace period."""
+        with contextlib.suppress(SupervisorLostError):  # then nothing is left to stop
+            self._send({"op": "stop", "graceSeconds": grace_s})
 
     async def end(self) -> None:
         """Kill everything that is left, and the supervisor with it."""
@@ -83,7 +83,7 @@ class SupervisorClient:
             await self._process.wait()
         await self._reader
 
-    def _send(self, command: Json) -> None:
+    def _send(self, command: Object) -> None:
         if self._process.stdin is None or self._process.stdin.is_closing():
             raise SupervisorLostError(f"supervisor {self.pid} is gone")
         self._process.stdin.write((json.dumps(command) + "\n").encode())

@@ -1,0 +1,97 @@
+"""What KubeRay refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.standin.unit.kuberay.builders import cluster, group, rayjob
+from tests.standin.unit.kuberay.recordings import objects
+
+from mnist_local.kuberay import names, validation
+from mnist_local.kuberay.validation import RefusedError
+
+
+def _named(obj: dict[str, Any], name: str) -> dict[str, Any]:
+    obj["metadata"]["name"] = name
+    return obj
+
+
+def _without_containers() -> dict[str, Any]:
+    instance = cluster()
+    instance["spec"]["headGroupSpec"]["template"]["spec"]["containers"] = []
+    return instance
+
+
+def test_what_a_real_kuberay_took_is_taken() -> None:
+    real = objects()
+    validation.check_raycluster(real["rayCluster"])
+    validation.check_rayjob(real["rayJob"])
+
+
+@pytest.mark.parametrize(
+    ("instance", "event", "words"),
+    [
+        (_named(cluster(), "a" * 54), "InvalidRayClusterMetadata", "53 characters"),
+        (_named(cluster(), "1a"), "InvalidRayClusterMetadata", "DNS1035"),
+        (_named(cluster(), "a.b"), "InvalidRayClusterMetadata", "DNS1035"),
+        (_without_containers(), "InvalidRayClusterSpec", "at least one container"),
+        (cluster(group(minReplicas=None)), "InvalidRayClusterSpec", "minReplicas and maxReplicas"),
+        (cluster(group(minReplicas=3, maxReplicas=2)), "InvalidRayClusterSpec", "greater than"),
+        (cluster(rayVersion=""), "InvalidRayClusterSpec", "RayVersion was not specified"),
+        (cluster(rayVersion="nightly"), "InvalidRayClusterSpec", "format is invalid"),
+        (cluster(rayVersion="2.51.9"), "InvalidRayClusterSpec", "minimum Ray version"),
+    ],
+)
+def test_refused_clusters(instance: dict[str, Any], event: str, words: str) -> None:
+    with pytest.raises(RefusedError) as refusal:
+        validation.check_raycluster(instance)
+    assert refusal.value.event == event
+    assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize("version", ["2.52.0", "2.60.0", "v3.0", "2.60.0-rc1"])
+def test_versions_that_know_tokens(version: str) -> None:
+    validation.check_raycluster(cluster(group(), rayVersion=version))
+
+
+def test_longest_name_is_taken() -> None:
+    validation.check_raycluster(_named(cluster(group()), "a" * 53))
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"suspend": True}, "ClusterSelector mode doesn't support"),
+        ({"backoffLimit": 1}, "BackoffLimit is incompatible"),
+        ({"submissionMode": "SidecarMode"}, "SidecarMode"),
+        ({"submissionMode": "InteractiveMode"}, "by the local KubeRay"),
+        ({"clusterSelector": {"other": "x"}}, "should not be empty"),
+        ({"clusterSelector": {}, "rayClusterSpec": {"headGroupSpec": {}}}, "only on an existing RayCluster"),
+        ({"ttlSecondsAfterFinished": 5}, "shutdownAfterJobFinishes"),
+    ],
+)
+def test_refused_jobs(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(RefusedError) as refusal:
+        validation.check_rayjob(rayjob(**fields))
+    assert refusal.value.event == "InvalidRayJobSpec"
+    assert words in str(refusal.value)
+
+
+def test_job_names() -> None:
+    validation.check_rayjob(_named(rayjob(), "a" * 47))
+    with pytest.raises(RefusedError) as refusal:
+        validation.check_rayjob(_named(rayjob(), "a" * 48))
+    assert refusal.value.event == "InvalidRayJobMetadata"
+
+
+def test_an_edit_can_make_a_finished_job_invalid() -> None:
+    with pytest.raises(RefusedError):
+        validation.check_rayjob(rayjob({"jobDeploymentStatus": "Complete"}, backoffLimit=2))
+
+
+def test_names_keep_their_limits() -> None:
+    instance = _named(cluster(), "x" * 53)
+    assert len(names.auth_secret(instance)) == 50
+    assert len(names.pod_prefix("x" * 53, "group") + names.suffix()) <= 63
+    assert names.label_value("-" + "x" * 62) == "r" + "x" * 62
