@@ -171,7 +171,7 @@ def test_comparison_shows_all_figures_and_only_settings_that_differ():
     ("size", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2.5e6, "2.5 MB"), (3e15, "3000.0 TB")]
 )
 def test_sizes(size, text):
-    from mnist_trainer.cli.tables import size_text
+    from mnist_trainer.cli.runs import size_text
 
     assert size_text(size) == text
 
@@ -180,6 +180,6 @@ def test_sizes(size, text):
     ("seconds", "text"), [(5, "5s"), (90, "1m"), (7200, "2h"), (47 * 3600, "47h"), (86400 * 3, "3d")]
 )
 def test_ages(seconds, text):
-    from mnist_trainer.cli.tables import age_text
+    from mnist_trainer.cli.runs import age_text
 
     assert age_text(NOW - timedelta(seconds=seconds), NOW) == text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnist_trainer.cli.options import Endpoint, Json, Model, Region
+from mnist_trainer.cli.options import Endpoint, Json, Locations, Model, Region, write_file
 
 if TYPE_CHECKING:
     from mnist_trainer.release.metrics import Predictions
@@ -24,7 +24,6 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Accuracy of a released model on a dataset's test images, with the confusion matrix."""
-    from mnist_trainer.cli.locations import Locations
     from mnist_trainer.inference.model_file import load_model
     from mnist_trainer.inference.predict import evaluate_model
     from mnist_trainer.release.metrics import per_class
@@ -56,7 +55,6 @@ def predict(
 
     Pictures that cannot be read are named, the others are answered for; the exit code is then 2.
     """
-    from mnist_trainer.cli.locations import Locations
     from mnist_trainer.inference.model_file import load_classifier
     from mnist_trainer.inference.predict import Unread, classify_files
 
@@ -84,8 +82,6 @@ def export(
     storage_region: Region = None,
 ) -> None:
     """Write a released model in another format: uint8 images [N, C, H, W] in, logits and probabilities out."""
-    from mnist_trainer.cli.locations import Locations, write_file
-
     kind = to or _ENDINGS.get(file.suffix.lower(), "")
     if kind not in _ENDINGS.values():
         raise typer.BadParameter(

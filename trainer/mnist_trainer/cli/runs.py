@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Runs below an output prefix: list, show, compare, prune.")
 
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
 _Prefix = Annotated[
     str, typer.Argument(metavar="s3://BUCKET[/PATH]", help="Where the runs are: the trainings' output.")
 ]
@@ -29,7 +32,6 @@ _Address = Annotated[
 @app.command("list")
 def list_(prefix: _Prefix, output: Output = "text", endpoint: Endpoint = None, region: Region = None) -> None:
     """List runs, sealed or not."""
-    from mnist_trainer.cli.tables import age_text, size_text, table
     from mnist_trainer.runs.catalogue import list_runs
 
     store, root = _open(prefix, endpoint, region)
@@ -62,7 +64,6 @@ def list_(prefix: _Prefix, output: Output = "text", endpoint: Endpoint = None, r
 @app.command()
 def show(address: _Address, output: Output = "text", endpoint: Endpoint = None, region: Region = None) -> None:
     """Show one run: its figures, epochs, configuration and files."""
-    from mnist_trainer.cli.tables import size_text, table, value_text
     from mnist_trainer.runs.catalogue import one_run, read_metrics
 
     store, root = _open(address, endpoint, region)
@@ -93,7 +94,6 @@ def compare(
     region: Region = None,
 ) -> None:
     """Compare sealed runs: their figures, and the settings in which they differ."""
-    from mnist_trainer.cli.tables import table, value_text
     from mnist_trainer.runs.catalogue import one_run, read_metrics
     from mnist_trainer.runs.compare import comparison
 
@@ -188,8 +188,6 @@ def _relative(run: Run, root: S3Address) -> str:
 
 
 def _show_plan(planned: list[Deletion], root: S3Address) -> None:
-    from mnist_trainer.cli.tables import size_text, table
-
     if not planned:
         typer.echo("nothing to delete")
         return
@@ -201,8 +199,6 @@ def _show_plan(planned: list[Deletion], root: S3Address) -> None:
 
 
 def _agrees(planned: list[Deletion]) -> bool:
-    from mnist_trainer.cli.tables import size_text
-
     if not sys.stdin.isatty():
         return False
     objects = sum(len(item.objects) for item in planned)
@@ -210,7 +206,6 @@ def _agrees(planned: list[Deletion]) -> bool:
 
 
 def _carry_out(store: ObjectStore, planned: list[Deletion]) -> None:
-    from mnist_trainer.cli.tables import size_text
     from mnist_trainer.runs.prune import delete
 
     gone = sum(len(list(delete(store, item))) for item in planned)
@@ -219,3 +214,41 @@ def _carry_out(store: ObjectStore, planned: list[Deletion]) -> None:
 
 def _deletion(item: Deletion) -> dict[str, Any]:
     return {"run": str(item.run.address), "why": item.why, "objects": len(item.objects), "bytes": item.size}
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell, two spaces apart."""
+    lines = [header, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def size_text(count: float) -> str:
+    """Bytes in the largest unit of which there is at least one."""
+    for unit in _UNITS:
+        if count < 1000 or unit == _UNITS[-1]:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
+def age_text(at: datetime | None, now: datetime) -> str:
+    """How long ago, in one unit, as kubectl does."""
+    if at is None:
+        return "?"
+    passed = max(timedelta(0), now - at)
+    hours, minutes = divmod(int(passed.total_seconds()) // 60, 60)
+    if hours >= 48:
+        return f"{hours // 24}d"
+    if hours:
+        return f"{hours}h"
+    return f"{minutes}m" if minutes else f"{int(passed.total_seconds())}s"
+
+
+def value_text(value: object) -> str:
+    """A value of a comparison."""
+    if value is None:
+        return "-"
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
