@@ -9,12 +9,11 @@ from pathlib import Path
 from aiohttp import web
 
 from mnist_local.apiserver import kindrules
-from mnist_local.apiserver.builtins import builtin_resources
-from mnist_local.apiserver.context import Context
 from mnist_local.apiserver.controllers import ControlLoop, DefinitionController, NamespaceController, RoleAggregation
-from mnist_local.apiserver.engine import Engine
+from mnist_local.apiserver.engine import Context, Engine
 from mnist_local.apiserver.garbage import GarbageCollector
 from mnist_local.apiserver.journal import Journal
+from mnist_local.apiserver.kinds import builtin_resources
 from mnist_local.apiserver.pki import kubeconfig, load_or_make, write_private
 from mnist_local.apiserver.roles import populate
 from mnist_local.apiserver.server import Server

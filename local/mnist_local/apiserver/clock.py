@@ -22,11 +22,6 @@ def after(seconds: float) -> str:
     return datetime.fromtimestamp(int(time.time() + seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def now_micro() -> str:
-    """Return the current time as `metav1.MicroTime`."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 def parse(text: str) -> datetime:
     """Return the aware datetime of an RFC 3339 text.
 

@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable, Hashable, Iterator
 from typing import Generic, TypeVar
 
-from mnist_local.apiserver import clock, customresources
-from mnist_local.apiserver.builtins import RBAC
+from mnist_local.apiserver import clock
 from mnist_local.apiserver.engine import DeleteOptions, Engine
 from mnist_local.apiserver.errors import Obj
+from mnist_local.apiserver.kinds import CLEANUP, DEFINITIONS, RBAC, resources_of
 from mnist_local.apiserver.rbac import CLUSTER_ROLES, Rule
 from mnist_local.apiserver.request import Write
 from mnist_local.apiserver.resource import Resource
@@ -93,11 +93,11 @@ class DefinitionController:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.loop: ControlLoop[str] = ControlLoop("definition cleanup", self._process)
-        self._definitions = engine.ctx.store.table(customresources.TABLE)
+        self._definitions = engine.ctx.store.table(DEFINITIONS)
         engine.ctx.store.subscribe(self._on_event)
 
     def _on_event(self, table: str, event: Event) -> None:
-        if table != customresources.TABLE:
+        if table != DEFINITIONS:
             if event.type == "DELETED" and self._definitions.get("", table):
                 self.loop.add(table)
             return
@@ -108,7 +108,7 @@ class DefinitionController:
             self.engine.ctx.store.drop(name)
         elif event.previous is None or event.previous.obj["spec"] != spec:
             registry.remove(spec["group"], spec["names"]["plural"])
-            for resource in customresources.resources_of(obj):
+            for resource in resources_of(obj):
                 registry.add(resource)
         if event.type != "DELETED" and "deletionTimestamp" in obj["metadata"]:
             self.loop.add(name)
@@ -122,7 +122,7 @@ class DefinitionController:
             return
         obj = entry.copy()
         finalizers = obj["metadata"].get("finalizers", ())
-        obj["metadata"]["finalizers"] = [one for one in finalizers if one != customresources.CLEANUP]
+        obj["metadata"]["finalizers"] = [one for one in finalizers if one != CLEANUP]
         definition = registry.require("apiextensions.k8s.io", "customresourcedefinitions")
         self.engine.update(Write(definition, "", name), obj, entry)
 

@@ -1,21 +1,53 @@
-"""Create, update and delete on the store, for requests and for the server's own controllers alike."""
+"""The server's state, and the writes on it: create, update and delete, for requests and for controllers alike."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import orjson
 
 from mnist_local.apiserver import clock, objectmeta
-from mnist_local.apiserver.context import Context
+from mnist_local.apiserver.admission import Admission
 from mnist_local.apiserver.errors import Obj, already_exists, bad_request, conflict, invalid, not_found
 from mnist_local.apiserver.kinds import hooks_of, schema_for
 from mnist_local.apiserver.objectmeta import FOREGROUND, ORPHAN
 from mnist_local.apiserver.patch import TypedError, update_managed_fields
+from mnist_local.apiserver.rbac import Authorizer
 from mnist_local.apiserver.request import Write
-from mnist_local.apiserver.resource import Resource
+from mnist_local.apiserver.resource import Registry, Resource
 from mnist_local.apiserver.schema import errors as fields
-from mnist_local.apiserver.store import Entry
+from mnist_local.apiserver.store import Entry, Store, Table
+
+
+@dataclass(slots=True)
+class Context:
+    """The server's state; one instance per server."""
+
+    store: Store = field(default_factory=Store)
+    registry: Registry = field(default_factory=Registry)
+    authorizer: Authorizer = field(init=False)
+    admission: Admission = field(init=False)
+    pod_log_dir: Path | None = None
+    ca_pem: str = ""
+    stopping: bool = False
+    wakes: set[asyncio.Event] = field(default_factory=set)
+    """What open streams wait for; set when the server stops."""
+
+    def __post_init__(self) -> None:
+        self.authorizer = Authorizer(self.store)
+        self.admission = Admission(self.store, self.authorizer)
+
+    def stop(self) -> None:
+        """End all open streams."""
+        self.stopping = True
+        for wake in tuple(self.wakes):
+            wake.set()
+
+    def table(self, resource: Resource) -> Table:
+        """Return the table that holds a resource's objects."""
+        return self.store.table(resource.table_name)
 
 
 @dataclass(slots=True)

@@ -1,13 +1,17 @@
-"""Per-kind behaviour of built-in resources, one `Hooks` per table of the store; everything else is generic."""
+"""The kinds: built-in ones as a table, custom ones from their definitions, and what each does beyond the generic."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import orjson
 
 from mnist_local.apiserver.errors import Obj
-from mnist_local.apiserver.resource import Resource
-from mnist_local.apiserver.schema import Schema, builtin_schema
+from mnist_local.apiserver.resource import Column, Convert, Resource, ScalePaths
+from mnist_local.apiserver.schema import Schema, StructuralSchema, builtin_schema
 from mnist_local.apiserver.schema.errors import FieldError
 
 
@@ -47,3 +51,186 @@ def schema_for(resource: Resource) -> Schema | None:
         schema: Schema | None = resource.schema
         return schema
     return builtin_schema(resource.group, resource.version, resource.kind)
+
+
+DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+
+
+def schema_of(version: Obj, path: str) -> StructuralSchema | None:
+    """Return the compiled schema of a version; compiled once however often it is asked for.
+
+    Raises:
+        SchemaError: it is not structural.
+    """
+    source = (version.get("schema") or {}).get("openAPIV3Schema")
+    return _compile(orjson.dumps(source), path) if source else None
+
+
+@lru_cache(maxsize=64)
+def _compile(source: bytes, path: str) -> StructuralSchema:
+    return StructuralSchema.compile(orjson.loads(source), path)
+
+
+def schema_path(crd: Obj, index: int) -> str:
+    """Return where errors say the schema of a version stands; a single version's is the old place."""
+    if len(crd["spec"]["versions"]) == 1:
+        return "spec.validation.openAPIV3Schema"
+    return f"spec.versions[{index}].schema.openAPIV3Schema"
+
+
+def resources_of(crd: Obj) -> list[Resource]:
+    """Return the resources of a definition, one for each served version."""
+    spec = crd["spec"]
+    names = spec["names"]
+    group = spec["group"]
+    storage = next((version["name"] for version in spec["versions"] if version.get("storage")), "")
+    out: list[Resource] = []
+    for index, version in enumerate(spec["versions"]):
+        if not version.get("served"):
+            continue
+        name = version["name"]
+        same = name == storage
+        sub = version.get("subresources") or {}
+        out.append(
+            Resource(
+                group=group,
+                version=name,
+                kind=names["kind"],
+                plural=names["plural"],
+                singular=names.get("singular", ""),
+                list_kind=names.get("listKind", ""),
+                namespaced=spec.get("scope") == "Namespaced",
+                short_names=tuple(names.get("shortNames") or ()),
+                categories=tuple(names.get("categories") or ()),
+                subresources=tuple(key for key in ("scale", "status") if key in sub),
+                custom=True,
+                has_generation=True,
+                unconditional_update=False,
+                schema=schema_of(version, schema_path(crd, index)),
+                openapi=(version.get("schema") or {}).get("openAPIV3Schema"),
+                columns=tuple(_column(c) for c in version.get("additionalPrinterColumns") or ()),
+                scale=_scale(sub["scale"]) if "scale" in sub else None,
+                to_storage=None if same else _restamp(f"{group}/{storage}"),
+                from_storage=None if same else _restamp(f"{group}/{name}"),
+            )
+        )
+    return out
+
+
+def _scale(sub: Obj) -> ScalePaths:
+    paths = (sub.get(f"{name}Path", "").lstrip(".") for name in ("specReplicas", "statusReplicas", "labelSelector"))
+    return ScalePaths(*paths)
+
+
+def _restamp(api_version: str) -> Convert:
+    def convert(obj: Obj) -> Obj:
+        return {**obj, "apiVersion": api_version}
+
+    return convert
+
+
+def _column(column: dict[str, Any]) -> Column:
+    return Column(
+        name=column["name"],
+        type=column["type"],
+        path=column["jsonPath"],
+        format=column.get("format", ""),
+        description=column.get("description", ""),
+        priority=column.get("priority", 0),
+    )
+
+
+RBAC = "rbac.authorization.k8s.io"
+ADMISSION = "admissionregistration.k8s.io"
+
+_CORE_TO_NEW = {
+    "involvedObject": "regarding", "message": "note", "source": "deprecatedSource",
+    "firstTimestamp": "deprecatedFirstTimestamp", "lastTimestamp": "deprecatedLastTimestamp",
+    "count": "deprecatedCount", "reportingComponent": "reportingController",
+}  # fmt: skip
+_NEW_TO_CORE = {new: core for core, new in _CORE_TO_NEW.items()}
+
+
+def _event_to_core(obj: Obj) -> Obj:
+    """Return an events.k8s.io/v1 Event as core/v1, the form that is stored."""
+    out = {_NEW_TO_CORE.get(key, key): value for key, value in obj.items()} | {"apiVersion": "v1"}
+    out.setdefault("involvedObject", {})
+    return out
+
+
+def _event_from_core(obj: Obj) -> Obj:
+    out = {_CORE_TO_NEW.get(key, key): value for key, value in obj.items()} | {"apiVersion": "events.k8s.io/v1"}
+    return {k: v for k, v in out.items() if v or k not in ("reportingController", "reportingInstance")}
+
+
+def _core() -> Iterator[Resource]:
+    def core(kind: str, plural: str, *short: str, **more: Any) -> Resource:
+        return _resource("", kind, plural, *short, **more)
+
+    yield core(
+        "Namespace", "namespaces", "ns", namespaced=False, subresources=("status", "finalize"), returns_deleted=True,
+        verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
+    )  # fmt: skip
+    yield core(
+        "Pod", "pods", "po", categories=("all",), subresources=("status", "log"), has_generation=True,
+        returns_deleted=True,
+    )  # fmt: skip
+    yield core(
+        "Service", "services", "svc", categories=("all",), subresources=("status",), returns_deleted=True,
+        create_on_update=True,
+    )  # fmt: skip
+    yield core("Secret", "secrets")
+    yield core("ConfigMap", "configmaps", "cm")
+    yield core("ServiceAccount", "serviceaccounts", "sa", subresources=("token",), returns_deleted=True)
+    yield core("Event", "events", "ev", create_on_update=True)
+    yield core("PersistentVolumeClaim", "persistentvolumeclaims", "pvc", subresources=("status",), returns_deleted=True)
+    yield core("Node", "nodes", "no", namespaced=False, subresources=("status",))
+
+
+def _others() -> Iterator[Resource]:
+    workload: dict[str, Any] = {"categories": ("all",), "subresources": ("status",), "has_generation": True}
+    yield _resource("batch", "Job", "jobs", **workload)
+    yield _resource("apps", "Deployment", "deployments", "deploy", **workload)
+    yield _resource(
+        "coordination.k8s.io", "Lease", "leases", create_on_update=True, unconditional_update=False
+    )  # fmt: skip
+    yield _resource(
+        "events.k8s.io", "Event", "events", "ev", storage="events", create_on_update=True, to_storage=_event_to_core,
+        from_storage=_event_from_core,
+    )  # fmt: skip
+    yield _resource("networking.k8s.io", "NetworkPolicy", "networkpolicies", "netpol", has_generation=True)
+    yield _resource(
+        "policy", "PodDisruptionBudget", "poddisruptionbudgets", "pdb", subresources=("status",), has_generation=True,
+        unconditional_update=False,
+    )  # fmt: skip
+    yield _resource(
+        "apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions", "crd", "crds",
+        namespaced=False, subresources=("status",), has_generation=True, unconditional_update=False,
+    )  # fmt: skip
+    for kind, plural, namespaced in (
+        ("ClusterRole", "clusterroles", False), ("ClusterRoleBinding", "clusterrolebindings", False),
+        ("Role", "roles", True), ("RoleBinding", "rolebindings", True),
+    ):  # fmt: skip
+        yield _resource(RBAC, kind, plural, namespaced=namespaced, create_on_update=True)
+    for kind, plural in (
+        ("ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
+        ("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"),
+    ):
+        yield _resource(ADMISSION, kind, plural, namespaced=False, has_generation=True)
+    yield _resource(
+        "authorization.k8s.io", "SelfSubjectAccessReview", "selfsubjectaccessreviews", namespaced=False,
+        verbs=("create",), virtual=True,
+    )  # fmt: skip
+
+
+def _resource(group: str, kind: str, plural: str, *short: str, namespaced: bool = True, **more: Any) -> Resource:
+    return Resource(
+        group=group, version="v1", kind=kind, plural=plural, singular=kind.lower(), short_names=short,
+        namespaced=namespaced, **more,
+    )  # fmt: skip
+
+
+def builtin_resources() -> list[Resource]:
+    """Return every built-in resource."""
+    return [*_core(), *_others()]

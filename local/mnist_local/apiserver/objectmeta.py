@@ -1,15 +1,85 @@
-"""`metadata`: its shape in what a client sent, what only the server sets, and the rules that hold for every kind."""
+"""`metadata`: the rules for names and labels, the shape of what a client sent, and what only the server sets."""
 
 from __future__ import annotations
 
 import random
+import re
 import uuid
+from collections.abc import Callable
 
-from mnist_local.apiserver import clock, names
+from mnist_local.apiserver import clock
 from mnist_local.apiserver.errors import Obj, UndecodableError
 from mnist_local.apiserver.resource import Resource
 from mnist_local.apiserver.schema import errors as fields
 from mnist_local.apiserver.schema.errors import FieldError
+
+NameCheck = Callable[[str], list[str]]
+
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_SUBDOMAIN = _LABEL + r"(\." + _LABEL + ")*"
+_QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+_WIDE = "alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
+
+
+def _rule(pattern: str, limit: int, sentence: str) -> NameCheck:
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> list[str]:
+        out = [f"must be no more than {limit} characters"] if len(value) > limit else []
+        if not compiled.fullmatch(value):
+            out.append(f"{sentence} (regex used for validation is '{pattern}')")
+        return out
+
+    return check
+
+
+dns_label = _rule(
+    _LABEL, 63, "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start "
+    "and end with an alphanumeric character",
+)  # fmt: skip
+dns_subdomain = _rule(
+    _SUBDOMAIN, 253, "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
+    "and must start and end with an alphanumeric character",
+)  # fmt: skip
+dns1035_label = _rule(
+    "[a-z]([-a-z0-9]*[a-z0-9])?", 63, "a DNS-1035 label must consist of lower case alphanumeric characters or '-', "
+    "start with an alphabetic character, and end with an alphanumeric character",
+)  # fmt: skip
+label_value = _rule(f"({_QUALIFIED})?", 63, f"a valid label must be an empty string or consist of {_WIDE}")
+config_key = _rule(
+    r"(?!\.\.)[-._a-zA-Z0-9]+", 253, "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
+)
+_name_part = _rule(_QUALIFIED, 63, f"name part must consist of {_WIDE}")
+
+
+def qualified_name(value: str) -> list[str]:
+    """Check a label key, annotation key or finalizer: `[prefix/]name`."""
+    prefix, slash, name = value.rpartition("/")
+    out = ["prefix part " + text for text in dns_subdomain(prefix)] if slash else []
+    return out + _name_part(name)
+
+
+def _path_segment(value: str) -> list[str]:
+    return [f"may not be '{value}'" for _ in "1" if value in (".", "..")] + [
+        f"may not contain '{char}'" for char in "/%" if char in value
+    ]
+
+
+_RBAC = "rbac.authorization.k8s.io"
+_CHECKS: dict[str, NameCheck] = {
+    "namespaces": dns_label,
+    "services": dns1035_label,
+    **{
+        f"{plural}.{_RBAC}": _path_segment
+        for plural in ("roles", "clusterroles", "rolebindings", "clusterrolebindings")
+    },
+}
+
+
+def check_of(table: str) -> NameCheck:
+    """Return the check of a table's names; most are subdomains."""
+    return _CHECKS.get(table, dns_subdomain)
+
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
@@ -125,7 +195,7 @@ def is_same(obj: Obj, old: Obj) -> bool:
 def check(resource: Resource, metadata: Obj, old: Obj | None) -> list[FieldError]:
     """Return which rules the metadata of a new or a changed object breaks."""
     causes: list[FieldError] = []
-    rule = names.check_of(resource.table_name)
+    rule = check_of(resource.table_name)
     if old is None:
         name, prefix = metadata.get("name", ""), metadata.get("generateName", "")
         if not name:
@@ -142,11 +212,11 @@ def check(resource: Resource, metadata: Obj, old: Obj | None) -> list[FieldError
             for name in _IMMUTABLE if metadata.get(name) != old.get(name)
         ]  # fmt: skip
     for key, value in (metadata.get("labels") or {}).items():
-        causes += [fields.invalid("metadata.labels", key, text) for text in names.qualified_name(key)]
-        causes += [fields.invalid("metadata.labels", value, text) for text in names.label_value(value)]
+        causes += [fields.invalid("metadata.labels", key, text) for text in qualified_name(key)]
+        causes += [fields.invalid("metadata.labels", value, text) for text in label_value(value)]
     annotations = metadata.get("annotations") or {}
     for key in annotations:
-        causes += [fields.invalid("metadata.annotations", key, text) for text in names.qualified_name(key.lower())]
+        causes += [fields.invalid("metadata.annotations", key, text) for text in qualified_name(key.lower())]
     if sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items()) > _ANNOTATION_BYTES:
         causes.append(fields.too_long("metadata.annotations", _ANNOTATION_BYTES))
     for reference in metadata.get("ownerReferences") or ():
@@ -163,9 +233,7 @@ def _check_finalizers(resource: Resource, finalizers: list[str], old: Obj | None
     if old is not None and "deletionTimestamp" in old and added:
         sentence = f"no new finalizers can be added if the object is being deleted, found new finalizers {added}"
         return [fields.forbidden("metadata.finalizers", sentence)]
-    causes = [
-        fields.invalid("metadata.finalizers", name, text) for name in added for text in names.qualified_name(name)
-    ]
+    causes = [fields.invalid("metadata.finalizers", name, text) for name in added for text in qualified_name(name)]
     if not resource.custom:
         sentence = "name is neither a standard finalizer name nor is it fully qualified"
         causes += [

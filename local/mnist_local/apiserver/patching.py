@@ -7,9 +7,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from mnist_local.apiserver.context import Context
-from mnist_local.apiserver.decoding import accept, check_identity, check_kind
-from mnist_local.apiserver.engine import Engine
+from mnist_local.apiserver.engine import Context, Engine
 from mnist_local.apiserver.errors import (
     ApiError,
     Obj,
@@ -33,7 +31,7 @@ from mnist_local.apiserver.read import entry_response, json_response
 from mnist_local.apiserver.request import Call, as_object, decode_json, decode_yaml
 from mnist_local.apiserver.resource import Resource
 from mnist_local.apiserver.schema import errors as fields
-from mnist_local.apiserver.write import create_instead
+from mnist_local.apiserver.write import accept, check_identity, check_kind, create_instead
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from mnist_local.apiserver.context import Context
-from mnist_local.apiserver.engine import Engine
+from mnist_local.apiserver.engine import Context, Engine
 from mnist_local.apiserver.errors import Obj, bad_request
 from mnist_local.apiserver.request import Call
 

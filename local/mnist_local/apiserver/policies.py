@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from mnist_local.apiserver.builtins import ADMISSION
 from mnist_local.apiserver.errors import Obj, forbidden
+from mnist_local.apiserver.kinds import ADMISSION
 from mnist_local.apiserver.request import Write
 from mnist_local.apiserver.schema.cel import CelError, Program
 from mnist_local.apiserver.selectors import matches as labels_match

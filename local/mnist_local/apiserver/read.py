@@ -9,8 +9,7 @@ import orjson
 from aiohttp import web
 from multidict import CIMultiDict
 
-from mnist_local.apiserver.context import Context
-from mnist_local.apiserver.engine import Engine
+from mnist_local.apiserver.engine import Context, Engine
 from mnist_local.apiserver.errors import ApiError, Obj, bad_request, expired
 from mnist_local.apiserver.request import JSON, Call, wants_table
 from mnist_local.apiserver.selectors import selection

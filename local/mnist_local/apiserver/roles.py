@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mnist_local.apiserver.builtins import RBAC
 from mnist_local.apiserver.engine import Engine
 from mnist_local.apiserver.errors import Obj
+from mnist_local.apiserver.kinds import RBAC
 from mnist_local.apiserver.rbac import Rule
 from mnist_local.apiserver.request import Write
 

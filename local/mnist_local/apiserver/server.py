@@ -8,8 +8,8 @@ from collections.abc import Callable
 from aiohttp import web
 
 from mnist_local.apiserver import patching, read, write
-from mnist_local.apiserver.context import Context
 from mnist_local.apiserver.discovery import VERSION, Discovery
+from mnist_local.apiserver.engine import Context
 from mnist_local.apiserver.errors import ApiError, Obj, invalid, method_not_allowed, no_such_path
 from mnist_local.apiserver.podlog import pod_log
 from mnist_local.apiserver.rbac import Question

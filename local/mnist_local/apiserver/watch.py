@@ -10,7 +10,7 @@ from collections import deque
 import orjson
 from aiohttp import web
 
-from mnist_local.apiserver.context import Context
+from mnist_local.apiserver.engine import Context
 from mnist_local.apiserver.errors import Obj, bad_option, expired
 from mnist_local.apiserver.read import headers_of, version_of
 from mnist_local.apiserver.request import Call, wants_table

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mnist_local.apiserver.builtins import builtin_resources
+from mnist_local.apiserver.kinds import builtin_resources
 from mnist_local.apiserver.schema import BuiltinSchema, builtin, builtin_schema
 
 

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from mnist_local.apiserver import clock, tables
-from mnist_local.apiserver.builtins import builtin_resources
+from mnist_local.apiserver.kinds import builtin_resources
 from mnist_local.apiserver.resource import Column, Resource
 from mnist_local.apiserver.store import Entry
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from mnist_local.apiserver import clock, tables
-from mnist_local.apiserver.customresources import CLEANUP, TABLE, schema_of, schema_path
 from mnist_local.apiserver.errors import Obj
-from mnist_local.apiserver.kinds import Hooks
-from mnist_local.apiserver.names import dns1035_label
+from mnist_local.apiserver.kinds import CLEANUP, DEFINITIONS, Hooks, schema_of, schema_path
+from mnist_local.apiserver.objectmeta import dns1035_label
 from mnist_local.apiserver.policies import REASONS
 from mnist_local.apiserver.schema import SchemaError
 from mnist_local.apiserver.schema import errors as field
@@ -155,7 +154,7 @@ def _validate_binding(obj: Obj, old: Obj | None) -> list[FieldError]:
 
 
 HOOKS = {
-    TABLE: Hooks(
+    DEFINITIONS: Hooks(
         default=_default_definition, prepare_create=_new_definition, prepare_update=_changed_definition,
         begin_delete=_ending_definition, validate=_validate_definition,
     ),

@@ -8,7 +8,7 @@ import itertools
 
 from mnist_local.apiserver.errors import Obj, UndecodableError
 from mnist_local.apiserver.kinds import Hooks
-from mnist_local.apiserver.names import config_key
+from mnist_local.apiserver.objectmeta import config_key
 from mnist_local.apiserver.rbac import BINDINGS, CLUSTER_BINDINGS, CLUSTER_ROLES, ROLES
 from mnist_local.apiserver.schema import errors as field
 from mnist_local.apiserver.schema.errors import FieldError

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_local.apiserver.builtins import builtin_resources
+from mnist_local.apiserver.kinds import builtin_resources
 from mnist_local.apiserver.selectors import selection
 from mnist_local.apiserver.store import Store, Table
 from mnist_local.apiserver.watch import Watcher
