@@ -183,15 +183,7 @@ def server_side_apply(
         ApplyConflict: other managers have set fields to other values, and `force` is off.
         PatchError: 500 the configuration does not fit the schema, 400 it brings managed fields along.
     """
-    if (applied.get("metadata") or {}).get("managedFields") is not None:
-        raise PatchError(400, "metadata.managedFields must be nil")
-    problems = [f".{path}: field not declared in schema" for path in schema.prune(copy(applied))]
-    problems += [
-        f".{path}: expected {_TYPES.get(wanted, wanted)}, got {_TYPES.get(actual, actual)}"
-        for path, wanted, actual in wrong_types(applied, schema.merge_root)
-    ]
-    if problems:
-        raise PatchError(500, f"failed to create typed patch object: {', '.join(problems)}")
+    _check_types(schema, applied)
     left_out = "status" if ignore_status else "spec" if subresource == "status" else ""
     applied = {name: value for name, value in applied.items() if name != left_out}
     key = (manager, "Apply", subresource)
@@ -216,6 +208,18 @@ def server_side_apply(
     managers.put(key, tree(mine), str(applied.get("apiVersion", "")), time)
     result["metadata"] = {**(result.get("metadata") or {}), "managedFields": managers.listed()}
     return dict(result)
+
+
+def _check_types(schema: Schema, applied: Obj) -> None:
+    if (applied.get("metadata") or {}).get("managedFields") is not None:
+        raise PatchError(400, "metadata.managedFields must be nil")
+    problems = [f".{path}: field not declared in schema" for path in schema.prune(copy(applied))]
+    problems += [
+        f".{path}: expected {_TYPES.get(wanted, wanted)}, got {_TYPES.get(actual, actual)}"
+        for path, wanted, actual in wrong_types(applied, schema.merge_root)
+    ]
+    if problems:
+        raise PatchError(500, f"failed to create typed patch object: {', '.join(problems)}")
 
 
 def _abandoned(places: set[Path], owned: set[Path]) -> list[Path]:

@@ -53,6 +53,11 @@ def _environment() -> Any:
     )
 
 
+def activation(variables: Mapping[str, Any]) -> Any:
+    """Variables made ready for several programs."""
+    return _environment().Activation(dict(variables))
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """An expression ready to run; `result_type` is CEL's name of the checked type ("BOOL", "STRING", "DYN", ...)."""
@@ -78,14 +83,14 @@ class Program:
         """Whether the expression names a variable."""
         return re.search(rf"\b{variable}\b", self.source) is not None
 
-    def evaluate(self, variables: Mapping[str, Any]) -> Any:
-        """The value as plain Python.
+    def evaluate(self, variables: Mapping[str, Any] | Any) -> Any:
+        """The value as plain Python, over variables by name or an `activation` of them.
 
         Raises:
             CelError: a key is missing, types do not fit, and the like.
         """
         try:
-            result = self._expression.eval(_environment().Activation(dict(variables)))
+            result = self._expression.eval(activation(variables) if isinstance(variables, Mapping) else variables)
             if result.type().name() == "ERROR":
                 raise CelError(_sentence(str(result.value())))
             return result.plain_value()

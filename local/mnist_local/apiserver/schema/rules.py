@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mnist_local.apiserver.schema import errors
-from mnist_local.apiserver.schema.cel import CelError, CompileError, Program
+from mnist_local.apiserver.schema.cel import CelError, CompileError, Program, activation
 from mnist_local.apiserver.schema.errors import FieldError
 from mnist_local.apiserver.schema.node import MISSING, Correlated, Node
 
@@ -79,8 +79,10 @@ def check_rules(pair: Correlated, path: str, *, settled: bool = False) -> Iterat
         yield from _run([rule for rule in node.rules if rule.is_transition or not settled], pair, path)
     if isinstance(pair.new, dict):
         for name in pair.new:
-            yield from check_rules(pair.child(name), f"{path}.{name}" if path else name, settled=settled)
-    elif isinstance(pair.new, list):
+            child = node.child(name)
+            if child is not None and child.rules is not None:
+                yield from check_rules(pair.child(name), f"{path}.{name}" if path else name, settled=settled)
+    elif isinstance(pair.new, list) and node.items is not None and node.items.rules is not None:
         for index in range(len(pair.new)):
             yield from check_rules(pair.item(index), f"{path}[{index}]", settled=settled)
 
@@ -90,11 +92,12 @@ def _run(rules: list[Rule], pair: Correlated, path: str) -> Iterator[FieldError]
     has_past = pair.old is not MISSING and pair.old is not None
     if has_past:
         variables["oldSelf"] = pair.old
+    seen = activation(variables) if rules else variables
     for rule in rules:
         if rule.is_transition and not has_past:
             continue
         try:
-            if rule.program.evaluate(variables) is True:
+            if rule.program.evaluate(seen) is True:
                 continue
             detail = rule.message
         except CelError as error:
