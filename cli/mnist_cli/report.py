@@ -131,13 +131,12 @@ async def _secret(session: Session, name: str) -> Mapping[str, str] | None:
 def _write(request: _Request, data: bytes) -> Path:
     import tempfile
 
+    path = Path(f"{request.name}-report.html")
     if request.output:
-        path = request.output / f"{request.name}-report.html" if request.output.is_dir() else request.output
-    elif request.open:
-        path = Path(tempfile.mkdtemp(prefix="mnistctl-")) / f"{request.name}-report.html"
-    else:
-        path = Path(f"{request.name}-report.html")
+        path = request.output / path if request.output.is_dir() else request.output
     try:
+        if request.open and not request.output:
+            path = Path(tempfile.mkdtemp(prefix="mnistctl-")) / path
         path.write_bytes(data)
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}") from None
