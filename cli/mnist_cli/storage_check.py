@@ -36,6 +36,7 @@ from mnist_trainer.run.preflight import StorageCheck, check_storage
 from mnist_trainer.store import ObjectStore, RetryPolicy, S3Address, StoreSettings
 
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+_VARIABLES = (*KEYS, "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGION")
 # A person waits.
 _POLICY = RetryPolicy(connect_timeout=3, read_timeout=10, give_up_after=8)
 
@@ -46,8 +47,8 @@ class Storage:
 
     namespace: str
     secret: str
-    dataset: str | None = None
-    output: str | None = None
+    dataset: str
+    output: str
     endpoint: str | None = None
     region: str | None = None
     way_in: str | None = None
@@ -73,20 +74,20 @@ async def storage_findings(
     """Every finding on a training's store; `brought` is the Secret if the manifest's file has it."""
     values, about_secret = await _secret(session, storage, brought)
     findings = [about_secret]
+    own_keys = values is None
     if values is None:
-        if not os.environ.get(KEYS[0]):
+        values = {key: os.environ[key] for key in _VARIABLES if os.environ.get(key)}
+        if not values.get(KEYS[0]):
             return findings
-        values = {
-            key: value
-            for key in (*KEYS, "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGION")
-            if (value := os.environ.get(key))
-        }
     endpoint = storage.way_in or storage.endpoint or values.get("AWS_ENDPOINT_URL")
+    if own_keys and not endpoint:
+        # Only the Secret may know the store's address; AWS is not to be asked by guess.
+        return [*findings, Finding.warn("endpoint", "is not known without the Secret", "--endpoint URL names it")]
     if not storage.way_in and (elsewhere := await _only_in_cluster(session, storage.namespace, endpoint)):
         return [*findings, elsewhere]
     try:
         store = ObjectStore(StoreSettings.from_env(values, endpoint=endpoint, region=storage.region), _POLICY)
-        addresses = [S3Address.parse(text) if text else None for text in (storage.dataset, storage.output)]
+        addresses = [S3Address.parse(text) for text in (storage.dataset, storage.output)]
     except TrainerError as error:
         return [*findings, Finding.fail("secret" if "certificate" in error.message else "endpoint", error.message)]
     checks = await in_thread(check_storage, store, *addresses)

@@ -241,8 +241,12 @@ def test_who_may_not_read_the_secret_is_told_so_and_goes_on(
         monkeypatch.setenv(name, value)
     ran = scene.ctl("check", path, "--kubeconfig", str(guest))
     assert (ran.code, results(ran)["secret"], results(ran)["output"]) == (1, "warn", "fail"), "with the user's own keys"
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    ran = scene.ctl("check", path, "--kubeconfig", str(guest))
+    assert (ran.code, results(ran)["endpoint"]) == (0, "warn"), "the keys are not sent to AWS by guess"
+    assert "is not known without the Secret" in ran.out
     for name in s3.env:
-        monkeypatch.delenv(name)
+        monkeypatch.delenv(name, raising=False)
     ran = scene.ctl("submit", path, "--kubeconfig", str(guest))
     assert ran.code == 0
     assert "warning: Secret" in ran.err

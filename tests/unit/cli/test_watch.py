@@ -1,4 +1,4 @@
-"""The curve, the table, `--set`, what `watch` remembers."""
+"""The curve, the table, and what `watch` remembers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from mnist_cli.manifests import overridden
-from mnist_cli.running import CommandError
 from mnist_cli.status import described
 from mnist_cli.watch import Row, Table, sparkline
 
@@ -87,51 +85,6 @@ def test_a_report_counts_once_and_an_attempt_begins_another_curve() -> None:
     again["status"]["training"]["attempt"] = 2
     row.see(again)
     assert list(row.losses) == [0.9]
-
-
-def test_settings() -> None:
-    body = {"spec": {"training": {"epochs": 5}}, "metadata": {"name": "a"}}
-    settings = [
-        "spec.training.epochs=3",
-        "spec.workers.replicas=4",
-        "metadata.name=b",
-        "spec.storage.output=s3://m/x=y",
-    ]
-    settings += [r"metadata.annotations.example\.org/team=blue", "spec.runPolicy.suspend=true"]
-    assert overridden(body, settings) == {
-        "spec": {
-            "training": {"epochs": 3},
-            "workers": {"replicas": 4},
-            "storage": {"output": "s3://m/x=y"},
-            "runPolicy": {"suspend": True},
-        },
-        "metadata": {"name": "b", "annotations": {"example.org/team": "blue"}},
-    }
-    assert body["spec"] == {"training": {"epochs": 5}}, "the original is left alone"
-
-
-BAD = [
-    "epochs=3",
-    "spec.training.epochs",
-    "spec=3",
-    "status.phase=Succeeded",
-    "spec..x=1",
-    "spec.training.epochs.x=1",
-    "spec.a=[",
-]
-
-
-@pytest.mark.parametrize("setting", BAD)
-def test_what_is_no_setting(setting: str) -> None:
-    with pytest.raises(CommandError, match="--set"):
-        overridden({"spec": {"training": {"epochs": 5}}}, [setting])
-
-
-def test_a_finished_training_described() -> None:
-    done = training(phase="Succeeded")
-    done["status"] |= {"reason": "Succeeded", "result": {"accuracy": 0.99, "model": "s3://m"}, "failures": 1}
-    assert described(done)[:3] == ["mnist", "  phase    Succeeded (Succeeded)", "  attempt  1 (failures: 1)"]
-    assert described(done)[-1] == "  model   s3://m"
 
 
 def test_a_lost_worker_shows_until_its_epoch_is_made_up() -> None:

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from mnist_cli.follow import Lines
-from mnist_cli.status import aligned, progress_of
+from mnist_cli.status import aligned, described, progress_of
 
 
 def training(phase: str | None = None, attempt: int = 1, **status: Any) -> dict[str, Any]:
@@ -90,3 +90,10 @@ def test_a_lost_worker_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
     lines = [line.split("] ", 1)[1] for line in capsys.readouterr().out.splitlines()]
     said = "warning: t: worker t-1-worker-x7k2p was lost in epoch 3: Training goes on."
     assert [line for line in lines if "lost" in line] == [said, said]
+
+
+def test_a_finished_training_described() -> None:
+    done = training("Succeeded")
+    done["status"] |= {"reason": "Succeeded", "result": {"accuracy": 0.99, "model": "s3://m"}, "failures": 1}
+    assert described(done)[:3] == ["t", "  phase    Succeeded (Succeeded)", "  attempt  1 (failures: 1)"]
+    assert described(done)[-1] == "  model   s3://m"
