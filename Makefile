@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-images test-cluster lint format crds docs site clean
+.PHONY: help setup demo test test-fast test-images test-cluster lint format generate site clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,17 +50,12 @@ format: $(STAMP) ## Format and fix
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-crds: $(STAMP) ## Regenerate what is made from the models and lists in the code: crds/, the chart's files, deploy/base, docs/reference
+generate: $(STAMP) ## Regenerate what is made from the code: crds/, the chart's files, deploy/base, parts of docs/
 	@$(BIN)/python -m mnist_operator.api.crd --write
 	@$(BIN)/python scripts/generate.py --write
 
-docs: $(STAMP) ## Regenerate what the documentation takes from the code
-	@$(BIN)/python -m mnist_operator.lifecycle.document
-
 site: $(STAMP) ## Build the documentation as a site, into site/; a broken link ends it
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
-
-generate: crds docs ## Regenerate all that is made from code
 
 clean: ## Remove .venv, .local and caches
 	@rm -rf $(VENV) .local site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

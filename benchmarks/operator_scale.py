@@ -34,7 +34,7 @@ from benchmarks.scale.lives import Lives
 from benchmarks.scale.operator import MeasuredOperator, Usage
 from mnist_kube.objects import Object
 from mnist_kube.resources import RAYCLUSTERS
-from mnist_operator.builders.metadata import LABEL_TRAINING
+from mnist_operator.children.training import LABEL_TRAINING
 
 _CONSOLE = Console(stderr=True)
 _REST_SECONDS = 10.0

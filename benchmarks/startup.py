@@ -34,7 +34,7 @@ from tests.support.ray_nodes import RayNodes  # noqa: E402
 from tests.support.s3 import S3Handle, start_s3  # noqa: E402
 from tests.support.wait import wait_for  # noqa: E402
 
-from mnist_operator.builders.pods import WORKER_ENV  # noqa: E402
+from mnist_operator.children.pods import WORKER_ENV  # noqa: E402
 from mnist_trainer.data.sources.digits import write_digits  # noqa: E402
 
 WORKERS = 2

@@ -3,6 +3,7 @@
 - charts/mnist-operator/files: the CRD, the operator's rights, and the status fields that only the operator writes
 - charts/mnist-operator/README.md: the table of values
 - docs/reference/api.md: the API reference
+- docs/architecture.md: the table of transitions
 - deploy/base: the chart as plain manifests
 """
 

@@ -21,7 +21,7 @@ from mnist_kube.errors import ApiError
 from mnist_kube.objects import Object
 from mnist_kube.resources import RAYCLUSTERS, RAYJOBS, TRAININGS
 from mnist_operator.api.crd import crd_text
-from mnist_operator.builders.metadata import LABEL_TRAINING
+from mnist_operator.children.training import LABEL_TRAINING
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _KUBERAY_CRDS = Path(__file__).parents[2] / "local" / "mnist_local" / "kuberay" / "crds"

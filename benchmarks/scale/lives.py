@@ -11,7 +11,7 @@ from tests.support.scripted_kuberay import ScriptedKubeRay
 from benchmarks.scale.cluster import Scene
 from mnist_kube.errors import ApiError
 from mnist_kube.objects import Object
-from mnist_operator.builders.metadata import LABEL_TRAINING
+from mnist_operator.children.training import LABEL_TRAINING
 
 _THREADS = 32
 _EPOCHS = 3

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import sys
-import tempfile
-from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -27,22 +24,12 @@ def main(argv: list[str] | None = None) -> int:
     return _run()
 
 
-def _ensure_home() -> None:
-    """Give a uid that stands in no passwd file a home folder: the Kubernetes client asks for one as it is imported."""
-    try:
-        Path.home()
-    except RuntimeError:
-        os.environ["HOME"] = tempfile.gettempdir()
-
-
 def _run() -> int:
-    _ensure_home()
     from mnist_kube.kubeconfig import KubeconfigError
     from mnist_kube.lease import LeaseLostError
-    from mnist_operator.app import logs
-    from mnist_operator.app.controller import RestartNeededError
-    from mnist_operator.app.run import run
-    from mnist_operator.app.settings import Settings
+    from mnist_operator.controller import RestartNeededError
+    from mnist_operator.run import configure_logs, run
+    from mnist_operator.settings import Settings
 
     try:
         settings = Settings()
@@ -51,7 +38,7 @@ def _run() -> int:
         name = "MNIST_OPERATOR_" + "_".join(str(part) for part in first["loc"]).upper()
         sys.stderr.write(f"mnist-operator: {name}: {first['msg']}\n")
         return 2
-    logs.configure(settings.log_format, settings.log_level)
+    configure_logs(settings.log_format, settings.log_level)
     try:
         asyncio.run(run(settings))
     except (KeyboardInterrupt, asyncio.CancelledError):

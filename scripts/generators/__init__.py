@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from generators import argocd, chart, dashboards, kustomize, reference
+from generators import argocd, chart, dashboards, kustomize, reference, transitions
 
 FILES: dict[str, Callable[[Path], str]] = {
     "charts/mnist-operator/files/crd.yaml": chart.crd,
@@ -20,4 +20,5 @@ FILES: dict[str, Callable[[Path], str]] = {
     "deploy/minio/minio.yaml": kustomize.minio,
     "deploy/argocd/argocd-cm.yaml": argocd.config_map,
     "docs/reference/api.md": reference.api,
+    "docs/architecture.md": transitions.architecture,
 }

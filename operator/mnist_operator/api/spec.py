@@ -16,7 +16,7 @@ from mnist_operator.api.fields import (
     unchanged,
     validations,
 )
-from mnist_operator.api.groups import HeadSpec, WorkersSpec
+from mnist_operator.api.workers import HeadSpec, WorkersSpec
 
 
 class ModelName(StrEnum):

@@ -24,6 +24,17 @@ class Phase(StrEnum):
     FAILED = "Failed"
 
 
+class ConditionType(StrEnum):
+    """Conditions of a training, in the order in which they are listed."""
+
+    ACCEPTED = "Accepted"
+    CLUSTER_READY = "ClusterReady"
+    JOB_RUNNING = "JobRunning"
+    SUSPENDED = "Suspended"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+
+
 class Condition(ApiModel):
     """A metav1.Condition."""
 

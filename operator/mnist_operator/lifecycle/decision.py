@@ -25,7 +25,7 @@ class CreateCluster:
 
 @dataclass(frozen=True)
 class ScaleCluster:
-    """Bring the worker groups of the RayCluster `name` to the wished-for size."""
+    """Bring the worker groups of the RayCluster `name` to the desired size."""
 
     name: str
 
@@ -109,7 +109,6 @@ class Event:
 class Decision:
     """The outcome of one look at a training."""
 
-    transition: str
     status: MnistTrainingStatus
     actions: tuple[Action, ...] = ()
     events: tuple[Event, ...] = ()
@@ -117,49 +116,5 @@ class Decision:
     """Seconds after which time alone may change the outcome."""
     verify: bool = False
     """Decided from silence: to be decided again from the API's own answer before anything is done."""
-
-
-@dataclass(frozen=True)
-class Policy:
-    """Durations of the lifecycle, in seconds."""
-
-    explain_after: float = 60.0
-    """A child without progress for this long gets its events read."""
-    explain_again: float = 30.0
-    report_grace: float = 30.0
-    """How long a finished job may wait for the trainer's last report to arrive."""
-    retry_base: float = 10.0
-    retry_cap: float = 360.0
-    missing_secret_poll: float = 5.0
-    credentials_refresh: float = 120.0
-    """How often the user's Secret is read again while a training runs."""
-    silent_after: float = 300.0
-    """A trainer without a report for this long is called silent; after as long again it counts as lost."""
-    closing_grace: float = 60.0
-    """How long the job of a sealed model may take to end by itself before it is stopped."""
-    restarting_rounds: float = 2.0
-    """Losses of all workers, without an epoch finished in between, after which they are said to restart."""
-    failing_rounds: float = 6.0
-    """As many after which the attempt fails."""
-    address_poll: float = 10.0
-    """How often a head's Service is asked for the address of its load balancer."""
-
-
-DEFAULT_POLICY = Policy()
-__all__ = [
-    "DEFAULT_POLICY",
-    "Action",
-    "CreateCluster",
-    "CreateJob",
-    "Decision",
-    "Delete",
-    "DeleteTraining",
-    "EnsureSupport",
-    "Event",
-    "Explain",
-    "FindAddress",
-    "Policy",
-    "RestoreCluster",
-    "RestoreJob",
-    "ScaleCluster",
-]
+    transition: str = ""
+    """The row of the table that decided; `decide` fills it in."""

@@ -1,67 +1,29 @@
-"""What is observed of a training, and the named facts that the transitions are written in."""
+"""The named facts about one look, which the table of transitions is written in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
 from mnist_kube.times import parse_time, seconds
 from mnist_operator.api.spec import MnistTrainingSpec
 from mnist_operator.api.status import (
+    ConditionType,
     LastFailure,
-    MnistTrainingStatus,
     Phase,
     RayClusterStatus,
     TrainerReport,
     WorkerRestarts,
 )
-from mnist_operator.builders.context import Training
-from mnist_operator.lifecycle.children import ClusterView, JobView
-from mnist_operator.lifecycle.conditions import ConditionType
-from mnist_operator.lifecycle.decision import DEFAULT_POLICY, Policy
+from mnist_operator.children.cluster import ClusterView
+from mnist_operator.children.job import JobView
+from mnist_operator.lifecycle.observed import Observed
 
 STARTING = "ClusterStarting"
 SUSPENDING = "Suspending"
 TRAINER_SILENT = "TrainerSilent"
 JOB_RUNNING = ConditionType.JOB_RUNNING.value
 _BEFORE_WORKERS = frozenset({"Starting", "LoadingData"})
-
-
-@dataclass(frozen=True)
-class Obstacle:
-    """Something in the cluster that kept an action from being done."""
-
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Observed:
-    """One look at a training and at everything that belongs to it."""
-
-    training: Training
-    status: MnistTrainingStatus
-    now: datetime
-    deleting: bool = False
-    credentials: Obstacle | None = None
-    """What is wrong with the Secret that the user named; None when it is all right."""
-    spec_problems: tuple[str, ...] = ()
-    clusters: tuple[ClusterView, ...] = ()
-    jobs: tuple[JobView, ...] = ()
-    obstacle: Obstacle | None = None
-    explanation: str | None = None
-    """What a child's events say about why it does not come up."""
-    credentials_version: str = ""
-    """Version of the Secret that the user named."""
-    wished_cluster: Callable[[], str] = lambda: ""
-    """Hash of the cluster that the spec asks for now; worked out only where it is needed."""
-    balancer: str | None = None
-    """Address that a load balancer gave to the head's Service."""
-    node_address: str = "<node>"
-    """What stands for a node in the address of a node port."""
-    policy: Policy = DEFAULT_POLICY
 
 
 class Facts:
@@ -253,7 +215,7 @@ class Facts:
         restarts = self.worker_restarts
         if restarts is None or restarts.epoch != self.epoch:
             return 0.0
-        return restarts.pods / self.spec.workers.total
+        return restarts.pods / self.spec.workers.total_replicas
 
     @property
     def workers_restarting(self) -> str | None:
@@ -261,7 +223,7 @@ class Facts:
         if self.rounds_of_restarts < self.policy.restarting_rounds:
             return None
         assert self.worker_restarts is not None
-        count = self.spec.workers.total
+        count = self.spec.workers.total_replicas
         cause = self.cluster.replica_failure if self.cluster is not None else None
         return (
             f"{self.worker_restarts.pods} worker pods were lost and no epoch was finished meanwhile: "
@@ -280,12 +242,12 @@ class Facts:
                 f"RayCluster {cluster.name} runs Ray {cluster.ray_version}, and spec.ray.version is {wanted}: "
                 "use a cluster of that version, or set spec.ray.version and spec.ray.image to match"
             )
-        workers = self.spec.workers
+        workers, fewest = self.spec.workers, self.spec.workers.total_min_replicas
         for what, each, offered in (("CPUs", 1, cluster.cpus), ("GPUs", workers.gpus_per_worker, cluster.gpus or 0.0)):
-            if offered is not None and offered < each * workers.least and not cluster.autoscaled:
+            if offered is not None and offered < each * fewest and not cluster.autoscaled:
                 return (
-                    f"RayCluster {cluster.name} has {offered:g} {what} in all, and {workers.least} workers need "
-                    f"{each * workers.least}: make it larger, or ask for fewer workers"
+                    f"RayCluster {cluster.name} has {offered:g} {what} in all, and {fewest} workers need "
+                    f"{each * fewest}: make it larger, or ask for fewer workers"
                 )
         return None
 
@@ -293,9 +255,9 @@ class Facts:
     def cluster_outdated(self) -> bool:
         """Whether the own cluster was made from a spec that has changed since, in more than numbers of workers."""
         cluster = self.cluster
-        if self.shared or cluster is None or not cluster.wish:
+        if self.shared or cluster is None or not cluster.spec_hash:
             return False
-        return cluster.wish != self.observed.wished_cluster()
+        return cluster.spec_hash != self.observed.desired_cluster()
 
     @property
     def cluster_was_seen(self) -> bool:
@@ -343,12 +305,12 @@ class Facts:
 
     @property
     def rescaled(self) -> bool:
-        """Whether the wished-for number of workers is outside of what the trainer was told."""
+        """Whether the desired number of workers is outside of what the trainer was told."""
         job = self.job
         if job is None or job.workers is None or job.closing:
             return False
-        least, most = job.workers
-        return not least <= self.spec.workers.total <= most
+        fewest, most = job.workers
+        return not fewest <= self.spec.workers.total_replicas <= most
 
     @property
     def unended_jobs(self) -> tuple[JobView, ...]:

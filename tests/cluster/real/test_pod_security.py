@@ -11,9 +11,8 @@ from tests.support.cluster import Cluster, new_namespace
 from tests.support.manifests import pod_specs, render_chart
 
 from mnist_operator.api.spec import parse_spec
-from mnist_operator.builders.context import Installation, Training
-from mnist_operator.builders.groups import worker_groups
-from mnist_operator.builders.pods import head_template, submitter_template, worker_template
+from mnist_operator.children.pods import head_template, submitter_template, worker_template
+from mnist_operator.children.training import Installation, Training, worker_groups
 
 pytestmark = pytest.mark.cluster
 

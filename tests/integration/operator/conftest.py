@@ -21,8 +21,7 @@ from mnist_kube.errors import ApiError
 from mnist_kube.objects import Object
 from mnist_kube.resources import EVENTS, TRAININGS
 from mnist_operator.api import crd
-from mnist_operator.builders.metadata import cluster_name
-from mnist_operator.reconcile.state import training_of
+from mnist_operator.children.training import cluster_name, training_of
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 KUBERAY_CRDS = Path(__file__).parents[3] / "local" / "mnist_local" / "kuberay" / "crds"

@@ -13,9 +13,9 @@ from tests.support.cluster import Cluster
 from tests.support.wait import wait_for
 
 from mnist_kube.objects import Object
+from mnist_operator.children.training import training_of
 from mnist_operator.lifecycle.decision import Event
-from mnist_operator.reconcile.recorder import EventRecorder
-from mnist_operator.reconcile.state import training_of
+from mnist_operator.owned import TrainingEvents
 
 EVENTS = "/api/v1/namespaces/{}/events"
 
@@ -76,10 +76,10 @@ class Posting:
 
 def test_many_events_of_one_second_keep_their_order(scene: Scene, cluster: Cluster) -> None:
     training, api = training_of(scene.apply()), Posting()
-    recorder = EventRecorder(api)  # type: ignore[arg-type]
+    recorder = TrainingEvents(api)  # type: ignore[arg-type]
     reasons = [f"R{number}" for number in range(40)]
     for reason in reasons:
-        asyncio.run(recorder.record(training, "1", Event(reason, "One of many.")))
+        asyncio.run(recorder.record(training, Event(reason, "One of many."), "1"))
     now = api.bodies[0]["lastTimestamp"]
     for body in reversed(api.bodies):  # told by their names and times, not by when they came
         scene.kube.create(EVENTS.format(scene.namespace), {**body, "firstTimestamp": now, "lastTimestamp": now})

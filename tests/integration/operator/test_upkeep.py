@@ -12,7 +12,7 @@ from tests.integration.operator.conftest import Scene
 from tests.support.wait import wait_for
 
 from mnist_kube.objects import Object
-from mnist_operator.reconcile.drift import canonical
+from mnist_operator.children.drift import canonical
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/{}/mnist-trainer"
 

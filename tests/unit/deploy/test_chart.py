@@ -14,7 +14,7 @@ from tests.support.manifests import CHART, of_kind, pod_specs
 from mnist_operator import rights
 from mnist_operator.api import crd
 from mnist_operator.api.status import MnistTrainingStatus
-from mnist_operator.app.settings import Settings
+from mnist_operator.settings import Settings
 
 CREDENTIALS = {"accessKeyId": "id", "secretAccessKey": "key", "namespaces": ["team-a"]}
 EVERYTHING: dict[str, Any] = {

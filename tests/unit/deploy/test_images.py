@@ -10,8 +10,8 @@ import pytest
 from tests.support.manifests import ROOT, of_kind, render_chart
 
 from mnist_operator.api.spec import RaySpec, parse_spec
-from mnist_operator.builders.context import Installation, Training
-from mnist_operator.builders.pods import head_template
+from mnist_operator.children.pods import head_template
+from mnist_operator.children.training import Installation, Training
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 each_image = pytest.mark.parametrize("image", ["operator", "trainer"])

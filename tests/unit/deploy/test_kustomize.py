@@ -11,9 +11,9 @@ from tests.support.manifests import ROOT, kustomize, of_kind, pod_specs
 
 from mnist_operator import rights
 from mnist_operator.api.spec import parse_spec
-from mnist_operator.builders.checks import spec_problems
-from mnist_operator.builders.context import Installation, Training
-from mnist_operator.builders.raycluster import ray_cluster
+from mnist_operator.children.checks import spec_problems
+from mnist_operator.children.cluster import ray_cluster
+from mnist_operator.children.training import Installation, Training
 
 DEPLOY = ROOT / "deploy"
 OVERLAYS = sorted(path for path in (DEPLOY / "overlays").iterdir() if path.is_dir())

@@ -15,9 +15,9 @@ import ray
 import yaml
 from tests.support.manifests import CHART, ROOT, of_kind
 
-from mnist_operator.app.metrics import Metrics
-from mnist_operator.app.metrics.trainings import TrainingsCollector
-from mnist_operator.reconcile.state import ClusterState
+from mnist_operator.cache import ClusterState
+from mnist_operator.metrics.exporter import Metrics
+from mnist_operator.metrics.trainings import TrainingsCollector
 
 DASHBOARDS = sorted((CHART / "files" / "dashboards").glob("*.json"))
 ALERTS = yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())

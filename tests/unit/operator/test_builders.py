@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from mnist_kube.objects import controller_uid
 from mnist_operator.api.spec import MnistTrainingSpec
-from mnist_operator.builders import identity, rayjob, storage
-from mnist_operator.builders.checks import spec_problems
-from mnist_operator.builders.context import Installation, Training
-from mnist_operator.builders.metadata import ANNOTATION_HASH, cluster_name, job_name
-from mnist_operator.builders.raycluster import ray_cluster, scale_patch
+from mnist_operator.children import job as job_module
+from mnist_operator.children import support
+from mnist_operator.children.checks import spec_problems
+from mnist_operator.children.cluster import ray_cluster, scale_patch
+from mnist_operator.children.training import ANNOTATION_HASH, Installation, Training, cluster_name, job_name
 
 CONTRACT = json.loads((Path(__file__).parents[3] / "contracts" / "trainer.json").read_text())
 INSTALLATION = Installation()
@@ -45,12 +45,12 @@ def pods(cluster: dict[str, Any]) -> list[dict[str, Any]]:
 
 def all_children(owner: Training) -> list[dict[str, Any]]:
     return [
-        storage.storage_secret(owner, SOURCE),
-        *identity.service_accounts(owner),
-        identity.trainer_role(owner),
-        identity.trainer_role_binding(owner),
+        support.storage_secret(owner, SOURCE),
+        *support.service_accounts(owner),
+        support.trainer_role(owner),
+        support.trainer_role_binding(owner),
         ray_cluster(owner, "mnist-1", INSTALLATION),
-        rayjob.ray_job(owner, 1, "mnist-1", INSTALLATION),
+        job_module.ray_job(owner, 1, "mnist-1", INSTALLATION),
     ]
 
 
@@ -68,7 +68,7 @@ def test_no_credential_leaves_its_secret() -> None:
     source = encoded(
         AWS_ACCESS_KEY_ID="canary-id", AWS_SECRET_ACCESS_KEY="canary-key", AWS_SESSION_TOKEN="canary-token"
     )
-    secret, *others = [storage.storage_secret(training(), source), *all_children(training())[1:]]
+    secret, *others = [support.storage_secret(training(), source), *all_children(training())[1:]]
     assert set(source.values()) <= set(secret["data"].values())
     text = json.dumps(others)
     for value in source.values():
@@ -79,7 +79,7 @@ def test_no_credential_leaves_its_secret() -> None:
 def test_the_secret_is_normalised() -> None:
     owner = training({"storage": {"endpoint": "https://minio.example.org:9000"}})
     data = {
-        key: base64.b64decode(value).decode() for key, value in storage.storage_secret(owner, SOURCE)["data"].items()
+        key: base64.b64decode(value).decode() for key, value in support.storage_secret(owner, SOURCE)["data"].items()
     }
     assert data == {
         "AWS_ACCESS_KEY_ID": "id",
@@ -92,17 +92,17 @@ def test_the_secret_is_normalised() -> None:
 
 
 def test_credential_problems_name_keys_and_no_values() -> None:
-    assert storage.credential_problems(SOURCE) == []
-    assert storage.credential_problems({}) == [
+    assert support.credential_problems(SOURCE) == []
+    assert support.credential_problems({}) == [
         "key AWS_ACCESS_KEY_ID is missing",
         "key AWS_SECRET_ACCESS_KEY is missing",
     ]
-    assert storage.credential_problems({**SOURCE, "AWS_ACCESS_KEY_ID": ""}) == ["key AWS_ACCESS_KEY_ID is empty"]
+    assert support.credential_problems({**SOURCE, "AWS_ACCESS_KEY_ID": ""}) == ["key AWS_ACCESS_KEY_ID is empty"]
 
 
 def test_pods_meet_the_restricted_pod_security_standard() -> None:
     cluster = ray_cluster(training(), "mnist-1", INSTALLATION)
-    job = rayjob.ray_job(training(), 1, "mnist-1", INSTALLATION)
+    job = job_module.ray_job(training(), 1, "mnist-1", INSTALLATION)
     for template in [*pods(cluster), job["spec"]["submitterPodTemplate"]]:
         spec = template["spec"]
         assert spec["securityContext"]["runAsNonRoot"] is True
@@ -135,12 +135,12 @@ def test_the_head_may_use_the_api_and_workers_may_not() -> None:
         "mnist-worker",
         False,
     )
-    binding = identity.trainer_role_binding(training())
+    binding = support.trainer_role_binding(training())
     assert [subject["name"] for subject in binding["subjects"]] == ["mnist-head"]
 
 
 def test_the_trainers_rights_are_one_secret_and_one_status() -> None:
-    assert identity.trainer_role(training())["rules"] == [
+    assert support.trainer_role(training())["rules"] == [
         {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["mnist-storage"], "verbs": ["get"]},
         {
             "apiGroups": ["mnist.training"],
@@ -153,7 +153,7 @@ def test_the_trainers_rights_are_one_secret_and_one_status() -> None:
 
 def test_a_users_service_account_is_used_and_none_made() -> None:
     owner = training({"serviceAccount": {"create": False, "name": "team"}})
-    assert identity.service_accounts(owner) == []
+    assert support.service_accounts(owner) == []
     assert {pod["spec"]["serviceAccountName"] for pod in pods(ray_cluster(owner, "c", INSTALLATION))} == {"team"}
 
 
@@ -164,7 +164,7 @@ def test_the_entrypoint_is_the_contracts() -> None:
             "workers": {"replicas": 2, "minReplicas": 1, "maxReplicas": 4},
         }
     )
-    words = rayjob.entrypoint(owner, 3)
+    words = job_module.entrypoint(owner, 3)
     assert words[:2] == CONTRACT["entrypoint"]
     assert [word for word in words if word.startswith("--")] == CONTRACT["flags"]
     given_flags = dict(zip(words[2::2], words[3::2], strict=True))
@@ -179,13 +179,13 @@ PATTERN = MnistTrainingSpec.model_json_schema()["$defs"]["StorageSpec"]["propert
 def test_no_address_that_the_api_accepts_needs_quoting_in_a_shell(uri: str) -> None:
     """KubeRay passes the entrypoint through one shell in HTTP mode and through two with a submitter."""
     owner = training({"storage": {"dataset": uri, "output": uri}})
-    words = rayjob.entrypoint(owner, 1)
+    words = job_module.entrypoint(owner, 1)
     assert shlex.join(words) == " ".join(words)
 
 
 def test_submission_modes() -> None:
-    k8s = rayjob.ray_job(training(), 1, "c", INSTALLATION)["spec"]
-    http = rayjob.ray_job(training({"submission": {"mode": "HTTP"}}), 1, "c", INSTALLATION)["spec"]
+    k8s = job_module.ray_job(training(), 1, "c", INSTALLATION)["spec"]
+    http = job_module.ray_job(training({"submission": {"mode": "HTTP"}}), 1, "c", INSTALLATION)["spec"]
     assert (k8s["submissionMode"], http["submissionMode"]) == ("K8sJobMode", "HTTPMode")
     assert k8s["submitterPodTemplate"]["spec"]["restartPolicy"] == "Never"
     assert "submitterPodTemplate" not in http
@@ -260,7 +260,7 @@ def test_what_cannot_work_is_said_before_kuberay_refuses_it(spec: dict[str, Any]
 def test_kueues_labels_go_on_the_cluster_and_not_on_the_job() -> None:
     owner = training(labels={"kueue.x-k8s.io/queue-name": "team", "other": "x"})
     assert ray_cluster(owner, "c", INSTALLATION)["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "team"
-    assert "kueue.x-k8s.io/queue-name" not in rayjob.ray_job(owner, 1, "c", INSTALLATION)["metadata"]["labels"]
+    assert "kueue.x-k8s.io/queue-name" not in job_module.ray_job(owner, 1, "c", INSTALLATION)["metadata"]["labels"]
 
 
 def test_scaling_touches_only_the_numbers_of_our_group() -> None:

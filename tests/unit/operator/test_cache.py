@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mnist_operator.api.status import MnistTrainingStatus, Phase
-from mnist_operator.reconcile.cache import ObjectCache
-from mnist_operator.reconcile.status import status_patch
+from mnist_operator.cache import ObjectCache
+from mnist_operator.reconcile import status_patch
 
 
 def obj(version: int, uid: str = "u1", label: str = "t", **spec: Any) -> dict[str, Any]:

@@ -8,11 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from mnist_kube.errors import ApiError
-from mnist_operator.app.controller import Controller
-from mnist_operator.app.metrics import Metrics
-from mnist_operator.app.settings import Settings
-from mnist_operator.reconcile.context import Reconcile, count_request, reconciling
-from mnist_operator.reconcile.state import ClusterState
+from mnist_operator.cache import ClusterState
+from mnist_operator.controller import Controller, Reconcile, count_request, reconciling
+from mnist_operator.metrics.exporter import Metrics
+from mnist_operator.settings import Settings
 
 KEY = ("default", "mnist")
 

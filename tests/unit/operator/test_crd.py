@@ -35,7 +35,7 @@ def test_the_file_is_fresh(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     stale = tmp_path / "stale.yaml"
     stale.write_text("kind: Other\n")
     assert crd.main(["--check", "--path", str(stale)]) == 1
-    assert "run `make crds`" in capsys.readouterr().err
+    assert "run `make generate`" in capsys.readouterr().err
 
 
 def test_it_is_yaml_of_the_same_object() -> None:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.operator.test_builders import INSTALLATION, training
 
-from mnist_operator.builders.raycluster import ray_cluster
-from mnist_operator.builders.rayjob import ray_job
-from mnist_operator.reconcile.cache import ObjectCache
-from mnist_operator.reconcile.drift import lacks, put_back, spec_digest
+from mnist_operator.cache import ObjectCache
+from mnist_operator.children.cluster import ray_cluster
+from mnist_operator.children.drift import lacks, put_back, spec_digest
+from mnist_operator.children.job import ray_job
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from tests.unit.operator.test_builders import CONTRACT, INSTALLATION, training
 
-from mnist_operator.builders import rayjob
-from mnist_operator.builders.checks import spec_problems
-from mnist_operator.builders.metadata import ANNOTATION_HASH, ANNOTATION_WORKERS
-from mnist_operator.builders.raycluster import ray_cluster, scale_patch
+from mnist_operator.children import job as job_module
+from mnist_operator.children.checks import spec_problems
+from mnist_operator.children.cluster import ray_cluster, scale_patch
+from mnist_operator.children.training import ANNOTATION_HASH, ANNOTATION_WORKERS
 
 SPOT = {
     "name": "spot",
@@ -25,7 +25,7 @@ def cluster(workers: dict[str, Any]) -> dict[str, Any]:
 
 
 def flags(workers: dict[str, Any]) -> dict[str, str]:
-    words = rayjob.entrypoint(training({"workers": workers}), 1)
+    words = job_module.entrypoint(training({"workers": workers}), 1)
     found = dict(zip(words[2::2], words[3::2], strict=True))
     assert set(found) <= set(CONTRACT["flags"])
     return {key: value for key, value in found.items() if key.endswith("workers")}
@@ -70,7 +70,7 @@ def test_the_trainer_is_told_the_sum_of_all_groups(
 ) -> None:
     wanted = {key: value for key, value in expected.items() if value is not None}
     assert flags(workers) == wanted
-    job = rayjob.ray_job(training({"workers": workers}), 1, "c", INSTALLATION)
+    job = job_module.ray_job(training({"workers": workers}), 1, "c", INSTALLATION)
     assert job["metadata"]["annotations"][ANNOTATION_WORKERS] == told
 
 

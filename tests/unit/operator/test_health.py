@@ -5,7 +5,7 @@ from __future__ import annotations
 import aiohttp
 from prometheus_client import CollectorRegistry, Gauge
 
-from mnist_operator.app.health import HealthServer
+from mnist_operator.metrics.exporter import HealthServer
 
 
 async def test_probes_say_what_they_are_told(unused_tcp_port: int) -> None:

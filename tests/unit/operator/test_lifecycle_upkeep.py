@@ -10,8 +10,9 @@ import pytest
 from tests.unit.operator.world import Cluster, World
 
 from mnist_operator.api.status import Phase
-from mnist_operator.lifecycle import decide
-from mnist_operator.lifecycle.decision import DEFAULT_POLICY, FindAddress
+from mnist_operator.lifecycle.decision import FindAddress
+from mnist_operator.lifecycle.observed import DEFAULT_POLICY
+from mnist_operator.lifecycle.table import decide
 
 
 def silent_world(spec: dict[str, Any] | None = None) -> World:

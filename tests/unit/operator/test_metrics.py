@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from mnist_kube.times import timestamp
-from mnist_operator.app.metrics import Metrics
-from mnist_operator.app.metrics.trainings import Bounds, TrainingsCollector, chosen
-from mnist_operator.app.metrics.transitions import Transitions
-from mnist_operator.builders.context import Installation
-from mnist_operator.builders.raycluster import ray_cluster
-from mnist_operator.reconcile.requested import requested
-from mnist_operator.reconcile.state import ClusterState, training_of
+from mnist_operator.cache import ClusterState
+from mnist_operator.children.cluster import ray_cluster
+from mnist_operator.children.pods import requested
+from mnist_operator.children.training import Installation, training_of
+from mnist_operator.metrics.exporter import Metrics
+from mnist_operator.metrics.trainings import Bounds, TrainingsCollector, chosen
+from mnist_operator.metrics.transitions import Transitions
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -128,19 +128,19 @@ PHASES = ["Running", "Provisioning", "Pending", "Suspended", "Succeeded", "Faile
 
 @given(
     trainings=st.lists(st.tuples(st.sampled_from(PHASES), st.integers(0, 5000), st.integers(0, 5000)), max_size=40),
-    most=st.integers(0, 20),
+    max_trainings=st.integers(0, 20),
 )
-def test_the_bound_holds_and_the_active_come_first(trainings: list[tuple[str, int, int]], most: int) -> None:
+def test_the_bound_holds_and_the_active_come_first(trainings: list[tuple[str, int, int]], max_trainings: int) -> None:
     now = at(5000)
     objects = [
         training(f"t{number}", phase, created, completionTime=timestamp(at(ended)))
         for number, (phase, created, ended) in enumerate(trainings)
     ]
-    shown, left_out = chosen(objects, Bounds(most, 3600), now)
-    assert len(shown) <= most
+    shown, left_out = chosen(objects, Bounds(max_trainings, 3600), now)
+    assert len(shown) <= max_trainings
     recent = [obj for obj in objects if obj["status"]["phase"] not in PHASES[4:] or _ended(obj) >= at(1400)]
     assert len(shown) + left_out == len(recent)
-    assert left_out == 0 or len(shown) == most
+    assert left_out == 0 or len(shown) == max_trainings
     names = {obj["metadata"]["name"] for obj in shown}
     if any(obj["status"]["phase"] in PHASES[4:] for obj in shown):
         unfinished = [obj for obj in objects if obj["status"]["phase"] not in PHASES[4:]]

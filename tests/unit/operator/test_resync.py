@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mnist_kube.errors import ApiError
-from mnist_operator.app.resync import resync
-from mnist_operator.reconcile.state import ClusterState
+from mnist_operator.cache import ClusterState
+from mnist_operator.controller import resync
 
 REFUSED = ApiError(403, "Forbidden", "no")
 UNKNOWN = ApiError(404, "NotFound", "no such kind")

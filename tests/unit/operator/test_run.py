@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from mnist_operator.app.run import _on_loop_error
+from mnist_operator.run import _on_loop_error
 
 
 @asynccontextmanager

@@ -8,8 +8,9 @@ import pytest
 
 from mnist_kube.errors import ApiError
 from mnist_operator.api.spec import MnistTrainingSpec
-from mnist_operator.builders.context import Training
-from mnist_operator.reconcile.credentials import SourceSecrets
+from mnist_operator.children.training import Training
+from mnist_operator.credentials import SourceSecrets
+from mnist_operator.memory import Memories
 
 
 class Api:
@@ -47,7 +48,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def secrets(api: Api, clock: Clock) -> SourceSecrets:
-    return SourceSecrets(api, fresh_for=300.0, clock=clock)  # type: ignore[arg-type]
+    return SourceSecrets(api, Memories(), fresh_for=300.0, clock=clock)  # type: ignore[arg-type]
 
 
 def training(uid: str, namespace: str = "ns", secret: str = "minio-credentials") -> Training:
@@ -84,8 +85,8 @@ async def test_one_that_was_missing_is_asked_for_again(secrets: SourceSecrets, a
 async def test_credentials_that_the_store_refused_are_read_anew_once_a_report(secrets: SourceSecrets, api: Api) -> None:
     await secrets.read(training("a"))
     api.version = "2"
-    assert (await secrets.read(training("a"), doubt="run-1")).version == "s/2"
-    assert (await secrets.read(training("a"), doubt="run-1")).version == "s/2"
+    assert (await secrets.read(training("a"), refusal="run-1")).version == "s/2"
+    assert (await secrets.read(training("a"), refusal="run-1")).version == "s/2"
     assert len(api.asked) == 2
-    await secrets.read(training("a"), doubt="run-2")
+    await secrets.read(training("a"), refusal="run-2")
     assert len(api.asked) == 3

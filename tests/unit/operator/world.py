@@ -9,18 +9,19 @@ from typing import Any
 from mnist_kube.times import timestamp
 from mnist_operator.api.spec import MnistTrainingSpec
 from mnist_operator.api.status import Condition, MnistTrainingStatus, TrainerReport, TrainingFailure, TrainingResult
-from mnist_operator.builders.context import Training
-from mnist_operator.builders.metadata import (
+from mnist_operator.children.cluster import ClusterView
+from mnist_operator.children.job import JobView
+from mnist_operator.children.training import (
     ANNOTATION_CREDENTIALS,
     ANNOTATION_HASH,
     ANNOTATION_WORKERS,
+    Training,
     cluster_name,
 )
-from mnist_operator.lifecycle import Decision, Observed, decide
-from mnist_operator.lifecycle.children import ClusterView, JobView
-from mnist_operator.lifecycle.decision import CreateCluster, CreateJob, Delete, DeleteTraining, Event
-from mnist_operator.lifecycle.facts import Obstacle
-from mnist_operator.reconcile.status import status_patch
+from mnist_operator.lifecycle.decision import CreateCluster, CreateJob, Decision, Delete, DeleteTraining, Event
+from mnist_operator.lifecycle.observed import Observed, Obstacle
+from mnist_operator.lifecycle.table import decide
+from mnist_operator.reconcile import status_patch
 
 UID = "uid-1"
 
@@ -37,7 +38,7 @@ class Cluster:
     ray_version: str = "2.60.0"
     queue: str | None = None
     suspended: bool = False
-    wish: str = ""
+    spec_hash: str = ""
     port: str | None = None
     cpus: str | None = None
     gpus: str | None = None
@@ -68,7 +69,7 @@ class Cluster:
                 "metadata": {
                     **metadata(self.name, self.uid, self.created, self.deleting, self.owner),
                     "labels": {"kueue.x-k8s.io/queue-name": self.queue} if self.queue else {},
-                    "annotations": {ANNOTATION_HASH: self.wish},
+                    "annotations": {ANNOTATION_HASH: self.spec_hash},
                 },
                 "spec": {
                     "rayVersion": self.ray_version,
@@ -175,12 +176,12 @@ class World:
             obstacle=self.obstacle,
             explanation=self.explanation,
             credentials_version=self.secret_version,
-            wished_cluster=lambda: self.wish,
+            desired_cluster=lambda: self.spec_hash,
             balancer=self.balancer,
         )
 
     @property
-    def wish(self) -> str:
+    def spec_hash(self) -> str:
         """All of the spec but the numbers of workers."""
         workers = {key: value for key, value in self.spec.get("workers", {}).items() if "eplicas" not in key}
         return f"{workers} {self.spec.get('ray')}"
@@ -189,7 +190,7 @@ class World:
     def told(self) -> str:
         """What the trainer is told of the number of its workers."""
         workers = self.observed().training.spec.workers
-        return f"{workers.least}-{workers.most}"
+        return f"{workers.total_min_replicas}-{workers.total_max_replicas}"
 
     def reconcile(self, limit: int = 30) -> Decision:
         """Decide and act until nothing changes, as the reconciler does; fail when it never comes to rest."""
@@ -216,7 +217,7 @@ class World:
         match action:
             case CreateCluster(name):
                 assert all(cluster.name != name for cluster in self.clusters), "a cluster's name is used twice at once"
-                cluster = Cluster(name, self.uid(), self.now, wish=self.wish, noticed=self.kuberay_works)
+                cluster = Cluster(name, self.uid(), self.now, spec_hash=self.spec_hash, noticed=self.kuberay_works)
                 self.clusters.append(cluster)
             case CreateJob(attempt, on):
                 others = [job for job in [*self.jobs, *self.orphans] if job.attempt != attempt]

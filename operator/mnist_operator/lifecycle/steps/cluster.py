@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-from mnist_operator.api.status import Phase
-from mnist_operator.lifecycle import outcome
-from mnist_operator.lifecycle.conditions import ConditionType
-from mnist_operator.lifecycle.decision import (
-    CreateCluster,
-    CreateJob,
-    Decision,
-    EnsureSupport,
-    Explain,
-)
+from mnist_operator.api.status import ConditionType, Phase
+from mnist_operator.lifecycle import outcome, progress
+from mnist_operator.lifecycle.decision import CreateCluster, CreateJob, Decision, EnsureSupport, Explain
 from mnist_operator.lifecycle.facts import STARTING, Facts
 from mnist_operator.lifecycle.steps.common import SHARED_POLL, explain_in, upkeep
 
 
-def say_obstacle(facts: Facts, name: str) -> Decision:
+def say_obstacle(facts: Facts) -> Decision:
     """Something in the cluster is in the way; the queue tries again, later and later."""
     obstacle = facts.observed.obstacle
     assert obstacle is not None
     return outcome.to(
         facts,
-        name,
         Phase.PENDING if facts.cluster is None else Phase.PROVISIONING,
         obstacle.reason,
         obstacle.message,
         conditions={ConditionType.CLUSTER_READY: (False, obstacle.reason, obstacle.message)},
-        **outcome.cluster_fields(facts),
+        **progress.cluster_fields(facts),
     )
 
 
-def create_cluster(facts: Facts, name: str) -> Decision:
+def create_cluster(facts: Facts) -> Decision:
     """Make the cluster, or wait for the one that the user named."""
     if facts.shared:
         message = f"RayCluster {facts.cluster_name}, named in spec.clusterRef, does not exist in this namespace"
         return outcome.to(
             facts,
-            name,
             Phase.PENDING,
             "ClusterNotFound",
             message,
@@ -45,16 +36,15 @@ def create_cluster(facts: Facts, name: str) -> Decision:
             look_again=SHARED_POLL,
         )
     assert facts.cluster_name is not None
-    return outcome.unchanged(facts, name, EnsureSupport(), CreateCluster(facts.cluster_name))
+    return outcome.unchanged(facts, EnsureSupport(), CreateCluster(facts.cluster_name))
 
 
-def refuse_cluster(facts: Facts, name: str) -> Decision:
+def refuse_cluster(facts: Facts) -> Decision:
     """The cluster that the user named is there, but does not fit."""
     message = facts.cluster_unfit
     assert message is not None
     return outcome.to(
         facts,
-        name,
         Phase.PENDING,
         "ClusterUnfit",
         message,
@@ -63,36 +53,35 @@ def refuse_cluster(facts: Facts, name: str) -> Decision:
     )
 
 
-def wait_for_quota(facts: Facts, name: str) -> Decision:
+def wait_for_quota(facts: Facts) -> Decision:
     """Kueue un-suspends a cluster that it admits; nothing is to be done but to say so."""
     cluster = facts.cluster
     assert cluster is not None
     message = f"Waiting for quota in queue {cluster.queue}"
     return outcome.to(
         facts,
-        name,
         Phase.PENDING,
         "WaitingForQuota",
         message,
         conditions={ConditionType.CLUSTER_READY: (False, "WaitingForQuota", message)},
         actions=(EnsureSupport(),),
-        **outcome.cluster_fields(facts),
+        **progress.cluster_fields(facts),
     )
 
 
-def create_job(facts: Facts, name: str) -> Decision:
+def create_job(facts: Facts) -> Decision:
     """The cluster is ready: submit the attempt's job."""
     assert facts.cluster is not None
-    return outcome.unchanged(facts, name, EnsureSupport(), CreateJob(facts.attempt, facts.cluster.name))
+    return outcome.unchanged(facts, EnsureSupport(), CreateJob(facts.attempt, facts.cluster.name))
 
 
-def wait_for_kuberay(facts: Facts, name: str) -> Decision:
+def wait_for_kuberay(facts: Facts) -> Decision:
     """Write nothing: what was said at the start still holds, and updates are what costs an API server most."""
     assert facts.cluster is not None
-    return outcome.unchanged(facts, name, *upkeep(facts), look_again=explain_in(facts, facts.cluster.created))
+    return outcome.unchanged(facts, *upkeep(facts), look_again=explain_in(facts, facts.cluster.created))
 
 
-def wait_for_cluster(facts: Facts, name: str) -> Decision:
+def wait_for_cluster(facts: Facts) -> Decision:
     """Say how far the cluster is, and why it does not come up when it takes long."""
     cluster = facts.cluster
     assert cluster is not None
@@ -104,22 +93,21 @@ def wait_for_cluster(facts: Facts, name: str) -> Decision:
     if not (told or cluster.reported) and age >= explain_after + facts.policy.explain_again:
         problem = f"KubeRay has taken no notice of RayCluster {cluster.name}: is its operator running?"
     reason = STARTING
-    wanted = cluster.wanted_workers or facts.spec.workers.total
-    progress = "head ready" if cluster.head_ready else "head starting"
-    message = f"Starting Ray: {progress}, {cluster.ready_workers} of {wanted} workers ready"
-    if problem:
+    wanted = cluster.wanted_workers or facts.spec.workers.total_replicas
+    head = "head ready" if cluster.head_ready else "head starting"
+    message = f"Starting Ray: {head}, {cluster.ready_workers} of {wanted} workers ready"
+    if facts.workers_restarting:
+        message, reason = f"{message}. {facts.workers_restarting}", "WorkersRestarting"
+    elif problem:
         message = f"{message}. {problem}"
         reason = "QuotaExceeded" if "exceeded quota" in problem else "ClusterStuck"
-    elif facts.workers_restarting:
-        message, reason = f"{message}. {facts.workers_restarting}", "WorkersRestarting"
     return outcome.to(
         facts,
-        name,
         Phase.PROVISIONING,
         reason,
         message,
         conditions={ConditionType.CLUSTER_READY: (False, reason, message)},
         actions=(*upkeep(facts, afresh=bool(told)), *((Explain("RayCluster", cluster.name),) if stuck else ())),
         look_again=SHARED_POLL if facts.shared else explain_in(facts, cluster.created),
-        **outcome.cluster_fields(facts),
+        **progress.cluster_fields(facts),
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from mnist_operator.api.groups import ServiceType
-from mnist_operator.lifecycle.children import ClusterView, JobView
+from mnist_operator.api.workers import ServiceType
+from mnist_operator.children.cluster import ClusterView
+from mnist_operator.children.job import JobView
 from mnist_operator.lifecycle.decision import (
     Action,
     Delete,

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mnist_operator.api.status import Phase
-from mnist_operator.lifecycle import logtail, outcome, restarts
-from mnist_operator.lifecycle.conditions import ConditionType
-from mnist_operator.lifecycle.decision import (
-    Decision,
-    Explain,
-)
+from mnist_operator.api.status import ConditionType, Phase
+from mnist_operator.lifecycle import outcome, progress
+from mnist_operator.lifecycle.decision import Decision, Explain
 from mnist_operator.lifecycle.facts import TRAINER_SILENT, Facts
 from mnist_operator.lifecycle.steps.common import explain_in, readiness, upkeep, wants_address
 
@@ -24,102 +20,99 @@ _JOB_FAILURES = {
 }
 
 
-def lose_job(facts: Facts, name: str) -> Decision:
+def lose_job(facts: Facts) -> Decision:
     """Somebody deleted the RayJob; what it started may still run, so the cluster goes before the next attempt."""
     return outcome.fail_attempt(
-        facts, name, "RayJobDeleted", "The RayJob was deleted while the training needed it.", retryable=True
+        facts, "RayJobDeleted", "The RayJob was deleted while the training needed it.", retryable=True
     )
 
 
-def judge_finished_job(facts: Facts, name: str) -> Decision:
+def judge_finished_job(facts: Facts) -> Decision:
     """The job is over without a sealed model: find out why, from the trainer's own report before all else."""
     job = facts.job
     assert job is not None
     report = facts.report
     if job.succeeded and job.entrypoint_ended:
-        return _without_result(facts, name)
-    tail = logtail.redacted_tail(job.message)
+        return _without_result(facts)
+    tail = progress.redacted_tail(job.message)
     if report is not None and report.failure is not None:
         failure = report.failure
         if failure.reason == _ACCESS_DENIED and facts.credentials_rotated:
             message = f"{failure.message} The Secret has changed since the attempt began; the next one takes it anew."
-            return outcome.fail_attempt(facts, name, failure.reason, message, retryable=True, log_tail=tail)
-        return outcome.fail_attempt(
-            facts, name, failure.reason, failure.message, retryable=failure.retryable, log_tail=tail
-        )
+            return outcome.fail_attempt(facts, failure.reason, message, retryable=True, log_tail=tail)
+        return outcome.fail_attempt(facts, failure.reason, failure.message, retryable=failure.retryable, log_tail=tail)
     if job.never_ran:
         return outcome.fail_attempt(
-            facts, name, "RayJobRefused", f"KubeRay refused the RayJob: {job.message}", retryable=False
+            facts, "RayJobRefused", f"KubeRay refused the RayJob: {job.message}", retryable=False
         )
     if job.entrypoint_ended:
         how = "was stopped" if job.job_status == "STOPPED" else "ended without saying why"
         message = f"The trainer {how}; the end of its log is in status.lastFailure.logTail."
-        return outcome.fail_attempt(facts, name, job.reason or "JobStopped", message, retryable=True, log_tail=tail)
+        return outcome.fail_attempt(facts, job.reason or "JobStopped", message, retryable=True, log_tail=tail)
     message = _JOB_FAILURES.get(job.reason, "KubeRay gave the job up.")
-    return outcome.fail_attempt(facts, name, job.reason or "JobFailed", message, retryable=True, log_tail=tail)
+    return outcome.fail_attempt(facts, job.reason or "JobFailed", message, retryable=True, log_tail=tail)
 
 
-def lose_cluster(facts: Facts, name: str) -> Decision:
+def lose_cluster(facts: Facts) -> Decision:
     """The cluster is gone, and with it every process of the attempt."""
     if facts.cluster is not None and facts.cluster.suspended and facts.cluster.queue is not None:
         message = f"Kueue took back the quota of queue {facts.cluster.queue}."
-        return outcome.start_over(facts, name, "Preempted", message, delay=outcome.retry_delay(facts, 1))
+        return outcome.start_over(facts, "Preempted", message, delay=outcome.retry_delay(facts, 1))
     message = f"The RayCluster {facts.cluster_name} was deleted or suspended while the training needed it."
-    return outcome.fail_attempt(facts, name, "RayClusterLost", message, retryable=True)
+    return outcome.fail_attempt(facts, "RayClusterLost", message, retryable=True)
 
 
-def give_up_restarting(facts: Facts, name: str) -> Decision:
+def give_up_restarting(facts: Facts) -> Decision:
     """The workers are lost faster than an epoch is finished: the attempt fails, and counts."""
     message = f"{facts.workers_restarting}."
-    return outcome.fail_attempt(facts, name, "WorkersRestarting", message, retryable=True)
+    return outcome.fail_attempt(facts, "WorkersRestarting", message, retryable=True)
 
 
-def rescale(facts: Facts, name: str) -> Decision:
+def rescale(facts: Facts) -> Decision:
     """Another number of workers than the trainer was told: start over from the last checkpoint with that many."""
-    workers = facts.spec.workers.total
+    workers = facts.spec.workers.total_replicas
     message = f"The number of workers was changed to {workers}."
-    return outcome.start_over(facts, name, "Rescaled", message)
+    return outcome.start_over(facts, "Rescaled", message)
 
 
-def lose_trainer(facts: Facts, name: str) -> Decision:
+def lose_trainer(facts: Facts) -> Decision:
     """Nothing was heard of the trainer for too long: take it as lost; the cluster goes before the next attempt."""
     message = f"The job was said to run, but its trainer has not reported since {facts.last_sign}."
-    decision = outcome.fail_attempt(facts, name, TRAINER_SILENT, message, retryable=True)
+    decision = outcome.fail_attempt(facts, TRAINER_SILENT, message, retryable=True)
     return replace(decision, verify=True)
 
 
-def say_silent(facts: Facts, name: str) -> Decision:
+def say_silent(facts: Facts) -> Decision:
     """The job is said to run, but its trainer has not reported for long: say so, and keep looking."""
     message = f"KubeRay says that the job runs, but its trainer has not reported since {facts.last_sign}"
     if facts.shared:
         message += f". RayCluster {facts.cluster_name} is not the training's own: delete the RayJob to start over"
-    return _running(facts, name, TRAINER_SILENT, message, sure=None, look_again=facts.policy.silent_after)
+    return _running(facts, TRAINER_SILENT, message, sure=None, look_again=facts.policy.silent_after)
 
 
-def run(facts: Facts, name: str) -> Decision:
+def run(facts: Facts) -> Decision:
     """The job runs; the trainer itself reports how far it is."""
-    count = facts.spec.workers.total
+    count = facts.spec.workers.total_replicas
     if facts.workers_restarting:
-        return _running(facts, name, "WorkersRestarting", facts.workers_restarting, sure=True)
+        return _running(facts, "WorkersRestarting", facts.workers_restarting, sure=True)
     if facts.waits_for_workers:
         others = ", which other trainings may be using" if facts.shared else ""
         message = f"Waiting for {count} worker{'s' if count > 1 else ''} on RayCluster {facts.cluster_name}{others}"
-        return _running(facts, name, "WaitingForWorkers", message, sure=True)
+        return _running(facts, "WaitingForWorkers", message, sure=True)
     if facts.report is not None and facts.report.workers:
         count = facts.report.workers
-    return _running(facts, name, "Running", f"Training on {count} worker{'s' if count > 1 else ''}", sure=True)
+    return _running(facts, "Running", f"Training on {count} worker{'s' if count > 1 else ''}", sure=True)
 
 
 def _running(
-    facts: Facts, name: str, reason: str, message: str, *, sure: bool | None, look_again: float | None = None
+    facts: Facts, reason: str, message: str, *, sure: bool | None, look_again: float | None = None
 ) -> Decision:
-    count, events = restarts.count_restarts(facts)
+    count, events = progress.count_restarts(facts)
     times = [facts.policy.credentials_refresh, look_again or facts.policy.silent_after - facts.silence + 0.1]
     if wants_address(facts):
         times.append(facts.policy.address_poll)
     return outcome.to(
         facts,
-        name,
         Phase.RUNNING,
         reason,
         message,
@@ -136,29 +129,28 @@ def _running(
         look_again=min(times),
         verify=sure is None,
         restarts=count,
-        **outcome.cluster_fields(facts),
-        **outcome.job_fields(facts),
+        **progress.cluster_fields(facts),
+        **progress.job_fields(facts),
     )
 
 
-def wait_for_closing(facts: Facts, name: str) -> Decision:
+def wait_for_closing(facts: Facts) -> Decision:
     """The job has ended; how it counts is decided when KubeRay is done with it."""
     return outcome.to(
         facts,
-        name,
         Phase.RUNNING,
         "Finishing",
         "The job has ended; waiting for KubeRay to close it",
-        **outcome.cluster_fields(facts),
-        **outcome.job_fields(facts),
+        **progress.cluster_fields(facts),
+        **progress.job_fields(facts),
     )
 
 
-def wait_for_job(facts: Facts, name: str) -> Decision:
+def wait_for_job(facts: Facts) -> Decision:
     """The job is submitted, or on its way back after a lost head."""
     job = facts.job
     assert job is not None
-    count, events = restarts.count_restarts(facts)
+    count, events = progress.count_restarts(facts)
     was_running = facts.status.phase is Phase.RUNNING
     message = "Waiting for Ray to start the job again" if was_running else "Waiting for Ray to start the job"
     stuck = not was_running and facts.age(job.created) >= facts.policy.explain_after
@@ -166,7 +158,6 @@ def wait_for_job(facts: Facts, name: str) -> Decision:
         message = f"{message}: {facts.observed.explanation}"
     return outcome.to(
         facts,
-        name,
         Phase.RUNNING if was_running else Phase.PROVISIONING,
         "JobRestarting" if was_running else "JobStarting",
         message,
@@ -182,12 +173,12 @@ def wait_for_job(facts: Facts, name: str) -> Decision:
         events=events,
         look_again=facts.policy.silent_after if was_running else explain_in(facts, job.created),
         restarts=count,
-        **outcome.cluster_fields(facts),
-        **outcome.job_fields(facts),
+        **progress.cluster_fields(facts),
+        **progress.job_fields(facts),
     )
 
 
-def _without_result(facts: Facts, name: str) -> Decision:
+def _without_result(facts: Facts) -> Decision:
     """The job ended well, but no result was reported: the report may be on its way."""
     job = facts.job
     assert job is not None
@@ -195,12 +186,11 @@ def _without_result(facts: Facts, name: str) -> Decision:
     if waited < facts.policy.report_grace:
         return outcome.to(
             facts,
-            name,
             Phase.RUNNING,
             "Finishing",
             "The job has ended; waiting for the trainer's last report",
             look_again=facts.policy.report_grace - waited + 0.1,
-            **outcome.job_fields(facts),
+            **progress.job_fields(facts),
         )
     message = "The job ended without an error, but the trainer reported no result."
-    return outcome.fail_attempt(facts, name, "NoResult", message, retryable=False)
+    return outcome.fail_attempt(facts, "NoResult", message, retryable=False)

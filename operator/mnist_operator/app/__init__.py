@@ -1,1 +1,0 @@
-"""The process: settings, watches, workers, health and metrics."""

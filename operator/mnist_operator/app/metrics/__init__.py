@@ -1,5 +1,0 @@
-"""Prometheus metrics: of the operator's process, of all trainings, and of single ones up to a bound."""
-
-from mnist_operator.app.metrics.process import Metrics
-
-__all__ = ["Metrics"]
