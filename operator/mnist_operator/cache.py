@@ -11,13 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from mnist_kube.objects import Key, Object, resource_version
 from mnist_operator.children.drift import spec_digest
 from mnist_operator.children.pods import REQUESTED, requested
 from mnist_operator.children.training import LABEL_TRAINING
 
-Key = tuple[str, str]
-"""Namespace and name of a training."""
-Object = dict[str, Any]
 _KEPT_METADATA = (
     "name",
     "namespace",
@@ -56,7 +54,7 @@ class ObjectCache:
             return False
         before = self._objects.get(key)
         same = before is not None and before["metadata"]["uid"] == metadata.get("uid")
-        if before is not None and same and _version(metadata) <= _version(before["metadata"]):
+        if before is not None and same and resource_version(obj) <= resource_version(before):
             return False
         self._forget(key)
         unchanged = same and metadata.get("generation") is not None and _generation(before) == metadata["generation"]
@@ -118,12 +116,6 @@ class ObjectCache:
 
 def _generation(obj: Object | None) -> Any:
     return obj["metadata"].get("generation") if obj is not None else None
-
-
-def _version(metadata: Mapping[str, Any]) -> int:
-    """Resource versions are comparable as numbers (Kubernetes 1.35 says so, etcd's always were)."""
-    version = str(metadata.get("resourceVersion") or "0")
-    return int(version) if version.isdigit() else 0
 
 
 Clock = Callable[[], datetime]

@@ -1,4 +1,9 @@
-"""Workers on the queue: one reconcile at a time per training, several trainings at a time; and the resync."""
+"""Workers on the queue: one reconcile at a time per training, several trainings at a time; and the resync.
+
+Before any work begins, the resync lists everything into the caches and puts every training on the queue. It does so
+again every few minutes, for what the watches may have missed and for what they do not show. A key that fails comes back
+later and later: soon after an obstacle, at least twice a minute while the API server is away.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +17,25 @@ from typing import Any
 
 from mnist_kube.client import KubeApi
 from mnist_kube.errors import ApiError
+from mnist_kube.objects import Key
 from mnist_kube.queue import WorkQueue
 from mnist_kube.resources import resource_of
 from mnist_operator.api import names
-from mnist_operator.cache import ClusterState, Key
+from mnist_operator.cache import ClusterState
 from mnist_operator.children.training import LABEL_TRAINING, OWNED_SELECTOR
 from mnist_operator.metrics.exporter import Metrics
 from mnist_operator.metrics.trainings import Bounds, TrainingsCollector
 from mnist_operator.reconcile import NotDoneError, Reconciler
 from mnist_operator.settings import Settings
+
+logger = logging.getLogger(__name__)
+_KUBERAY_POLL = 15.0
+# Each of its requests ends after half a minute at the latest, and there are at most some twenty of them.
+_LONGEST_RECONCILE = 900.0
+_LONGEST_PRIMING_DELAY = 5.0
+# Once the API server is back, nobody should have to wait for long.
+_LONGEST_OUTAGE_DELAY = 30.0
+_KINDS = ((names.API_VERSION, names.KIND), ("ray.io/v1", "RayCluster"), ("ray.io/v1", "RayJob"))
 
 
 @dataclass
@@ -43,15 +58,6 @@ def count_request(verb: str, code: int, seconds: float) -> None:
     taken = (verb != "GET" and 200 <= code < 300) or (verb == "POST" and code == 409)
     if reconcile is not None and taken:
         reconcile.writes += 1
-
-
-logger = logging.getLogger(__name__)
-_KUBERAY_POLL = 15.0
-# Each of its requests ends after half a minute at the latest, and there are at most some twenty of them.
-_LONGEST_RECONCILE = 900.0
-_LONGEST_PRIMING_DELAY = 5.0
-# Once the API server is back, nobody should have to wait for long.
-_LONGEST_OUTAGE_DELAY = 30.0
 
 
 class RestartNeededError(Exception):
@@ -193,10 +199,6 @@ class Controller:
         if again is not None:
             self.queue.add_after(key, again)
         return "done"
-
-
-logger = logging.getLogger(__name__)
-_KINDS = ((names.API_VERSION, names.KIND), ("ray.io/v1", "RayCluster"), ("ray.io/v1", "RayJob"))
 
 
 @dataclass(frozen=True)

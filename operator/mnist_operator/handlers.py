@@ -10,9 +10,10 @@ from typing import Any
 
 import kopf
 
+from mnist_kube.objects import Key
 from mnist_kube.queue import WorkQueue
 from mnist_operator.api import names
-from mnist_operator.cache import ClusterState, Key, ObjectCache
+from mnist_operator.cache import ClusterState, ObjectCache
 from mnist_operator.children.training import LABEL_TRAINING, OWNED_SELECTOR
 
 

@@ -30,6 +30,12 @@ from mnist_operator.handlers import Watches, kopf_settings
 from mnist_operator.metrics.exporter import HealthServer, Metrics
 from mnist_operator.settings import Settings
 
+logger = logging.getLogger(__name__)
+# Well within the half minute that Kubernetes gives a pod, and within what kopf gives its clean-up.
+_DRAIN_SECONDS = 5.0
+# Each takes a handshake and memory on both sides; more of them do not make the server faster.
+_CONNECTIONS = 16
+
 
 class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
@@ -59,13 +65,6 @@ def configure_logs(log_format: str, level: str) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # kopf tells of every event it passes on; that is ours to tell.
     logging.getLogger("kopf").setLevel(max(logging.WARNING, logging.getLevelName(level)))
-
-
-logger = logging.getLogger(__name__)
-# Well within the half minute that Kubernetes gives a pod, and within what kopf gives its clean-up.
-_DRAIN_SECONDS = 5.0
-# Each takes a handshake and memory on both sides; more of them do not make the server faster.
-_CONNECTIONS = 16
 
 
 async def run(settings: Settings) -> None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from mnist_kube.objects import Key
 from mnist_kube.times import parse_time
-from mnist_operator.cache import Key
 from mnist_operator.children.pods import REQUESTED
 from mnist_operator.children.training import LABEL_TRAINING
 

@@ -12,9 +12,10 @@ from typing import Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from mnist_kube.objects import Key
 from mnist_kube.times import parse_time
 from mnist_operator.api.status import Phase
-from mnist_operator.cache import Clock, ClusterState, Key, utc_now
+from mnist_operator.cache import Clock, ClusterState, utc_now
 from mnist_operator.metrics.cost import Meter, Share
 
 Object = Mapping[str, Any]
