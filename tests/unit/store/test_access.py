@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mnist_trainer.errors import CredentialsRefusedError, StoreAccessDeniedError
+from mnist_trainer.errors import CredentialsRefusedError, StoreAccessDeniedError, TrainerError
 from mnist_trainer.store import RetryPolicy, StoreSettings
-from mnist_trainer.store.access import Access
+from mnist_trainer.store.connection import Connection
+from mnist_trainer.store.retry import Attempts, retrying
 
 POLICY = RetryPolicy(give_up_after=0.3, backoff_base=0.01, backoff_max=0.02)
 
@@ -25,25 +26,34 @@ class Store:
     def __init__(self, accepts: str, renew: Callable[[StoreSettings], StoreSettings | None] | None) -> None:
         self.accepts = accepts
         self.tried: list[str | None] = []
-        self.access = Access(settings("k1"), POLICY, renew)
+        self.connection = Connection(settings("k1"), POLICY, renew)
 
     def ask(self, error: type[StoreAccessDeniedError] = CredentialsRefusedError) -> str:
-        def operation() -> str:
-            key = self.access.settings.access_key
-            self.tried.append(key)
-            if key != self.accepts:
+        """What an operation of ObjectStore does, with this store instead of a real one."""
+        used = self.connection.settings
+
+        def attempt(_: Attempts) -> str:
+            nonlocal used
+            used = self.connection.settings
+            self.tried.append(used.access_key)
+            if used.access_key != self.accepts:
                 raise error("refused")
+            self.connection.worked()
             return "done"
 
-        return self.access.run(operation)
+        def translate(exception: Exception) -> tuple[TrainerError, bool]:
+            assert isinstance(exception, TrainerError)
+            return exception, False
+
+        return retrying(attempt, POLICY, translate, lambda refusal: self.connection.recovers(refusal, used))
 
 
 def test_new_ones_are_used_at_once_and_kept() -> None:
     store = Store("k2", lambda _: settings("k2"))
-    client = store.access.client
     assert (store.ask(), store.ask()) == ("done", "done")
     assert store.tried == ["k1", "k2", "k2"]
-    assert store.access.client is not client
+    credentials = store.connection.client(Attempts(POLICY))._provider.retrieve()
+    assert credentials.access_key == "k2"
 
 
 @pytest.mark.parametrize("renew", [None, lambda _: None, lambda refused: refused], ids=["no", "nothing", "the same"])

@@ -4,8 +4,7 @@ Works with anything that speaks S3: MinIO, AWS, Google Cloud Storage's compatibl
 Importing this package is cheap; the network client is imported when an :class:`ObjectStore` is made.
 """
 
-from mnist_trainer.store.address import S3Address
-from mnist_trainer.store.objects import ObjectInfo, Progress
+from mnist_trainer.store.address import ObjectInfo, Progress, S3Address
 from mnist_trainer.store.objectstore import ObjectStore
 from mnist_trainer.store.retry import RetryPolicy
 from mnist_trainer.store.settings import StoreSettings

@@ -1,9 +1,11 @@
-"""Addresses of objects: ``s3://bucket/key``."""
+"""Addresses of objects, ``s3://bucket/key``, and what the store tells about an object."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from mnist_trainer.errors import InvalidConfigError
 
@@ -45,6 +47,21 @@ class S3Address:
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}" if self.key else f"s3://{self.bucket}"
+
+
+Progress = Callable[[int, int], None]
+"""Called with (bytes done, bytes in all) while an object is transferred; done can fall back when a try is repeated."""
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """One object. `size` in bytes; `sha256` (hex) is known only to whoever has just written or read the whole of it."""
+
+    address: S3Address
+    size: int
+    etag: str = ""
+    sha256: str | None = None
+    modified: datetime | None = None
 
 
 def _bucket_problem(bucket: str) -> str:

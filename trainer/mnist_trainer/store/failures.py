@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import ssl
 from collections.abc import Iterator
+from http.client import HTTPException
+from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 from minio.error import InvalidResponseError, S3Error, ServerError
@@ -20,6 +22,9 @@ from mnist_trainer.errors import (
     StoreUnreachableError,
     TrainerError,
 )
+from mnist_trainer.store.connection import proxy_for
+from mnist_trainer.store.settings import StoreSettings
+from mnist_trainer.store.tls import certificate_problem, speaks_tls
 
 _DENIED = {
     "AccessDenied": "the credentials do not allow this",
@@ -63,11 +68,17 @@ class StalledError(Exception):
 
 
 class Translator:
-    """Names the store and what was being done there in every message."""
+    """Names the store and what was being done there in every message.
 
-    def __init__(self, where: str, doing: str) -> None:
+    Given the `settings`, it looks at a server that answers oddly, so as to tell a certificate for another name and an
+    endpoint that needs the other scheme.
+    """
+
+    def __init__(self, where: str, doing: str, settings: StoreSettings | None = None) -> None:
         self._where = where
         self._doing = doing
+        self._settings = settings
+        self._looked = False
 
     def __call__(self, exception: Exception) -> tuple[TrainerError, bool]:
         """The error for `exception`, and whether it is worth trying again."""
@@ -104,6 +115,8 @@ class Translator:
             return StoreAccessDeniedError(
                 f"{self._where} refuses access ({self._doing}): {said or code} [{code}]"
             ), False
+        if code == "BadRequest" and self._needs_tls():  # what the client makes of a HEAD's 400
+            return self._tls_wanted()
         return InvalidConfigError(f"{self._where} refuses the request ({self._doing}): {said} [{code}]"), False
 
     def _from_status(self, status: int, detail: str, body: str | None) -> tuple[TrainerError, bool]:
@@ -115,6 +128,8 @@ class Translator:
             return StoreAccessDeniedError(
                 f"{self._where} refuses access ({self._doing}): HTTP {status}, {detail}"
             ), False
+        if status == 400 and self._needs_tls():
+            return self._tls_wanted()
         return InvalidConfigError(
             f"{self._where} is not an S3 endpoint ({self._doing}): HTTP {status}, {detail}; "
             "is it the port of the S3 API?"
@@ -124,16 +139,17 @@ class Translator:
         causes = list(_causes(exception))
         for cause in causes:
             if isinstance(cause, ssl.SSLCertVerificationError):
-                return InvalidConfigError(
-                    f"the certificate of {self._where} is not trusted ({cause.verify_message}): "
-                    "give its CA in MNIST_STORAGE_CA_PEM or AWS_CA_BUNDLE (ca.crt of the credentials Secret)"
-                ), False
+                problem = certificate_problem(cause, self._settings, self._is_proxied())
+                return InvalidConfigError(f"the certificate of {self._where} {problem}"), False
             if isinstance(cause, ssl.SSLError) and "WRONG_VERSION_NUMBER" in str(cause):
                 return InvalidConfigError(
                     f"{self._where} does not speak TLS: is the endpoint http:// instead of https://?"
                 ), False
             if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
                 return OutOfSpaceError(f"no space left on this machine's disk ({self._doing})"), False
+        # A server that was greeted in plain HTTP answers by a TLS alert, or closes the connection.
+        if any(isinstance(cause, (HTTPException, ConnectionResetError)) for cause in causes) and self._needs_tls():
+            return self._tls_wanted()
         if any(isinstance(cause, (http.HTTPError, OSError, ElementTree.ParseError)) for cause in causes):
             return self._unreachable(_cause_text(causes)), True
         if isinstance(exception, ValueError):
@@ -144,6 +160,21 @@ class Translator:
         return TrainerError(
             f"{type(exception).__name__} at {self._where} ({self._doing}): {_one_line(str(exception))}"
         ), False
+
+    def _needs_tls(self) -> bool:
+        """Whether an http:// endpoint speaks TLS; looks once in an operation."""
+        endpoint = self._settings.endpoint if self._settings else None
+        if self._looked or endpoint is None or not endpoint.startswith("http:") or self._is_proxied():
+            return False
+        self._looked = True
+        return speaks_tls(endpoint)
+
+    def _is_proxied(self) -> bool:
+        parts = urlsplit((self._settings and self._settings.endpoint) or "")
+        return proxy_for(parts.scheme, parts.hostname or "") is not None
+
+    def _tls_wanted(self) -> tuple[TrainerError, bool]:
+        return InvalidConfigError(f"{self._where} speaks TLS: is the endpoint https:// instead of http://?"), False
 
     def _unreachable(self, detail: str) -> StoreUnreachableError:
         return StoreUnreachableError(f"{self._where} cannot be used ({self._doing}): {detail}")

@@ -1,9 +1,14 @@
-"""The client of the object store that everything in the trainer uses."""
+"""The client of the object store that everything in the trainer uses.
+
+Every method is one operation: a function that is given the operation's clock, tried by `_call` until it succeeds, fails
+for good, or the clock runs out. Transfers are in :mod:`.transfer`, sentences about failures in :mod:`.failures`.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,15 +18,14 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from mnist_trainer.errors import InvalidConfigError, ObjectNotFoundError, TrainerError
 from mnist_trainer.localdisk import disk_problem
-from mnist_trainer.store.address import S3Address
-from mnist_trainer.store.objects import ObjectInfo, Progress
+from mnist_trainer.store.address import ObjectInfo, Progress, S3Address
 from mnist_trainer.store.retry import Attempts, RetryPolicy, retrying
 from mnist_trainer.store.settings import StoreSettings
 
 if TYPE_CHECKING:
     from minio import Minio
 
-    from mnist_trainer.store.access import Renew
+    from mnist_trainer.store.connection import Renew
 
 T = TypeVar("T")
 
@@ -37,21 +41,20 @@ class ObjectStore:
     """
 
     def __init__(self, settings: StoreSettings, policy: RetryPolicy | None = None, renew: Renew | None = None) -> None:
-        """`renew` is asked for other credentials when the store refuses those in use (see :class:`Access`)."""
+        """`renew` is asked for other credentials when the store refuses those in use (see :class:`Connection`)."""
         # Imported here: a third of a second that commands without a store need not spend.
-        from mnist_trainer.store.access import Access
+        from mnist_trainer.store.connection import Connection
 
         self.policy = policy or RetryPolicy.from_env()
-        self._access = Access(settings, self.policy, renew)
+        self._connection = Connection(settings, self.policy, renew)
 
     @property
     def settings(self) -> StoreSettings:
         """Endpoint and credentials in use."""
-        return self._access.settings
+        return self._connection.settings
 
-    @property
-    def _client(self) -> Minio:
-        return self._access.client
+    def _client(self, clock: Attempts) -> Minio:
+        return self._connection.client(clock)
 
     def __reduce__(self) -> tuple[type[ObjectStore], tuple[StoreSettings, RetryPolicy]]:
         return type(self), (self.settings, self.policy)
@@ -64,12 +67,14 @@ class ObjectStore:
         next(self.list(address), None)
         if write:
             probe = address.child(f".write-check-{uuid.uuid4().hex}")
-            self._put(probe, b"", _OCTETS, f"checking that {address} can be written")
+            self._put(probe, io.BytesIO(), _OCTETS, f"checking that {address} can be written")
             self.delete(probe)
 
     def stat(self, address: S3Address) -> ObjectInfo:
         """Size and etag of one object. Raises ObjectNotFoundError."""
-        found = self._call(lambda _: self._client.stat_object(address.bucket, address.key), f"looking for {address}")
+        found = self._call(
+            lambda clock: self._client(clock).stat_object(address.bucket, address.key), f"looking for {address}"
+        )
         return ObjectInfo(address, found.size or 0, found.etag or "", modified=found.last_modified)
 
     def exists(self, address: S3Address) -> bool:
@@ -93,10 +98,10 @@ class ObjectStore:
             last = page[-1].address.key
 
     def _page(
-        self, bucket: str, prefix: str | None, after: str | None, _: Attempts
+        self, bucket: str, prefix: str | None, after: str | None, clock: Attempts
     ) -> tuple[tuple[ObjectInfo, ...], bool]:
         page = []
-        for found in self._client.list_objects(bucket, prefix=prefix, recursive=True, start_after=after):
+        for found in self._client(clock).list_objects(bucket, prefix=prefix, recursive=True, start_after=after):
             key = found.object_name or ""
             if not found.is_dir and not key.endswith("/"):
                 page.append(
@@ -118,9 +123,9 @@ class ObjectStore:
 
     def get_head(self, address: S3Address, count: int) -> bytes:
         """The first `count` bytes, or all of a shorter object."""
-        from mnist_trainer.store.download import read_head
+        from mnist_trainer.store.transfer import read_head
 
-        return self._call(lambda _: read_head(self._client, address, count), f"reading {address}")
+        return self._call(lambda clock: read_head(self._client(clock), address, count), f"reading {address}")
 
     def get_file(
         self, address: S3Address, path: str | os.PathLike[str], progress: Progress | None = None
@@ -143,7 +148,7 @@ class ObjectStore:
 
     def put_bytes(self, address: S3Address, data: bytes, content_type: str = _OCTETS) -> ObjectInfo:
         """Write an object and make sure that the store holds exactly these bytes."""
-        return self._put(address, data, content_type, f"writing {address}")
+        return self._put(address, io.BytesIO(data), content_type, f"writing {address}")
 
     def put_file(
         self,
@@ -153,39 +158,32 @@ class ObjectStore:
         content_type: str = _OCTETS,
     ) -> ObjectInfo:
         """Upload a file, in parts if it is large, and make sure that the store holds exactly its bytes."""
-        from mnist_trainer.store import upload
-
         path = Path(path)
         try:
             with path.open("rb") as file:
-                return self._call(
-                    lambda clock: upload.put(self._client, address, file, content_type, clock, progress),
-                    f"writing {address}",
-                )
+                return self._put(address, file, content_type, f"writing {address}", progress)
         except OSError as error:
             raise disk_problem(error, path) from error
 
-    def _put(self, address: S3Address, data: bytes, content_type: str, doing: str) -> ObjectInfo:
-        import io
+    def _put(
+        self, address: S3Address, file: BinaryIO, content_type: str, doing: str, progress: Progress | None = None
+    ) -> ObjectInfo:
+        from mnist_trainer.store.transfer import upload
 
-        from mnist_trainer.store import upload
-
-        return self._call(
-            lambda clock: upload.put(self._client, address, io.BytesIO(data), content_type, clock, None), doing
-        )
+        return self._call(lambda clock: upload(self._connection, address, file, content_type, clock, progress), doing)
 
     def delete(self, address: S3Address) -> None:
         """Remove one object; it is no error if it is not there."""
         if not address.key:
             raise InvalidConfigError(f"{address} is a bucket, not an object")
-        self._call(lambda _: self._client.remove_object(address.bucket, address.key), f"deleting {address}")
+        self._call(lambda clock: self._client(clock).remove_object(address.bucket, address.key), f"deleting {address}")
 
     def copy(self, source: S3Address, destination: S3Address) -> ObjectInfo:
         """Copy one object inside the store, and make sure that the copy has its size."""
         from minio.commonconfig import CopySource
 
         self._call(
-            lambda _: self._client.copy_object(
+            lambda clock: self._client(clock).copy_object(
                 destination.bucket, destination.key, CopySource(source.bucket, source.key)
             ),
             f"copying {source} to {destination}",
@@ -199,11 +197,12 @@ class ObjectStore:
         """Make the bucket of an address, in the settings' region, unless it is there; returns whether it was made."""
         from minio.error import S3Error
 
-        def attempt(_: Attempts) -> bool:
+        def attempt(clock: Attempts) -> bool:
+            client = self._client(clock)
             try:
-                if self._client.bucket_exists(address.bucket):
+                if client.bucket_exists(address.bucket):
                     return False
-                self._client.make_bucket(address.bucket)
+                client.make_bucket(address.bucket)
             except S3Error as error:
                 if error.code != "BucketAlreadyOwnedByYou":
                     raise
@@ -220,23 +219,30 @@ class ObjectStore:
         max_bytes: int | None,
         progress: Progress | None,
     ) -> ObjectInfo:
-        from mnist_trainer.store.download import Download
+        from mnist_trainer.store.transfer import Download
 
-        download = Download(lambda: self._client, address, write, restart, max_bytes, progress)
+        download = Download(self._client, address, write, restart, max_bytes, progress)
         return self._call(download.attempt, f"reading {address}")
 
     def _call(self, attempt: Callable[[Attempts], T], doing: str) -> T:
-        from mnist_trainer.store import failures, http
+        from mnist_trainer.store.failures import Translator
 
-        def bounded(clock: Attempts) -> T:
-            with http.bounded_by(clock):
-                return attempt(clock)
+        connection = self._connection
+        used = connection.settings
+        translator = Translator(f"the object store at {used.where}", doing, used)
 
-        def operation() -> T:
-            where = f"the object store at {self.settings.where}"
-            return retrying(bounded, self.policy, failures.Translator(where, doing))
+        def once(clock: Attempts) -> T:
+            nonlocal used, translator
+            if connection.settings != used:
+                used = connection.settings
+                translator = Translator(f"the object store at {used.where}", doing, used)
+            result = attempt(clock)
+            connection.worked()
+            return result
 
-        return self._access.run(operation)
+        return retrying(
+            once, self.policy, lambda error: translator(error), lambda error: connection.recovers(error, used)
+        )
 
 
 class _Digesting:

@@ -1,4 +1,8 @@
-"""How long to keep trying, and how."""
+"""How long to keep trying, and how: the one loop in which an operation of the store is repeated.
+
+By hand and not by `tenacity`: the deadline moves with a transfer that moves, requests are cut to what is left of it,
+and refused credentials begin the operation anew.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from mnist_trainer.errors import InvalidConfigError, StoreUnreachableError, Trai
 T = TypeVar("T")
 
 _RENEWING_BYTES = 1 << 20  # a try that moved this much shows a store that works, only badly
-_MOST_RENEWALS = 3
+_MAX_RENEWALS = 3
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Attempts:
 
         Where the next try begins anew (`kept` is false), that happens only a few times, or it might never end.
         """
-        if count < _RENEWING_BYTES or (not kept and self._renewals >= _MOST_RENEWALS):
+        if count < _RENEWING_BYTES or (not kept and self._renewals >= _MAX_RENEWALS):
             return
         self._renewals += not kept
         self._deadline = time.monotonic() + self.policy.give_up_after
@@ -83,12 +87,15 @@ def retrying(
     attempt: Callable[[Attempts], T],
     policy: RetryPolicy,
     translate: Callable[[Exception], tuple[TrainerError, bool]],
+    recovers: Callable[[TrainerError], bool] = lambda _: False,
 ) -> T:
     """Call `attempt` until it returns, fails for good, or `policy.give_up_after` is over.
 
-    `translate` turns an exception into the error to raise and whether trying again can help.
+    `translate` turns an exception into the error to raise and whether trying again can help. Of an error that cannot
+    be helped by trying again, `recovers` is asked (three times at most) whether its cause is gone; then it begins anew.
     """
     clock = Attempts(policy)
+    recoveries = 0
     while True:
         clock.tries += 1
         try:
@@ -97,7 +104,11 @@ def retrying(
             error, transient = translate(exception)
             wait = policy.backoff(clock.tries)
             if not transient:
-                raise error from exception
+                if recoveries == _MAX_RENEWALS or not recovers(error):
+                    raise error from exception
+                recoveries += 1
+                clock = Attempts(policy)
+                continue
             if clock.remaining <= wait:
                 raise _gave_up(error, clock) from exception
             time.sleep(wait)

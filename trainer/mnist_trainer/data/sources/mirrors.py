@@ -88,12 +88,12 @@ def _fetch(file: RemoteFile, mirrors: Sequence[str], policy: RetryPolicy, progre
 
 
 def _download(mirror: str, file: RemoteFile, policy: RetryPolicy, progress: FileProgress | None) -> bytes:
-    from mnist_trainer.store import http
+    from mnist_trainer.store.connection import make_pool
     from mnist_trainer.store.failures import DamagedTransferError
 
     url = mirror + file.name
     data = bytearray()
-    with http.make_pool(policy, None, url) as pool:
+    with make_pool(policy, None, url) as pool:
         response = pool.request("GET", url, preload_content=False)
         if response.status != 200:
             response.close()

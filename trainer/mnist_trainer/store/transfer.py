@@ -1,24 +1,33 @@
-"""One download that carries on where a broken connection left it."""
+"""Downloads that carry on where a broken connection left them; uploads that are believed only once they are verified.
+
+An upload is compared with what the store then holds: by size, and by the etag where that is the content's MD5, or else
+by reading it back.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mnist_trainer.errors import ObjectTooLargeError
-from mnist_trainer.store.address import S3Address
+from mnist_trainer.store.address import ObjectInfo, Progress, S3Address
 from mnist_trainer.store.failures import DamagedTransferError, StalledError
-from mnist_trainer.store.objects import ObjectInfo, Progress
 from mnist_trainer.store.retry import Attempts
 
 if TYPE_CHECKING:
     from minio import Minio
 
+    from mnist_trainer.store.connection import Connection
+
 _CONTENT_RANGE = re.compile(r"bytes (?P<start>\d+)-\d+/(?P<total>\d+)")
+_MD5 = re.compile(r"[0-9a-f]{32}")
+PART_BYTES = 16 << 20
+_MAX_PARTS = 10_000
 _READ_BYTES = 256 * 1024
-_LEAST_PER_WINDOW = 16 * 1024  # bytes within one read timeout: less is a stall, however steadily it drips
+_MIN_PER_WINDOW = 16 * 1024  # bytes within one read timeout: less is a stall, however steadily it drips
 
 
 def read_head(client: Minio, address: S3Address, count: int) -> bytes:
@@ -51,7 +60,7 @@ class Download:
 
     def __init__(
         self,
-        client: Callable[[], Minio],
+        client: Callable[[Attempts], Minio],
         address: S3Address,
         write: Callable[[bytes], object],
         restart: Callable[[], None],
@@ -70,7 +79,7 @@ class Download:
 
     def attempt(self, clock: Attempts) -> ObjectInfo:
         """Fetch what is still missing. Raises whatever the connection raises; the next attempt continues."""
-        response = self._open()
+        response = self._open(clock)
         began = self._done
         try:
             total = self._place(response)
@@ -87,11 +96,11 @@ class Download:
             response.release_conn()
         return ObjectInfo(self._address, self._done, self._etag)
 
-    def _open(self) -> Any:
+    def _open(self, clock: Attempts) -> Any:
         from minio.error import S3Error
 
         try:
-            return self._client().get_object(
+            return self._client(clock).get_object(
                 self._address.bucket,
                 self._address.key,
                 offset=self._done,
@@ -133,10 +142,93 @@ class Download:
             if self._progress:
                 self._progress(self._done, total)
             if time.monotonic() - window > clock.policy.read_timeout:
-                if in_window < _LEAST_PER_WINDOW:
+                if in_window < _MIN_PER_WINDOW:
                     raise StalledError(f"only {in_window} bytes came in {clock.policy.read_timeout:.0f} s")
                 window, in_window = time.monotonic(), 0
 
     def _from_the_start(self) -> None:
         self._restart()
         self._done = 0
+
+
+def upload(
+    connection: Connection,
+    address: S3Address,
+    file: BinaryIO,
+    content_type: str,
+    clock: Attempts,
+    progress: Progress | None,
+) -> ObjectInfo:
+    """Write everything that `file` holds, and compare what the store then has with what was sent.
+
+    Raises DamagedTransferError when they differ.
+    """
+    size = file.seek(0, 2)
+    part_bytes = max(PART_BYTES, -(-size // _MAX_PARTS))
+    file.seek(0)
+    source = _Reader(file, size, progress)
+    client = connection.client(clock, source.sent)
+    try:
+        result = client.put_object(
+            address.bucket,
+            address.key,
+            source,
+            size,
+            content_type=content_type,
+            part_size=part_bytes,
+            num_parallel_uploads=1,
+        )
+    finally:
+        # Whole parts have arrived; the one that was being sent may not have.
+        clock.moved(source.count - part_bytes, kept=False)
+    if source.count != size:
+        raise DamagedTransferError(f"the file changed while it was read: {source.count} of {size} bytes")
+    found = client.stat_object(address.bucket, address.key)
+    etag = found.etag or result.etag or ""
+    if found.size != size:
+        raise DamagedTransferError(f"the store has {found.size} bytes of {size}")
+    if not source.matches(etag, part_bytes) and _stored_sha256(client, address) != source.sha256.hexdigest():
+        raise DamagedTransferError("the store's copy differs from what was sent")
+    return ObjectInfo(address, size, etag, source.sha256.hexdigest(), found.last_modified)
+
+
+class _Reader:
+    """Hashes what the client reads, and reports what it has sent."""
+
+    def __init__(self, file: BinaryIO, size: int, progress: Progress | None) -> None:
+        self._file = file
+        self._size = size
+        self._progress = progress
+        self.count = 0
+        self.sha256 = hashlib.sha256()
+        self._md5 = hashlib.md5(usedforsecurity=False)
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self.count += len(data)
+        self.sha256.update(data)
+        self._md5.update(data)
+        return data
+
+    def sent(self, done: int) -> None:
+        """Report that so much of the part in hand has been sent."""
+        # The client sends a part as soon as it has read it: what was read before this part has arrived already.
+        if self._progress:
+            part = self.count % PART_BYTES or min(self.count, PART_BYTES)
+            self._progress(min(self.count - part + done, self._size), self._size)
+
+    def matches(self, etag: str, part_bytes: int) -> bool:
+        """Whether the etag proves the content: for a single part most stores give its MD5; others prove nothing."""
+        return self._size <= part_bytes and bool(_MD5.fullmatch(etag)) and etag == self._md5.hexdigest()
+
+
+def _stored_sha256(client: Minio, address: S3Address) -> str:
+    digest = hashlib.sha256()
+    response = client.get_object(address.bucket, address.key)
+    try:
+        for piece in response.stream(1 << 20):
+            digest.update(piece)
+    finally:
+        response.close()
+        response.release_conn()
+    return digest.hexdigest()
