@@ -232,6 +232,6 @@ class WorkerGroup:
         if self._lost:
             return self._lost
         if self._hanging:
-            return dict.fromkeys(self._hanging, "did not notice in time that another worker had left")
+            return dict.fromkeys(self._hanging, f"did not leave the broken group within {_GRACE_SECONDS:.0f} s")
         slot, end = next(iter(self._ends.items()))  # all live: the first to end has had an error of its own
         return {slot: end.message or "its result did not arrive"}
