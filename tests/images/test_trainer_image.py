@@ -23,7 +23,6 @@ class Place:
     """A network of containers with a store in it."""
 
     engine: Engine
-    image: Image
     env: dict[str, str]
 
     def run(self, identity: Identity, *command: str, seconds: float = 240.0) -> str:
@@ -38,37 +37,39 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(engine: Engine | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """The image, a network of its own, and rclone as the store there."""
+def network(engine: Engine | None) -> Iterator[Engine]:
+    """The engine on a network of its own, with the image built."""
     if engine is None:
         pytest.fail("the trainer's image needs docker or podman; `make test-images IMAGES=operator` does not")
     engine.build("Dockerfile.trainer", TAG, build_arguments())
-    network = f"mnist-{secrets.token_hex(4)}"
-    assert engine.run("network", "create", network).returncode == 0
-    inside = Engine(engine.program, network)
+    name = f"mnist-{secrets.token_hex(4)}"
+    assert engine.run("network", "create", name).returncode == 0
+    yield Engine(engine.program, name)
+    engine.run("network", "rm", name)
+
+
+@pytest.fixture(scope="module")
+def place(network: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """rclone as the store on that network, with the digits of the image in it."""
     folder = tmp_path_factory.mktemp("store")
     for bucket in ("datasets", "models"):
         (folder / bucket).mkdir()
-    folder.chmod(0o777)
     key, secret = secrets.token_hex(8), secrets.token_hex(16)
-    store = [
-        *(engine.program, "run", "--rm", "--detach", "--network", network, "--name", f"{network}-store"),
-        *("-v", f"{rclone_binary()}:/rclone:ro", "-v", f"{folder}:/data", "--user", "0", TAG),
+    store = f"{network.network}-store"
+    done = network.run(
+        *("run", "--rm", "--detach", "--network", network.network, "--name", store, "--user", "0"),
+        *("-v", f"{rclone_binary()}:/rclone:ro", "-v", f"{folder}:/data", TAG),
         *("/rclone", "serve", "s3", "/data", "--addr", ":9000", "--auth-key", f"{key},{secret}"),
-    ]
-    assert subprocess.run(store, capture_output=True).returncode == 0
-    env = {
-        "AWS_ACCESS_KEY_ID": key,
-        "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_ENDPOINT_URL": f"http://{network}-store:9000",
-    }
-    made = Place(inside, Image(inside, TAG), env)
-    made.run(
-        USERS["the chart's user"], "mnistctl", "data", "upload", "--file", DIGITS, "--dataset", "s3://datasets/digits"
     )
-    yield made
-    engine.run("rm", "--force", f"{network}-store")
-    engine.run("network", "rm", network)
+    assert done.returncode == 0, done.stderr
+    try:
+        env = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_ENDPOINT_URL": f"http://{store}:9000"}
+        made = Place(network, env)
+        upload = ("mnistctl", "data", "upload", "--file", DIGITS, "--dataset", "s3://datasets/digits")
+        made.run(USERS["the chart's user"], *upload)
+        yield made
+    finally:
+        network.run("rm", "--force", store)
 
 
 @pytest.mark.timeout(900)

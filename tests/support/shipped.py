@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -86,7 +86,6 @@ class Engine:
 
     program: str
     network: str = "host"
-    _names: list[str] = field(default_factory=list)
 
     @classmethod
     def find(cls) -> Engine | None:
