@@ -25,11 +25,11 @@ from mnist_trainer.config import parse_config
 from mnist_trainer.data import Dataset, load_folder
 from mnist_trainer.data.classes import CLASSES_FILE, encode_class_names
 from mnist_trainer.data.sources.digits import write_digits
+from mnist_trainer.inference.export import encode_weights_as_onnx
 from mnist_trainer.models import build
 from mnist_trainer.naming import RunPlace
 from mnist_trainer.plan import make_plan
 from mnist_trainer.release.build import RunFacts, build_files
-from mnist_trainer.release.onnx_file import encode_weights_as_onnx
 from mnist_trainer.release.publish import publish, stage
 from mnist_trainer.store import ObjectStore, StoreSettings
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.unit.trainer.release_support import CONFIG, LOST, PLACE, build
 
-from mnist_trainer.release.charts import Chart, Line, draw, nice_ticks, number_text
+from mnist_trainer.release.drawings import Chart, Line, draw, nice_ticks, number_text
 from mnist_trainer.release.report import confused_pairs
 
 

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mnist_trainer.data.checks import Finding
     from mnist_trainer.data.dataset import (
         Dataset,
         DatasetSource,
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
         verify,
         verify_folder,
     )
-    from mnist_trainer.data.findings import Finding
 
 __all__ = [
     "Dataset",
@@ -37,4 +37,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(name)
-    return getattr(import_module(f"{__name__}.{'findings' if name == 'Finding' else 'dataset'}"), name)
+    return getattr(import_module(f"{__name__}.{'checks' if name == 'Finding' else 'dataset'}"), name)

@@ -1,19 +1,32 @@
-"""Checks over the four decoded files together."""
+"""Checks over the four decoded files together, and what they find."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnist_trainer.data.blocks import blocks
 from mnist_trainer.data.files import Role
-from mnist_trainer.data.findings import Finding
 
 # A highest label this much rarer than the average class is an error in the data, not a class: real unbalanced sets
 # (EMNIST ByClass: 17 % of the mean at least) are far from it.
 _RARE = 0.01
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One remark. An `error` makes the dataset unusable; a `warning` is worth a look."""
+
+    severity: Literal["error", "warning"]
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
 
 
 def check(arrays: Mapping[Role, NDArray[np.uint8]], names: Mapping[Role, str]) -> Iterator[Finding]:

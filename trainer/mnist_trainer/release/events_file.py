@@ -16,7 +16,7 @@ from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.compat.proto.types_pb2 import DT_STRING
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from mnist_trainer.release.pictures import contact_sheet, png
+from mnist_trainer.release.drawings import contact_sheet, png
 
 _SCALARS = {
     "loss/train": "train_loss",

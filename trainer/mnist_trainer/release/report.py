@@ -14,8 +14,7 @@ import numpy.typing as npt
 from markupsafe import Markup
 
 from mnist_trainer.data.classes import shown_class
-from mnist_trainer.release.charts import Chart, Line, draw
-from mnist_trainer.release.pictures import data_url
+from mnist_trainer.release.drawings import Chart, Line, data_url, draw
 
 _EPOCH_COLUMNS = ("epoch", "training loss", "test loss", "accuracy", "learning rate", "seconds", "images/s", "workers")
 _MOST_PAIRS = 10

@@ -96,7 +96,7 @@ def _resume(loop: TrainingLoop, state: bytes | None) -> int:
 
 
 def _finished(job: TrainingJob, outcome: Outcome) -> Finished:
-    from mnist_trainer.release.onnx_file import encode_weights_as_onnx
+    from mnist_trainer.inference.export import encode_weights_as_onnx
 
     trained_at = time.time()
     evaluation = outcome.evaluation
