@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 
 
 @dataclass(slots=True)
