@@ -24,7 +24,7 @@ demo: $(STAMP) ## Train examples/quickstart.yaml on this machine, end to end
 
 test: $(STAMP) ## Unit, integration and end-to-end tests
 	@$(BIN)/python -m pytest tests/unit tests/integration tests/standin/unit tests/standin/integration -n 2 --dist loadfile
-	@$(BIN)/python -m pytest tests/e2e tests/standin/e2e
+	@$(BIN)/python -m pytest tests/e2e
 
 test-fast: $(STAMP) ## Unit and integration tests only
 	@$(BIN)/python -m pytest tests/unit tests/integration tests/standin/unit tests/standin/integration -n 2 --dist loadfile

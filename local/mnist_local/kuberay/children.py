@@ -11,10 +11,6 @@ from mnist_local.kuberay.pods import add_token_variables
 
 _SUBMITTER_RETRIES = 2
 _SHELL = ["/bin/bash", "-ce", "--"]
-_DEFAULT_RESOURCES = {
-    "limits": {"cpu": "1", "memory": "1Gi"},
-    "requests": {"cpu": "500m", "memory": "200Mi"},
-}
 _HEALTH_CHECK = (
     "import urllib.request as u, sys; "
     "sys.exit(b'success' not in u.urlopen('{address}/api/gcs_healthz', timeout=10).read())"
@@ -98,9 +94,8 @@ def submitter_job(job: Object, cluster: Object) -> Object:
 
 
 def submitter_template(job: Object, cluster: Object) -> Object:
-    """Return the template of the submitter pod: the user's, or a default one, completed as KubeRay does."""
-    given = job["spec"].get("submitterPodTemplate")
-    template: Object = copy.deepcopy(given) if given else _default_template(cluster)
+    """Return the template of the submitter pod, completed as KubeRay does."""
+    template: Object = copy.deepcopy(job["spec"]["submitterPodTemplate"])
     container = template["spec"]["containers"][0]
     if not container.get("command"):
         container["command"] = _SHELL
@@ -115,12 +110,6 @@ def submitter_template(job: Object, cluster: Object) -> Object:
     metadata = template.setdefault("metadata", {})
     metadata["labels"] = {**(metadata.get("labels") or {}), **_origin_labels(job)}
     return template
-
-
-def _default_template(cluster: Object) -> Object:
-    image = cluster["spec"]["headGroupSpec"]["template"]["spec"]["containers"][0].get("image", "")
-    container = {"name": k.SUBMITTER_CONTAINER, "image": image, "resources": copy.deepcopy(_DEFAULT_RESOURCES)}
-    return {"spec": {"containers": [container], "restartPolicy": "Never"}}
 
 
 def _origin_labels(job: Object) -> dict[str, str]:

@@ -86,5 +86,7 @@ def _rayjob_problems(spec: Object) -> Iterator[str]:
         yield "cluster name in ClusterSelector should not be empty"
     if spec.get("submissionMode", "K8sJobMode") not in {"K8sJobMode", "HTTPMode"}:
         yield f"submissionMode {spec['submissionMode']} is not supported with ClusterSelector, or by the local KubeRay"
+    if spec.get("submissionMode", "K8sJobMode") == "K8sJobMode" and not spec.get("submitterPodTemplate"):
+        yield "the local KubeRay needs a submitterPodTemplate"
     if spec.get("backoffLimit"):
         yield "BackoffLimit is incompatible with ClusterSelector mode"

@@ -4,14 +4,16 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
+
 from mnist_kube.objects import Object
 from mnist_kube.times import from_unix, timestamp
 from mnist_local.kuberay.kubelet import launch, volumes
 from mnist_local.kuberay.kubelet.context import KubeletContext
 from mnist_local.kuberay.kubelet.folders import PodFolders
 from mnist_local.kuberay.kubelet.launch import Launch, RayPlace
+from mnist_local.kuberay.kubelet.network import NodeNetwork
 from mnist_local.kuberay.kubelet.pod_status import PodReporter
-from mnist_local.kuberay.kubelet.probes import HealthProbe
 from mnist_local.kuberay.kubelet.starts import Turn
 from mnist_local.kuberay.kubelet.supervisor_client import SupervisorClient, SupervisorLostError
 
@@ -20,6 +22,7 @@ _JOINED = "Ray runtime started"  # `ray start` says so when the GCS knows the no
 _JOIN_POLL_S = 0.1
 _LONGEST_START_S = 90.0  # Ray itself gives up after some 30 s; whatever hangs longer must not keep others waiting
 _LAST_WORDS = 300
+_PROBE_TIMEOUT_S = 2.0
 _PROBE_UNTIL_READY_S = 0.15
 _PROBE_PERIOD_S = 1.0
 _UNREADY_AFTER_S = 50.0  # KubeRay's readiness probe fails ten times, five seconds apart, before it tells
@@ -169,3 +172,43 @@ class ContainerRunner:
                 self._reporter.set(replace(self._reporter.state(self.name), ready=False))
                 await self._reporter.event("Warning", "Unhealthy", "Readiness probe failed")
             await asyncio.sleep(_PROBE_PERIOD_S if ready else _PROBE_UNTIL_READY_S)
+
+
+class HealthProbe:
+    """GET /api/healthz of the dashboard agent of one Ray node, as KubeRay's probes do.
+
+    A worker is taken for healthy as soon as its raylet serves: its agent comes seconds later, and is of use to nobody
+    who waits for the worker. From the agent's first answer on, the agent's word counts.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, node: NodeNetwork, is_head: bool) -> None:
+        self._session = session
+        self._node = node
+        self._url = f"http://{node.at('dashboard_agent')}/api/healthz"
+        self._agent_has_answered = is_head
+
+    async def passes(self) -> bool:
+        """Whether the node is healthy now."""
+        try:
+            timeout = aiohttp.ClientTimeout(total=_PROBE_TIMEOUT_S)
+            async with self._session.get(self._url, timeout=timeout) as response:
+                self._agent_has_answered = True
+                return response.status == 200
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return not self._agent_has_answered and await _listens(self._node.address, self._node.ports["raylet"])
+
+
+async def until_listening(address: str, port: int, poll_s: float) -> None:
+    """Return when a server listens there."""
+    while not await _listens(address, port):  # noqa: ASYNC110 - another process has no event to set
+        await asyncio.sleep(poll_s)
+
+
+async def _listens(address: str, port: int) -> bool:
+    try:
+        async with asyncio.timeout(_PROBE_TIMEOUT_S):
+            _, writer = await asyncio.open_connection(address, port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True

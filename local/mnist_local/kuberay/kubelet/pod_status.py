@@ -6,7 +6,7 @@ Containers are never started again in place: the operator's pods have the restar
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from mnist_kube.errors import ApiError
 from mnist_kube.objects import FALSE, TRUE, Object, with_condition
@@ -24,60 +24,66 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ContainerState:
-    """One container. Exactly one of waiting (reason, message), running since, terminated describes it."""
+    """One container; `state` is that of a v1 ContainerStatus: waiting, running or terminated."""
 
     name: str
-    waiting: tuple[str, str] | None = ("ContainerCreating", "")
-    running_since: str | None = None
-    terminated: Object | None = None
+    state: Object = field(default_factory=lambda: {"waiting": {"reason": "ContainerCreating"}})
     ready: bool = False
     container_id: str = ""
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether its process has not been started."""
+        return "waiting" in self.state
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its first process lives."""
+        return "running" in self.state
+
+    @property
+    def exit_code(self) -> int | None:
+        """Exit code of its first process, once that has ended."""
+        code: int | None = self.state.get("terminated", {}).get("exitCode")
+        return code
+
     def wait(self, reason: str, message: str = "") -> "ContainerState":
-        """The container waiting for a cause."""
-        return replace(self, waiting=(reason, message), running_since=None, terminated=None, ready=False)
+        """Return the container waiting for a cause."""
+        waiting = {"reason": reason, **({"message": message} if message else {})}
+        return replace(self, state={"waiting": waiting}, ready=False)
 
     def run(self, at: str, container_id: str) -> "ContainerState":
-        """The container running since a time."""
-        return replace(self, waiting=None, running_since=at, terminated=None, ready=False, container_id=container_id)
+        """Return the container running since a time."""
+        return replace(self, state={"running": {"startedAt": at}}, ready=False, container_id=container_id)
 
     def end(self, exit_code: int, signal: int | None, at: str, message: str = "", reason: str = "") -> "ContainerState":
-        """The container's first process ended."""
+        """Return the container after the end of its first process."""
         terminated: Object = {
             "exitCode": exit_code,
             "reason": reason or ("Completed" if exit_code == 0 else "Error"),
-            "startedAt": self.running_since or at,
+            "startedAt": self.state.get("running", {}).get("startedAt", at),
             "finishedAt": at,
             "containerID": self.container_id,
+            "signal": signal,
+            "message": message,
         }
-        if signal is not None:
-            terminated["signal"] = signal
-        if message:
-            terminated["message"] = message
-        return replace(self, waiting=None, running_since=None, terminated=terminated, ready=False)
+        return replace(
+            self, state={"terminated": {k: v for k, v in terminated.items() if v not in (None, "")}}, ready=False
+        )
 
     def as_status(self, image: str) -> Object:
-        """A v1 ContainerStatus."""
-        state: Object = {}
-        if self.waiting is not None:
-            reason, message = self.waiting
-            state = {"waiting": {"reason": reason, **({"message": message} if message else {})}}
-        elif self.running_since is not None:
-            state = {"running": {"startedAt": self.running_since}}
-        elif self.terminated is not None:
-            state = {"terminated": self.terminated}
-        status: Object = {
+        """Return the v1 ContainerStatus."""
+        return {
             "name": self.name,
-            "state": state,
+            "state": self.state,
+            "lastState": {},
             "ready": self.ready,
-            "started": self.running_since is not None,
+            "started": self.is_running,
             "restartCount": 0,
             "image": image,
             "imageID": "",
+            **({"containerID": self.container_id} if self.container_id else {}),
         }
-        if self.container_id:
-            status["containerID"] = self.container_id
-        return status
 
 
 def compute(
@@ -90,7 +96,7 @@ def compute(
     forced_phase: str | None = None,
 ) -> Object:
     """Return the whole status. `forced_phase` is the phase of a pod that is being ended from outside."""
-    initialized = all(state.terminated is not None and state.terminated["exitCode"] == 0 for state in inits)
+    initialized = all(state.exit_code == 0 for state in inits)
     current = forced_phase or _phase(inits, states, initialized)
     images = {
         container["name"]: container.get("image", "")
@@ -113,13 +119,13 @@ def compute(
 
 
 def _phase(inits: list[ContainerState], states: list[ContainerState], initialized: bool) -> str:
-    if any(state.terminated and state.terminated["exitCode"] for state in inits):
+    if any(state.exit_code for state in inits):
         return "Failed"
-    if not initialized or any(state.waiting is not None for state in states):
+    if not initialized or any(state.is_waiting for state in states):
         return "Pending"
-    if all(state.terminated is not None for state in states):
-        return "Failed" if any(state.terminated and state.terminated["exitCode"] for state in states) else "Succeeded"
-    return "Running"
+    if any(state.is_running for state in states):
+        return "Running"
+    return "Failed" if any(state.exit_code for state in states) else "Succeeded"
 
 
 def _conditions(
@@ -153,9 +159,9 @@ class PodReporter:
         self._context = context
         self._started_at = timestamp()
         inits = pod["spec"].get("initContainers") or []
-        waiting = ("PodInitializing", "") if inits else ("ContainerCreating", "")
-        self.inits = {container["name"]: ContainerState(container["name"], waiting=waiting) for container in inits}
-        self.mains = {c["name"]: ContainerState(c["name"], waiting=waiting) for c in pod["spec"]["containers"]}
+        reason = "PodInitializing" if inits else "ContainerCreating"
+        self.inits = {c["name"]: ContainerState(c["name"]).wait(reason) for c in inits}
+        self.mains = {c["name"]: ContainerState(c["name"]).wait(reason) for c in pod["spec"]["containers"]}
         self._dirty = asyncio.Event()
         self._dirty.set()
         self._writing = asyncio.Lock()

@@ -9,12 +9,11 @@ from mnist_kube.resources import PODS
 from mnist_kube.times import timestamp
 from mnist_local.kuberay import names as k
 from mnist_local.kuberay.kubelet import launch, volumes
-from mnist_local.kuberay.kubelet.container_runner import ContainerRunner
+from mnist_local.kuberay.kubelet.container_runner import ContainerRunner, until_listening
 from mnist_local.kuberay.kubelet.context import KubeletContext
 from mnist_local.kuberay.kubelet.launch import RayPlace
 from mnist_local.kuberay.kubelet.network import NodeNetwork
 from mnist_local.kuberay.kubelet.pod_status import HOST_IP, PodReporter
-from mnist_local.kuberay.kubelet.probes import until_listening
 from mnist_local.kuberay.kubelet.supervisor_client import SupervisorClient
 
 _POLL_S = 0.1
@@ -198,7 +197,7 @@ class PodWorker:
     async def _wind_down(self, grace_s: float) -> None:
         """End what runs, with the grace that the deletion gives; a second deletion may shorten it meanwhile."""
         states = [*self._reporter.inits.values(), *self._reporter.mains.values()]
-        running = [state.name for state in states if state.running_since and state.name != k.WAIT_FOR_GCS]
+        running = [state.name for state in states if state.is_running and state.name != k.WAIT_FOR_GCS]
         supervisor = self._supervisor
         if supervisor is None or not running or self._reporter.gone:
             return

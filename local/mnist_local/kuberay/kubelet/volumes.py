@@ -147,40 +147,34 @@ def _field(path: str, pod: Object, pod_ip: str) -> str:
 # --- volumes ---------------------------------------------------------------------------------------------------------
 
 
-def _volume_sources(pod: Object) -> Iterator[tuple[str, Object]]:
-    """(volume, source) of each, but of the one that admission adds for the ServiceAccount, which has its own folder."""
-    for volume in pod["spec"].get("volumes") or []:
-        sources = [volume, *((volume.get("projected") or {}).get("sources") or [])]
-        if not any("serviceAccountToken" in source for source in sources):
-            yield from ((volume["name"], source) for source in sources)
-
-
 def _volume_references(pod: Object) -> Iterator[tuple[str, str]]:
-    for _, source in _volume_sources(pod):
-        if "secret" in source:
-            yield "secret", source["secret"].get("secretName") or source["secret"]["name"]
-        if "configMap" in source:
-            yield "configmap", source["configMap"]["name"]
+    for volume in pod["spec"].get("volumes") or []:
+        if "secret" in volume:
+            yield "secret", volume["secret"]["secretName"]
+        if "configMap" in volume:
+            yield "configmap", volume["configMap"]["name"]
 
 
 def set_up(pod: Object, folder: Path, sources: Sources) -> None:
     """Make `folder/<volume>` for every volume. Raises MountError for a missing Secret or ConfigMap.
 
-    Kinds that have no meaning here (claims, host paths) become empty folders.
+    Kinds that have no meaning here (claims, host paths) become empty folders, and so do projected ones: that of the
+    ServiceAccount has a folder of its own.
     """
-    for volume, source in _volume_sources(pod):
-        (folder / volume).mkdir(mode=0o700, parents=True, exist_ok=True)
-        reference = source.get("secret") or source.get("configMap")
+    for volume in pod["spec"].get("volumes") or []:
+        name = volume["name"]
+        (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        reference = volume.get("secret") or volume.get("configMap")
         if reference is None:
             continue
         try:
-            data = sources.pick("secret" if "secret" in source else "configmap", reference) or {}
+            data = sources.pick("secret" if "secret" in volume else "configmap", reference) or {}
         except LookupError as error:
-            raise MountError(f'MountVolume.SetUp failed for volume "{volume}" : {error.args[0]}') from error
+            raise MountError(f'MountVolume.SetUp failed for volume "{name}" : {error.args[0]}') from error
         items = reference.get("items") or [{"key": key, "path": key} for key in data]
         for item in items:
             if item["key"] in data:
-                _write(folder / volume / item["path"], data[item["key"]])
+                _write(folder / name / item["path"], data[item["key"]])
 
 
 def mounts(container: Object, folder: Path) -> dict[str, Path]:

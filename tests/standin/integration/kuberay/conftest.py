@@ -71,6 +71,8 @@ class Stack:
 
     async def create_job(self, name: str, cluster: str, entrypoint: str, **spec: Any) -> dict[str, Any]:
         """A RayJob on the cluster, in HTTPMode unless told otherwise."""
+        if spec.get("submissionMode") == "K8sJobMode":
+            spec.setdefault("submitterPodTemplate", pod_template(k.SUBMITTER_CONTAINER))
         body = {
             "apiVersion": "ray.io/v1",
             "kind": "RayJob",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import itertools
 import os
@@ -123,28 +122,6 @@ async def test_deleted_pod_ends_and_is_replaced(stack: Stack) -> None:
     assert "Killing" in await stack.event_reasons(worker["metadata"]["name"])
 
 
-async def test_forced_deletion_kills_at_once(stack: Stack) -> None:
-    name = stack.name()
-    await stack.ready_cluster(name)
-    (worker,) = await stack.pods(name, k.WORKER)
-    assert stack.processes_of(worker)
-    await stack.delete(worker, grace_seconds=0)
-    await eventually(lambda: not stack.processes_of(worker), 10)
-
-
-async def test_grace_period_is_given_and_then_taken(stack: Stack) -> None:
-    name = stack.name()
-    stubborn = pod_template("ray-head", container={"command": ["trap '' TERM"]})
-    stubborn["spec"]["terminationGracePeriodSeconds"] = 1
-    await stack.ready_cluster(name, 0, headGroupSpec={"rayStartParams": {}, "template": stubborn})
-    (head,) = await stack.pods(name, k.HEAD)
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
-    await stack.delete(head, grace_seconds=1)
-    await eventually(lambda: not stack.processes_of(head), 15)
-    assert loop.time() - begun >= 0.9
-
-
 async def test_replicas_are_followed_up_and_down(stack: Stack) -> None:
     name = stack.name()
     cluster = await stack.ready_cluster(name)
@@ -159,18 +136,6 @@ async def test_replicas_are_followed_up_and_down(stack: Stack) -> None:
             ),
         )
     assert len(await stack.pods(name, k.WORKER)) == 1
-
-
-async def test_template_changes_are_ignored(stack: Stack) -> None:
-    name = stack.name()
-    cluster = await stack.ready_cluster(name)
-    before = {pod["metadata"]["uid"] for pod in await stack.pods(name)}
-    groups = cluster["spec"]["workerGroupSpecs"]
-    groups[0]["template"]["spec"]["containers"][0]["image"] = "other"
-    await stack.patch(RAYCLUSTERS, name, {"spec": {"workerGroupSpecs": groups}})
-    second = stack.name()
-    await stack.ready_cluster(second)  # time in which a change would have been acted on
-    assert {pod["metadata"]["uid"] for pod in await stack.pods(name)} == before
 
 
 async def test_suspend_frees_the_pods_and_resume_makes_others(stack: Stack) -> None:
@@ -315,14 +280,6 @@ async def test_nodes_start_one_after_the_other_where_one_is_allowed_at_a_time(tm
         kuberay.stop()
         server.stop()
     assert kuberay.descendants() == []
-
-
-async def test_clusters_side_by_side(stack: Stack) -> None:
-    names = [stack.name() for _ in range(3)]
-    clusters = await asyncio.gather(*(stack.ready_cluster(name, workers=1) for name in names))
-    addresses = [pod["status"]["podIP"] for name in names for pod in await stack.pods(name)]
-    assert len(set(addresses)) == 6
-    assert len({cluster["status"]["head"]["podIP"] for cluster in clusters}) == 3
 
 
 async def test_schema_has_the_defaults_and_bounds_of_the_real_one(stack: Stack) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import copy
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from tests.standin.integration.kuberay.conftest import NAMESPACE, Stack
 from tests.support.kuberay import eventually
 from tests.support.processes import kill_all
 
-from mnist_kube.resources import JOBS, PODS, RAYCLUSTERS, RAYJOBS, SECRETS
+from mnist_kube.resources import JOBS, PODS, RAYCLUSTERS, RAYJOBS
 from mnist_local.kuberay import names as k
 
 ENDS = {"Complete", "Failed", "ValidationFailed"}
@@ -182,65 +181,6 @@ async def test_lost_head_starts_the_job_over_under_the_same_id(stack: Stack) -> 
     assert after["jobId"] == before["jobId"]
     assert after["jobDeploymentStatus"] == "Running"
     assert "jobStatusCheckFailureStartTime" not in after
-
-
-async def test_lost_head_under_a_submitter(stack: Stack) -> None:
-    """The submitter loses its log, its Job makes another pod after ten seconds, and that one submits again."""
-    cluster, name = stack.name(), stack.name("job")
-    await stack.ready_cluster(cluster)
-    await stack.create_job(name, cluster, "sleep 300", submissionMode="K8sJobMode")
-    before = (await stack.until_job(name, running))["status"]
-    (head,) = await stack.pods(cluster, k.HEAD)
-    kill_all(stack.processes_of(head))
-
-    def again(status: dict[str, Any]) -> bool:
-        return running(status) and status["rayJobInfo"]["startTime"] != before["rayJobInfo"]["startTime"]
-
-    after = (await stack.until_job(name, again, 40))["status"]
-    assert after["jobId"] == before["jobId"]
-    assert after["jobDeploymentStatus"] == "Running"
-    assert {pod["status"]["phase"] for pod in await submitter_pods(stack, name)} == {"Failed", "Running"}
-
-
-async def test_running_job_is_not_let_go_while_its_clusters_token_is_missing(stack: Stack) -> None:
-    cluster, name = stack.name(), stack.name("job")
-    data = {k.AUTH_TOKEN_KEY: base64.b64encode(b"given").decode()}
-    metadata = {"name": f"{cluster}-own", "namespace": NAMESPACE}
-    await stack.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
-    await stack.ready_cluster(cluster, 0, authOptions={"mode": "token", "secretName": f"{cluster}-own"})
-    await stack.create_job(name, cluster, "sleep 300")
-    job = await stack.until_job(name, running)
-    await stack.delete(await stack.get(SECRETS, f"{cluster}-own"))
-    await stack.delete(job)
-    await stack.ready_cluster(stack.name(), 0)
-    assert await stack.find(RAYJOBS, name) is not None
-    await stack.delete(await stack.cluster(cluster))
-
-    async def gone() -> bool:
-        return await stack.find(RAYJOBS, name) is None
-
-    await eventually(gone, 15)
-
-
-async def test_job_environment_is_that_of_the_head_pod(stack: Stack) -> None:
-    cluster, name = stack.name(), stack.name("job")
-    await stack.ready_cluster(cluster)
-    checks = " && ".join(
-        [
-            'test -d "$MNIST_SCRATCH_DIR"',
-            'test -n "$KUBERNETES_SERVICE_HOST"',
-            'test -n "$KUBERNETES_SERVICE_PORT"',
-            'test "$RAY_AUTH_MODE" = token',
-            'test -r "$RAY_AUTH_TOKEN_PATH"',
-            f'test "$RAY_CLUSTER_NAME" = {cluster}',
-            f'test "$RAY_CLUSTER_NAMESPACE" = {NAMESPACE}',
-            "command -v python >/dev/null",
-            'test "$(pwd)" = "$HOME"',
-        ]
-    )
-    await stack.create_job(name, cluster, checks)
-    status = (await stack.until_job(name, ended))["status"]
-    assert status["jobStatus"] == "SUCCEEDED", status["message"]
 
 
 async def test_unreachable_dashboard_fails_the_job_after_its_time(own_stack: Stack) -> None:

@@ -88,7 +88,7 @@ def rayjob(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
         "spec": {
             "clusterSelector": {k.CLUSTER_LABEL: "demo"},
             "entrypoint": "true",
-            "submissionMode": "K8sJobMode",
+            "submissionMode": "HTTPMode",
             "backoffLimit": 0,
             "ttlSecondsAfterFinished": 0,
             **spec,

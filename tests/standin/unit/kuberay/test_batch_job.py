@@ -59,10 +59,3 @@ def test_a_pod_deleted_by_hand_counts_as_failed_even_when_it_is_gone() -> None:
     counted = submitter_jobs.step(JOB, [pod("Running", terminating=True)], NOW).status
     assert counted["failed"] == 1
     assert submitter_jobs.step({**JOB, "status": counted}, [], NOW).status["failed"] == 1
-
-
-def test_pod_bears_the_labels_of_its_job() -> None:
-    made = submitter_jobs.new_pod(JOB)
-    assert made["metadata"]["labels"]["job-name"] == "job"
-    assert made["metadata"]["labels"]["a"] == "b"
-    assert made["metadata"]["ownerReferences"][0]["kind"] == "Job"

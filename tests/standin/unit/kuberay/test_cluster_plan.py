@@ -34,11 +34,6 @@ def test_ended_head_is_deleted_and_nothing_else_happens_in_that_pass(phase: str)
     assert plan.error is not None
 
 
-def test_terminating_head_still_counts() -> None:
-    plan = cluster_plan.plan(cluster(), [head(phase="Failed", terminating=True)])
-    assert (plan.deletions, plan.creations) == ([], [])
-
-
 def test_ended_worker_is_deleted_and_replaced_in_a_later_pass() -> None:
     instance = cluster(group(replicas=2))
     first = cluster_plan.plan(instance, [head(), pod("a"), pod("b", phase="Failed")])

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mnist_local.kuberay.kubelet import network, volumes
 from mnist_local.kuberay.kubelet.volumes import ContainerConfigError, Sources
@@ -66,11 +64,6 @@ def test_what_is_missing_is_named_in_the_kubelets_words(container: dict[str, Any
 @pytest.mark.parametrize("container", [_key("gone", "KEY", optional=True), _key("s", "OTHER", optional=True)])
 def test_optional_may_be_missing(container: dict[str, Any]) -> None:
     assert _resolve(container, secrets={"s": SECRET}) == {}
-
-
-@given(st.text(st.characters(exclude_characters="$")))
-def test_text_without_references_is_untouched(text: str) -> None:
-    assert volumes.expand(text, {"A": "1"}) == text
 
 
 def _pod_with(*sources: dict[str, Any]) -> dict[str, Any]:

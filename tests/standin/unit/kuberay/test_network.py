@@ -22,15 +22,6 @@ def test_nodes_share_nothing() -> None:
     assert "127.0.0.1" not in {node.address for node in nodes}
 
 
-def test_released_ports_come_again_only_after_their_release() -> None:
-    network = Network(seed=1)
-    node = network.allocate()
-    assert not set(network.allocate().ports.values()) & set(node.ports.values())
-    network.release(node)
-    again = Network(seed=1).allocate()
-    assert again.address == node.address
-
-
 def test_taken_ports_are_seen() -> None:
     with socket.create_server(("127.77.1.2", 0)) as server:
         port = server.getsockname()[1]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 import re
-import shlex
 from typing import Any
 
-from tests.standin.unit.kuberay.builders import cluster, group, rayjob
+from tests.standin.unit.kuberay.builders import cluster
 from tests.standin.unit.kuberay.recordings import objects as recorded
 
 from mnist_local.kuberay import children, pods
@@ -77,27 +76,6 @@ def test_the_comparison_can_fail() -> None:
     pod["spec"]["containers"][0]["env"].pop()
     pod["metadata"]["labels"]["extra"] = "x"
     assert len(_compare(pod, real["headPod"])) >= 2
-
-
-def test_submitter_script_has_the_same_commands() -> None:
-    real = recorded()
-    theirs = shlex.split(real["submitterJob"]["spec"]["template"]["spec"]["containers"][0]["args"][0])
-    ours = shlex.split(children.submitter_script(real["rayJob"]))
-    for words in (theirs, ours):
-        start = words.index("if")
-        del words[:start]
-    assert ours == theirs
-
-
-def test_user_command_is_left_alone() -> None:
-    container = {"name": "mine", "image": "x", "command": ["run"], "args": ["me"]}
-    job = rayjob(
-        {"jobId": "job-abcde", "dashboardURL": "demo-head-svc.ns.svc.cluster.local:8265"},
-        submitterPodTemplate={"spec": {"restartPolicy": "Never", "containers": [container]}},
-    )
-    made = children.submitter_template(job, cluster(group()))["spec"]["containers"][0]
-    assert (made["command"], made["args"]) == (["run"], ["me"])
-    assert {"name": "RAY_JOB_SUBMISSION_ID", "value": "job-abcde"} in made["env"]
 
 
 def test_token_is_random_and_only_in_the_secret() -> None:

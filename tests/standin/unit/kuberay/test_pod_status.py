@@ -52,7 +52,7 @@ def test_after_the_end(code: int, phase: str, reason: str) -> None:
 
 def test_init_containers_hold_the_pod_back_and_can_fail_it() -> None:
     instance = pod(inits=("first",))
-    waiting = ContainerState("main", waiting=("PodInitializing", ""))
+    waiting = ContainerState("main").wait("PodInitializing")
     running = [ContainerState("first").run(T0, "")]
     status = pod_status.compute(instance, running, [waiting], None, T0, T1)
     assert status["phase"] == "Pending"
@@ -63,15 +63,3 @@ def test_init_containers_hold_the_pod_back_and_can_fail_it() -> None:
     assert failed["phase"] == "Failed"
     done = pod_status.compute(instance, [running[0].end(0, None, T1)], [waiting], None, T0, T2)
     assert conditions(done)["Initialized"]["status"] == "True"
-
-
-def test_transition_time_moves_only_with_the_status() -> None:
-    instance = pod()
-    state = ContainerState("main")
-    instance["status"] = pod_status.compute(instance, [], [state], None, T0, T0)
-    later = pod_status.compute(instance, [], [state.wait("CreateContainerConfigError", "no")], None, T0, T2)
-    assert conditions(later)["Ready"]["lastTransitionTime"] == T0
-    assert later["containerStatuses"][0]["state"]["waiting"] == {
-        "reason": "CreateContainerConfigError",
-        "message": "no",
-    }

@@ -70,23 +70,6 @@ def test_each_recorded_transition_is_reproduced(step: int) -> None:
     assert rayjob_status.worth_writing(before, computed)
 
 
-def test_recording_holds_what_the_replay_needs() -> None:
-    ends = {(after.get("jobStatus"), after["jobDeploymentStatus"], after.get("reason")) for _, _, after in STEPS}
-    assert {
-        ("SUCCEEDED", "Complete", None),
-        ("FAILED", "Failed", "AppFailed"),
-        ("Failure", "Running", None),
-    } <= ends
-
-
-def test_job_id_is_made_from_the_name() -> None:
-    status = rayjob_status.new_status(rayjob(), START)
-    prefix, _, suffix = status["jobId"].rpartition("-")
-    assert prefix == "job"
-    assert len(suffix) == 5
-    assert status["jobDeploymentStatus"] == "Initializing"
-
-
 def test_unreachable_dashboard_fails_the_job_after_the_limit_and_not_before() -> None:
     status = rayjob_status.unreachable(RUNNING, "connection refused", {}, START)
     again = rayjob_status.unreachable(status, "connection refused", {}, START + timedelta(seconds=9))
@@ -145,8 +128,3 @@ def test_end_time_and_counts_come_once() -> None:
     once = rayjob_status.finished(RUNNING, final, START)
     assert (once["succeeded"], once["failed"], once["endTime"]) == (1, 0, timestamp(START))
     assert rayjob_status.finished(once, once, START + timedelta(hours=1)) == once
-
-
-def test_message_alone_is_not_written() -> None:
-    assert not rayjob_status.worth_writing(RUNNING, {**RUNNING, "message": "other"})
-    assert rayjob_status.worth_writing(RUNNING, {**RUNNING, "rayClusterStatus": {"state": "ready"}})

@@ -37,13 +37,6 @@ def test_explicit_parameters_win() -> None:
     assert (params["num-cpus"], params["memory"], params["address"]) == ("0", "5", "head:6379")
 
 
-def test_cpu_request_counts_where_there_is_no_limit() -> None:
-    container = {"resources": {"requests": {"cpu": "300m", "memory": "1Gi"}}}
-    params = pods.start_params({}, container, None)
-    assert params["num-cpus"] == "1"
-    assert "memory" not in params
-
-
 @pytest.mark.parametrize(
     ("params", "expected"),
     [
@@ -85,15 +78,3 @@ def test_local_ports_are_all_different() -> None:
     flags = _localized("ray start --head --block")
     ports = [value for name, value in flags.items() if name.endswith("port") and not name.endswith("worker-port")]
     assert len(set(ports)) == len(ports)
-
-
-def test_quoted_values_survive() -> None:
-    command = pods.start_command(False, {"resources": "'{\"a b\": 1}'"})
-    assert _localized(command)["resources"] == '{"a b": 1}'
-
-
-def test_environment_of_a_worker_names_the_local_head() -> None:
-    env = launch.ray_environment(False, NODE, GCS)
-    assert env["RAY_ADDRESS"] == GCS
-    assert env["RAY_IP"] == "127.70.1.2"
-    assert "DASHBOARD_METRIC_PORT" not in env
