@@ -18,8 +18,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import aiohttp
-
 from mnist_local.stack.layout import Layout, Options, StackError, StackRefusedError
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -226,6 +224,8 @@ def operator(kubeconfig: Path, health_port: int) -> PartPlan:
 
 
 def _answers(url: str) -> Callable[[str], Awaitable[bool]]:
+    import aiohttp  # late: whoever is refused need not wait for it
+
     timeout = aiohttp.ClientTimeout(total=2)
 
     async def is_ready(_: str) -> bool:
