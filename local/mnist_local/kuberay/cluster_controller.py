@@ -12,9 +12,8 @@ from mnist_local.kuberay import children, cluster_plan, cluster_status, pods, va
 from mnist_local.kuberay import names as k
 from mnist_local.kuberay.cluster_plan import Creation
 from mnist_local.kuberay.cluster_status import ReconcileError
-from mnist_local.kuberay.controller import Controller, PodFactory
+from mnist_local.kuberay.controller import Controller, PodFactory, Stores
 from mnist_local.kuberay.failing import Failing, replica_of
-from mnist_local.kuberay.stores import Stores
 
 _RETRY_S = 0.5
 _CONFLICT_RETRY_S = 0.05

@@ -14,7 +14,7 @@ from mnist_kube.client import KubeApi
 from mnist_kube.events import EventRecorder, Repeats
 from mnist_kube.objects import Object
 from mnist_local.kuberay.cluster_controller import ClusterController
-from mnist_local.kuberay.controller import PodFactory
+from mnist_local.kuberay.controller import PodFactory, Stores
 from mnist_local.kuberay.kubelet import leftovers
 from mnist_local.kuberay.kubelet.context import KubeletContext
 from mnist_local.kuberay.kubelet.folders import Folders
@@ -24,7 +24,6 @@ from mnist_local.kuberay.kubelet.network import Network, Places
 from mnist_local.kuberay.kubelet.starts import Starts, default_count, shared_folder
 from mnist_local.kuberay.rayjob_controller import RayJobController
 from mnist_local.kuberay.rayjob_status import Limits
-from mnist_local.kuberay.stores import Stores
 from mnist_local.kuberay.submitter_jobs import JobController
 from mnist_local.pod import process_tree
 

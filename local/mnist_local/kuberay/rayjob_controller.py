@@ -14,11 +14,10 @@ from mnist_kube.resources import JOBS, RAYJOBS, SECRETS
 from mnist_kube.times import now
 from mnist_local.kuberay import children, pods, rayjob_status, submitter_jobs, typed, validation
 from mnist_local.kuberay import names as k
-from mnist_local.kuberay.controller import Controller
+from mnist_local.kuberay.controller import Controller, Stores
 from mnist_local.kuberay.dashboard import Dashboard, DashboardError
 from mnist_local.kuberay.kubelet.network import Places
 from mnist_local.kuberay.rayjob_status import Limits
-from mnist_local.kuberay.stores import Stores
 
 _NO_CLUSTER_RETRY_S = 3.0
 _STARTING_S, _RUNNING_S = 0.15, 0.3  # KubeRay looks every 3 s, but here a user waits for it

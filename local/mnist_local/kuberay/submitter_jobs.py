@@ -24,9 +24,8 @@ from mnist_kube.pacing import backoff
 from mnist_kube.times import now, parse, timestamp
 from mnist_local.kuberay import names as k
 from mnist_local.kuberay import pod_state
-from mnist_local.kuberay.controller import Controller, PodFactory
+from mnist_local.kuberay.controller import Controller, PodFactory, Stores
 from mnist_local.kuberay.rayjob_status import SubmitterOutcome
-from mnist_local.kuberay.stores import Stores
 
 _RETRY_S = 1.0
 _CONFLICT_RETRY_S = 0.05
