@@ -61,6 +61,10 @@ class ClusterController(Controller):
         except ApiError as refused:
             error = ReconcileError(refused.message)
         present, moment, failing = self._stores.cluster_pods(key), now(), self._failing_of(cluster)
+        plan = self._plan(cluster)
+        awaited = {creation.replica for creation in plan.creations}
+        if plan.error is None:
+            failing.keep(awaited | {replica_of(pod) for pod in present})
         trouble = failing.trouble(cluster, present, moment)
         status = cluster_status.compute(cluster, present, service, error, timestamp(moment), trouble)
         if cluster_status.worth_writing(cluster.get("status") or {}, status) and not await self._write_status(
@@ -70,8 +74,7 @@ class ClusterController(Controller):
         if error is not None:
             log.info("RayCluster %s/%s: %s", *key, error.message)
             return _RETRY_S
-        held_back = self._plan(cluster).creations
-        return min([_RESYNC_S, *(failing.remaining_s(creation.replica) for creation in held_back)])
+        return min([_RESYNC_S, *(failing.remaining_s(replica) for replica in awaited)])
 
     def _failing_of(self, cluster: Object) -> Failing:
         return self._failing.setdefault(cluster["metadata"]["uid"], Failing())

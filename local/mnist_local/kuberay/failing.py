@@ -50,6 +50,10 @@ class Failing:
         code = terminated.get("exitCode")
         self._words[replica] = terminated.get("message") or ("" if code is None else f"exit code {code}")
 
+    def keep(self, replicas: set[Replica]) -> None:
+        """Forget all but these: the others are not asked for any more."""
+        self._backoffs = {replica: backoff for replica, backoff in self._backoffs.items() if replica in replicas}
+
     def remaining_s(self, replica: Replica) -> float:
         """Seconds until the replica's next pod may be made."""
         backoff = self._backoffs.get(replica)

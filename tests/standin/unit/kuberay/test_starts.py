@@ -85,6 +85,16 @@ def test_machine_that_is_too_busy_is_called_so_until_the_node_is_steady() -> Non
     assert failing.trouble(eight, [ready], NOW + timedelta(seconds=60)) is None
 
 
+def test_replicas_that_are_not_asked_for_any_more_are_no_trouble() -> None:
+    failing = Failing(Seconds())
+    for index in (0, 0, 7, 7):
+        failing.failed(ended(index))
+    failing.keep({replica_of(ended(0))})
+    assert [failing.remaining_s(replica_of(ended(index))) for index in (0, 7)] == [10, 0]
+    failing.keep(set())
+    assert failing.trouble(cluster(group(replicas=0)), [], NOW) is None
+
+
 def test_what_ends_for_another_cause_is_told_by_its_last_words() -> None:
     failing = Failing(Seconds())
     for _ in range(2):
