@@ -60,7 +60,7 @@ class Stack:
         await self.create_cluster(name, workers, **spec)
         return await self.until_cluster(name, lambda status: status.get("state") == "ready")
 
-    async def until_cluster(self, name: str, condition: Any, timeout_s: float = 20) -> dict[str, Any]:
+    async def until_cluster(self, name: str, condition: Any, timeout_s: float = 60) -> dict[str, Any]:
         """The RayCluster once its status meets the condition."""
 
         async def look() -> dict[str, Any] | None:
@@ -86,7 +86,7 @@ class Stack:
         }
         return await self.create(body)
 
-    async def until_job(self, name: str, condition: Any, timeout_s: float = 20) -> dict[str, Any]:
+    async def until_job(self, name: str, condition: Any, timeout_s: float = 60) -> dict[str, Any]:
         """The RayJob once its status meets the condition."""
 
         seen: dict[str, Any] = {}

@@ -87,7 +87,7 @@ async def test_dead_head_becomes_a_new_pod_and_its_workers_follow(stack: Stack) 
         names = {pod["metadata"]["name"] for pod in await stack.pods(name, k.WORKER)}
         return len(names) == 2 and not names & old_workers
 
-    await eventually(workers_replaced, 20)
+    await eventually(workers_replaced, 60)
     await stack.until_cluster(name, lambda status: status.get("readyWorkerReplicas") == 2)
     assert "DeletedHeadPod" in await stack.event_reasons(name)
 
@@ -102,7 +102,7 @@ async def test_dead_worker_is_replaced_and_the_head_is_not(stack: Stack) -> None
         names = {pod["metadata"]["name"] for pod in await stack.pods(name, k.WORKER)}
         return len(names) == 2 and lost["metadata"]["name"] not in names
 
-    await eventually(replaced, 20)
+    await eventually(replaced, 60)
     after = await stack.until_cluster(name, lambda status: status.get("readyWorkerReplicas") == 2)
     assert after["status"]["head"]["podName"] == before["head"]["podName"]
 
@@ -117,7 +117,7 @@ async def test_deleted_pod_ends_and_is_replaced(stack: Stack) -> None:
         names = [pod["metadata"]["name"] for pod in await stack.pods(name, k.WORKER)]
         return len(names) == 1 and names != [worker["metadata"]["name"]]
 
-    await eventually(replaced, 20)
+    await eventually(replaced, 60)
     assert stack.processes_of(worker) == []
     assert "Killing" in await stack.event_reasons(worker["metadata"]["name"])
 
@@ -173,7 +173,7 @@ async def test_deleting_a_cluster_ends_all_of_it(stack: Stack, policy: str) -> N
         ]
         return found == [None, None] and await stack.pods(name) == []
 
-    await eventually(gone, 20)
+    await eventually(gone, 60)
     assert [pid for pod in pods for pid in stack.processes_of(pod)] == []
 
 
@@ -206,7 +206,7 @@ async def test_refused_cluster_gets_an_event_and_no_status(stack: Stack) -> None
     async def told() -> bool:
         return "InvalidRayClusterSpec" in await stack.event_reasons(name)
 
-    await eventually(told, 10)
+    await eventually(told, 60)
     assert not (await stack.cluster(name)).get("status")
     assert await stack.pods(name) == []
 
@@ -239,7 +239,7 @@ async def test_head_that_cannot_start_is_tried_twice_and_then_backs_off(stack: S
     async def no_pod() -> bool:
         return await stack.pods(name) == []
 
-    await eventually(no_pod, 10)
+    await eventually(no_pod, 60)
 
 
 async def test_machine_too_busy_for_its_workers_is_said_by_the_cluster(stack: Stack) -> None:

@@ -124,7 +124,7 @@ async def test_missing_cluster_is_waited_for(stack: Stack) -> None:
     async def told() -> bool:
         return "RayClusterNotFound" in await stack.event_reasons(name)
 
-    await eventually(told, 10)
+    await eventually(told, 60)
     job = await stack.get(RAYJOBS, name)
     assert job["status"]["jobDeploymentStatus"] == "Initializing"
     assert "reason" not in job["status"]
@@ -143,8 +143,8 @@ async def test_deleting_a_running_job_stops_it_first(stack: Stack, tmp_path: Pat
     async def gone() -> bool:
         return await stack.find(RAYJOBS, name) is None
 
-    await eventually(gone, 10)
-    await eventually(marker.exists, 10)
+    await eventually(gone, 60)
+    await eventually(marker.exists, 60)
     assert (await stack.cluster(cluster))["status"]["state"] == "ready"
 
 

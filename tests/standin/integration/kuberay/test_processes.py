@@ -17,7 +17,7 @@ from mnist_local.kuberay import names as k
 async def test_killed_controller_leaves_nothing_and_its_successor_recovers(own_stack: Stack) -> None:
     first = (await own_stack.ready_cluster("c", 2))["status"]
     own_stack.kuberay.process.kill()
-    await eventually(lambda: not processes_of(own_stack.kuberay.work_dir), 10)
+    await eventually(lambda: not processes_of(own_stack.kuberay.work_dir), 60)
 
     options = ["--ray", str(own_stack.directory / "fake-ray")]
     server = own_stack.server
@@ -43,13 +43,13 @@ async def test_killed_supervisor_is_a_failed_pod_and_leaves_nothing(stack: Stack
         child for child in psutil.Process(stack.kuberay.process.pid).children() if child.cmdline()[-1] == label
     ]
     supervisor.kill()
-    await eventually(lambda: not stack.processes_of(worker), 10)
+    await eventually(lambda: not stack.processes_of(worker), 60)
 
     async def replaced() -> bool:
         names = [pod["metadata"]["name"] for pod in await stack.pods(name, k.WORKER)]
         return len(names) == 1 and names != [worker["metadata"]["name"]]
 
-    await eventually(replaced, 20)
+    await eventually(replaced, 60)
 
 
 async def test_orphans_of_a_job_end_with_their_pod(stack: Stack) -> None:
@@ -60,7 +60,7 @@ async def test_orphans_of_a_job_end_with_their_pod(stack: Stack) -> None:
     commands = {pid: stack.command_of(pid) for pid in stack.processes_of(head)}
     assert b"sleep\x001000\x00" in commands.values()
     os.kill(next(pid for pid, command in commands.items() if b"fake_ray" in command), signal.SIGKILL)
-    await eventually(lambda: not stack.processes_of(head), 10)
+    await eventually(lambda: not stack.processes_of(head), 60)
 
 
 async def test_all_pods_end_when_the_api_server_forgets_them(own_stack: Stack, tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ async def test_all_pods_end_when_the_api_server_forgets_them(own_stack: Stack, t
     own_stack.server = start_apiserver(tmp_path, "--port", port)
     async with client(own_stack.server.kubeconfig) as api:
         await install_crds(api)
-    await eventually(lambda: not [p for p in own_stack.kuberay.descendants() if "mnist_local.kuberay" not in p], 20)
+    await eventually(lambda: not [p for p in own_stack.kuberay.descendants() if "mnist_local.kuberay" not in p], 60)
 
 
 async def test_pods_have_the_identity_of_their_service_account(stack: Stack) -> None:
