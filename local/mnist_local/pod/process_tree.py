@@ -1,7 +1,7 @@
 """Find and end the descendants of a process.
 
 Linux gives a supervisor every orphaned descendant back (child subreaper), so the process table under its pid is
-complete. Elsewhere only the process groups that the supervisor itself made can be found.
+complete. Elsewhere what has detached itself is not found.
 """
 
 import contextlib
@@ -17,12 +17,10 @@ _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _GONE = (psutil.Error, OSError)
 
 
-def become_subreaper() -> bool:
-    """Let orphaned descendants be re-parented to this process (Linux); False where the system cannot."""
-    if not sys.platform.startswith("linux"):
-        return False
-    libc = ctypes.CDLL(None, use_errno=True)
-    return bool(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+def become_subreaper() -> None:
+    """Let orphaned descendants be re-parented to this process, where the system can."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def descendants(root: int) -> list[int]:

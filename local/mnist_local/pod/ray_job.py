@@ -30,17 +30,12 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> _Parser:
     parser = _Parser(add_help=False, allow_abbrev=False)
-    actions = parser.add_subparsers(dest="action", required=True, parser_class=_Parser)
-    for name in ("status", "logs"):
-        action = actions.add_parser(name, add_help=False, allow_abbrev=False)
-        action.add_argument("--address")
-        action.add_argument("job_id")
-        if name == "logs":
-            action.add_argument("-f", "--follow", action="store_true")
-    submit = actions.add_parser("submit", add_help=False, allow_abbrev=False)
-    submit.add_argument("--address")
-    submit.add_argument("--submission-id")
-    submit.add_argument("--no-wait", action="store_true")
+    parser.add_argument("action", choices=("status", "logs", "submit"))
+    parser.add_argument("job_id", nargs="?")
+    for option in ("--address", "--submission-id"):
+        parser.add_argument(option)
+    for flag in ("--follow", "--no-wait"):
+        parser.add_argument(flag, action="store_true")
     return parser
 
 
@@ -105,10 +100,10 @@ def _print(text: str) -> None:
 def run(arguments: list[str]) -> int:
     """The command after `ray job`. Raises UnknownOptionError for what only Ray's own command knows."""
     split = arguments.index("--") if "--" in arguments else len(arguments)
-    options = _parser().parse_args(arguments[:split])
+    options = _parser().parse_intermixed_args(arguments[:split])
     address = options.address or os.environ.get("RAY_API_SERVER_ADDRESS") or ""
-    if not address.startswith("http://"):
-        raise UnknownOptionError(f"address {address!r}")
+    if not address.startswith("http://") or (options.action != "submit" and options.job_id is None):
+        raise UnknownOptionError(f"address {address!r}, job {options.job_id!r}")
     api = JobsApi(address, _token())
     if options.action == "submit":
         return _submit(api, options, arguments[split + 1 :])
@@ -117,8 +112,8 @@ def run(arguments: list[str]) -> int:
         return 0
     if options.follow:
         _follow(api, options.job_id)  # like Ray's command: having followed a failed job is not a failure
-        return 0
-    _print(api.logs(options.job_id))
+    else:
+        _print(api.logs(options.job_id))
     return 0
 
 

@@ -51,7 +51,7 @@ class Supervisor:
         self._containers: dict[int, Container] = {}
         self._buffer = b""
         self._ending = False
-        self._owns_orphans = process_tree.become_subreaper()
+        process_tree.become_subreaper()
 
     def run(self) -> None:
         """Serve until told to exit or until the controller is gone."""
@@ -143,10 +143,6 @@ class Supervisor:
         return [pid for pid in below if process_tree.environment_value(pid, CONTAINER_VARIABLE) == container.name]
 
     def _kill_container(self, container: Container) -> None:
-        if not self._owns_orphans:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(container.process.pid, signal.SIGKILL)
-            return
         until = time.monotonic() + _KILL_DEADLINE_S
         while (members := self._members(container)) and time.monotonic() < until:
             process_tree.kill(members)
@@ -171,11 +167,7 @@ class Supervisor:
             self._emit("exited", container.name, exitCode=128 - code if code < 0 else code, signal=number)
 
     def _kill_everything(self) -> None:
-        if self._owns_orphans:
-            process_tree.kill_descendants(os.getpid())
-        else:
-            for container in list(self._containers.values()):
-                self._kill_container(container)
+        process_tree.kill_descendants(os.getpid())
         until = time.monotonic() + _REAP_DEADLINE_S
         while self._reap() and time.monotonic() < until:  # what is not reaped here becomes the controller's zombie
             time.sleep(0.005)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
-import select
-import signal
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
+
+import psutil
 
 from mnist_local.stack.layout import Layout, Options, StackError, StackRefusedError
 from mnist_local.stack.state import StackState, is_locked
@@ -97,17 +96,12 @@ def end(layout: Layout) -> bool:
     if state is None:
         return False
     try:
-        supervisor = os.pidfd_open(state.pid)
-    except ProcessLookupError:
+        supervisor = psutil.Process(state.pid)
+        supervisor.terminate()
+        supervisor.wait(_STOP_S)  # the process, not its lock: whoever looks for what is left must find nothing
+    except psutil.NoSuchProcess:
         return False  # it has just ended by itself
-    try:
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(supervisor, signal.SIGTERM)
-        # The process itself, not its lock: whoever looks for what is left must find nothing.
-        if not select.select([supervisor], [], [], _STOP_S)[0]:
-            raise StackError(
-                f"the stack (pid {state.pid}) did not end in {_STOP_S:.0f} s", (), str(layout.log("stack"))
-            )
-    finally:
-        os.close(supervisor)
+    except psutil.TimeoutExpired as error:
+        log = str(layout.log("stack"))
+        raise StackError(f"the stack (pid {state.pid}) did not end in {_STOP_S:.0f} s", (), log) from error
     return True

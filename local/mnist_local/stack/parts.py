@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mnist_local.kuberay.kubelet.network import is_free
 from mnist_local.stack.layout import Layout, Options, StackError, StackRefusedError
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -257,7 +258,7 @@ def check_options(root: Path, options: Options) -> None:
     """Raise StackRefusedError where a port is taken or a disk nearly full."""
     check_space(root)
     for port, name in ((options.api_port, "--api-port"), (options.s3_port, "--s3-port")):
-        if port and not _is_free(port):
+        if port and not is_free("127.0.0.1", port):
             raise StackRefusedError(f"port {port} on 127.0.0.1 is taken: choose another {name}, or 0 for any free one")
     if options.api_port and options.api_port == options.s3_port:
         raise StackRefusedError("--api-port and --s3-port must differ")
@@ -279,14 +280,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        # As servers do: a port whose last connections are only waiting out their end is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -49,7 +49,10 @@ class Supervisor:
         try:
             await self._until_stopped(self._start())
             if not self._stop.is_set():
-                self._tell_up()
+                self._state.phase = "up"
+                self._write_state()
+                log.info("the stack is up")
+                self._events.emit("up", kubeconfig=self._state.kubeconfig, endpoint=self._state.endpoint)
             await self._until_stopped(asyncio.Event().wait())
             failure = None
         except StackError as error:
@@ -141,8 +144,9 @@ class Supervisor:
             state.pid, state.state, state.ended_at = None, "crashed", time.time()
             error = part.failure("ended by itself")
             state.last_error = self._last_error(error)
-            if not self._may_restart(state):
-                self._fail(error)
+            if not (self._options.restart and state.state != "starting" and self._state.phase == "up"):
+                if not self._failed.done():
+                    self._failed.set_result(error)
                 return
             failures = 1 if time.monotonic() - part.started > _STEADY_S else failures + 1
             wait = _BACKOFF_S[min(failures, len(_BACKOFF_S)) - 1]
@@ -154,13 +158,6 @@ class Supervisor:
             await part.start()
             state.pid, state.state = part.pid, "running"
             self._write_state()
-
-    def _may_restart(self, state: PartState) -> bool:
-        return self._options.restart and state.state != "starting" and self._state.phase == "up"
-
-    def _fail(self, error: StackError) -> None:
-        if not self._failed.done():
-            self._failed.set_result(error)
 
     async def _end(self, failure: StackError | None) -> None:
         self._events.emit("stopping")
@@ -199,12 +196,6 @@ class Supervisor:
         except StackError as space:
             return f"{failure.message}; {space.message}"
         return failure.message
-
-    def _tell_up(self) -> None:
-        self._state.phase = "up"
-        self._write_state()
-        log.info("the stack is up")
-        self._events.emit("up", kubeconfig=self._state.kubeconfig, endpoint=self._state.endpoint)
 
     def _state_of(self, part: Part) -> PartState:
         return self._state.parts[self._parts.index(part)]
