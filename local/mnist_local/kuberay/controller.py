@@ -14,7 +14,6 @@ from mnist_local.kuberay import names as k
 _WORKERS = 4
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.1, 5.0
 
-
 Handler = Callable[[Object, bool], None]
 
 

@@ -138,9 +138,6 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
-# --- which process each one is --------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class S3Credentials:
     """The generated keys of the bucket."""

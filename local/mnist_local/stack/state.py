@@ -15,7 +15,6 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 Phase = Literal["starting", "up", "stopping", "failed"]
 
-
 _RESERVED = 8192  # the file never gets shorter, so that a full disk has room for what it says next
 _LOOP_S = 120.0  # longer than the longest pause and the time after which a part counts as steady
 

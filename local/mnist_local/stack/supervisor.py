@@ -144,7 +144,7 @@ class Supervisor:
             state.pid, state.state, state.ended_at = None, "crashed", time.time()
             error = part.failure("ended by itself")
             state.last_error = self._last_error(error)
-            if not (self._options.restart and state.state != "starting" and self._state.phase == "up"):
+            if not (self._options.restart and self._state.phase == "up"):
                 if not self._failed.done():
                     self._failed.set_result(error)
                 return
