@@ -53,14 +53,6 @@ class Log:
         return lines[-1][:_LAST_WORDS] if lines else ""
 
 
-async def _end_when_joined(turn: Turn, log: Log) -> None:
-    loop = asyncio.get_running_loop()
-    limit = loop.time() + _LONGEST_START_S
-    while loop.time() < limit and not log.has(_JOINED):  # noqa: ASYNC110 - another process writes it
-        await asyncio.sleep(_JOIN_POLL_S)
-    turn.end()
-
-
 class ContainerRunner:
     """One container. Its states go to the reporter."""
 
@@ -112,18 +104,29 @@ class ContainerRunner:
         self._reporter.set(self._reporter.state(self.name).run(at, f"process://{event['pid']}"))
         followers = [asyncio.create_task(self._follow_readiness())]
         if turn is not None:
-            followers.append(asyncio.create_task(_end_when_joined(turn, log)))
+            followers.append(asyncio.create_task(self._end_when_joined(turn, log)))
         await self._reporter.event("Normal", "Started", f"Started container: {self.name}")
         try:
             ended = await self._supervisor.wait(self.name)
-            # A node that never joined: its last line says why, and nothing else does.
-            return self.record_exit(ended, "" if turn is None or log.has(_JOINED) else log.last_line())
+            if turn is None or log.has(_JOINED):
+                return self.record_exit(ended)
+            self._context.starts.learn(joined=False)
+            return self.record_exit(ended, log.last_line())  # it says why the node never joined, and nothing else does
         except SupervisorLostError as error:
             self._reporter.set(self._reporter.state(self.name).end(_KILLED_EXIT_CODE, 9, timestamp(), str(error)))
             return _KILLED_EXIT_CODE
         finally:
             for task in followers:
                 task.cancel()
+
+    async def _end_when_joined(self, turn: Turn, log: Log) -> None:
+        loop = asyncio.get_running_loop()
+        limit = loop.time() + _LONGEST_START_S
+        while not (joined := log.has(_JOINED)) and loop.time() < limit:  # noqa: ASYNC110 - another process writes it
+            await asyncio.sleep(_JOIN_POLL_S)
+        if joined:
+            self._context.starts.learn(joined=True)
+        turn.end()
 
     def record_exit(self, event: Object, message: str = "") -> int:
         """Take in the supervisor's `exited` event; returns the exit code."""

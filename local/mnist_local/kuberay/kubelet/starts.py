@@ -47,16 +47,23 @@ class Turn:
 
 
 class Starts:
-    """The turns of this machine; those who wait in one process get theirs in the order in which they came."""
+    """The turns of this machine, `count` at a time; those who wait in one process get theirs in order.
+
+    A node that did not join in time makes it one fewer, one that did makes it one more, up to `count`.
+    """
 
     def __init__(self, folder: Path, count: int) -> None:
-        """`count` starts at a time."""
         self._files = [folder / f"start-{number}" for number in range(count)]
+        self._at_once = count
         self._first_in_line = asyncio.Lock()
 
     def take(self) -> Turn | None:
         """A turn that is free now, unless somebody waits for it."""
         return None if self._first_in_line.locked() else self._free()
+
+    def learn(self, joined: bool) -> None:
+        """Take in how a start has gone."""
+        self._at_once = min(len(self._files), self._at_once + 1) if joined else max(1, self._at_once - 1)
 
     async def wait(self) -> Turn:
         """The next turn."""
@@ -66,7 +73,7 @@ class Starts:
             return turn
 
     def _free(self) -> Turn | None:
-        for file in self._files:
+        for file in self._files[: self._at_once]:
             lock = FileLock(file, is_singleton=False)
             try:
                 lock.acquire(blocking=False)

@@ -162,6 +162,23 @@ async def test_turns_come_in_order_and_are_not_taken_past_those_who_wait(tmp_pat
     assert starts.take() is not None
 
 
+def test_fewer_start_at_a_time_after_those_that_took_too_long(tmp_path: Path) -> None:
+    starts = Starts(tmp_path, 3)
+
+    def at_once() -> int:
+        turns = [turn for _ in range(4) if (turn := starts.take()) is not None]
+        for turn in turns:
+            turn.end()
+        return len(turns)
+
+    assert at_once() == 3
+    found = []
+    for joined in (False, False, False, True, True, True):
+        starts.learn(joined)
+        found.append(at_once())
+    assert found == [2, 1, 1, 2, 3, 3]
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_turn_of_a_process_that_dies_is_free(tmp_path: Path, number: signal.Signals) -> None:
     script = (
