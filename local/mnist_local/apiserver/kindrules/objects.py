@@ -16,6 +16,7 @@ from mnist_local.apiserver.schema.errors import FieldError
 _LIMIT = 1024 * 1024
 _GROUP = "rbac.authorization.k8s.io"
 _addresses = itertools.count(10)
+_node_ports = itertools.cycle(range(30000, 32768))
 
 
 def _default_namespace(obj: Obj) -> None:
@@ -85,6 +86,9 @@ def _new_service(obj: Obj) -> None:
             number = next(_addresses)
             spec["clusterIP"] = f"10.96.{number // 250 % 250}.{number % 250 + 1}"
         spec["clusterIPs"] = [spec["clusterIP"]]
+    if spec["type"] in {"NodePort", "LoadBalancer"}:
+        for port in spec.get("ports") or ():
+            port.setdefault("nodePort", next(_node_ports))
 
 
 def _changed_service(obj: Obj, old: Obj) -> None:
