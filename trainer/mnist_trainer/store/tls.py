@@ -13,7 +13,7 @@ import certifi
 from mnist_trainer.errors import InvalidConfigError
 from mnist_trainer.store.settings import StoreSettings
 
-_PATIENCE = 3.0  # seconds for a look at the server that only makes a message better
+_PATIENCE = 5.0  # seconds for a look at the server that only makes a message better
 # OpenSSL's codes of X509_verify_cert_error_string.
 _NOT_YET, _EXPIRED, _OTHER_NAME, _OTHER_ADDRESS = 9, 10, 62, 64
 _CA = "MNIST_STORAGE_CA_PEM or AWS_CA_BUNDLE (ca.crt of the credentials Secret)"
