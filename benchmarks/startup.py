@@ -22,7 +22,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 
 import psutil
@@ -34,6 +33,7 @@ from tests.support.ray_nodes import RayNodes  # noqa: E402
 from tests.support.s3 import S3Handle, start_s3  # noqa: E402
 from tests.support.wait import wait_for  # noqa: E402
 
+from mnist_kube.times import parse  # noqa: E402
 from mnist_operator.children.pods import WORKER_ENV  # noqa: E402
 from mnist_trainer.data.sources.digits import write_digits  # noqa: E402
 
@@ -80,7 +80,7 @@ def ray_train(cluster: RayNodes, _: S3Handle, directory: Path, number: int) -> M
 
 def unix(mark: float | str) -> float:
     """Unix seconds of a mark, which may be a number or an RFC 3339 time."""
-    return float(mark) if isinstance(mark, int | float) else datetime.fromisoformat(mark).timestamp()
+    return float(mark) if isinstance(mark, int | float) else parse(mark).timestamp()
 
 
 def rest(cluster: RayNodes, preloaded: bool) -> None:

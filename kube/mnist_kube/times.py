@@ -10,6 +10,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def after(amount: float) -> datetime:
+    """Return the moment in so many seconds."""
+    return now() + timedelta(seconds=amount)
+
+
 def timestamp(moment: datetime | None = None) -> str:
     """Return a moment (default: now) as metav1.Time, in whole seconds: 2026-11-21T05:47:31Z."""
     return (moment or now()).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

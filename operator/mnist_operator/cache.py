@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from mnist_kube.objects import Key, Object, resource_version
@@ -119,11 +119,6 @@ def _generation(obj: Object | None) -> Any:
 
 
 Clock = Callable[[], datetime]
-
-
-def utc_now() -> datetime:
-    """Return the current time."""
-    return datetime.now(UTC)
 
 
 HEAD_ACCOUNT = "headServiceAccount"

@@ -18,6 +18,7 @@ from typing import Any
 from mnist_kube.client import KubeApi
 from mnist_kube.errors import ApiError
 from mnist_kube.objects import Key
+from mnist_kube.pacing import Backoff
 from mnist_kube.queue import WorkQueue
 from mnist_kube.resources import resource_of
 from mnist_operator.api import names
@@ -129,15 +130,15 @@ class Controller:
             self.queue.close()
 
     async def _prime(self) -> None:
-        delay = 0.5
+        delays = Backoff(0.5, _LONGEST_PRIMING_DELAY)
         while True:
             try:
                 found = await resync(self._api, self._state, self._settings.namespaces)
                 break
             except ApiError as error:
+                delay = delays.next()
                 logger.warning("the API server cannot be read yet, trying again in %.0f s: %s", delay, error)
                 await asyncio.sleep(delay)
-                delay = min(_LONGEST_PRIMING_DELAY, delay * 2)
         self._unknown = found.unknown
         for key in found.keys:
             self.queue.add(key)

@@ -16,13 +16,14 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from mnist_kube import times
 from mnist_kube.client import KubeApi
 from mnist_kube.errors import ApiError
 from mnist_kube.objects import Key, Object
 from mnist_kube.resources import TRAININGS, resource_of
 from mnist_operator.actions import Actions
 from mnist_operator.api.status import MnistTrainingStatus, Phase
-from mnist_operator.cache import Clock, ClusterState, utc_now
+from mnist_operator.cache import Clock, ClusterState
 from mnist_operator.children.checks import spec_problems
 from mnist_operator.children.cluster import ClusterView, ray_cluster
 from mnist_operator.children.job import JobView
@@ -72,7 +73,7 @@ class Reconciler:
         api: KubeApi,
         state: ClusterState,
         installation: Installation,
-        clock: Clock = utc_now,
+        clock: Clock = times.now,
         on_status: StatusObserver = lambda before, after, now: None,
         policy: Policy = DEFAULT_POLICY,
     ) -> None:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from tests.support.kube import Kube
 
 from mnist_kube.objects import Object
 from mnist_kube.resources import RAYCLUSTERS, RAYJOBS, TRAININGS
+from mnist_kube.times import timestamp
 from mnist_local.kuberay import typed
-
-
-def now() -> str:
-    """Return the time as Kubernetes writes it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class ScriptedKubeRay:
@@ -35,7 +29,7 @@ class ScriptedKubeRay:
                     "status": "True",
                     "reason": "HeadPodRunningAndReady",
                     "message": "",
-                    "lastTransitionTime": now(),
+                    "lastTransitionTime": timestamp(),
                 }
             ],
             "head": {"podName": f"{name}-{head}", "serviceName": f"{name}-head-svc"},
@@ -58,18 +52,18 @@ class ScriptedKubeRay:
     def job_runs(self, name: str) -> None:
         """The entrypoint runs."""
         self.notices_job(name)
-        self.job(name, "Running", "RUNNING", rayJobInfo={"startTime": now()})
+        self.job(name, "Running", "RUNNING", rayJobInfo={"startTime": timestamp()})
 
     def job_ends(self, name: str, *, well: bool, message: str = "") -> None:
         """The entrypoint ended."""
         if well:
-            self.job(name, "Complete", "SUCCEEDED", endTime=now())
+            self.job(name, "Complete", "SUCCEEDED", endTime=timestamp())
         else:
-            self.job(name, "Failed", "FAILED", reason="AppFailed", message=message, endTime=now())
+            self.job(name, "Failed", "FAILED", reason="AppFailed", message=message, endTime=timestamp())
 
     def report(self, training: str, **fields: object) -> Object:
         """The trainer reports, as it does: by JSON patch on the status."""
-        value = {"attempt": 1, "runId": "run-1", "updatedAt": now(), **fields}
+        value = {"attempt": 1, "runId": "run-1", "updatedAt": timestamp(), **fields}
         return self._kube.json_patch(
             f"{self.trainings}/{training}/status", [{"op": "add", "path": "/status/training", "value": value}]
         )

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Hashable, Iterator
 from typing import Generic, TypeVar
 
-from mnist_local.apiserver import clock
+from mnist_kube.times import timestamp
 from mnist_local.apiserver.engine import DeleteOptions, Engine
 from mnist_local.apiserver.errors import Obj
 from mnist_local.apiserver.kinds import CLEANUP, DEFINITIONS, RBAC, resources_of
@@ -174,7 +174,7 @@ class NamespaceController:
         former: Obj = next(iter(obj["status"].get("conditions") or ()), {})
         if former.get("message") == message:
             return  # a write would be an event, and that event another look
-        since = former.get("lastTransitionTime") or clock.now()
+        since = former.get("lastTransitionTime") or timestamp()
         condition = {"type": "NamespaceFinalizersRemaining", "status": "True", "lastTransitionTime": since}
         obj["status"]["conditions"] = [{**condition, "reason": "SomeFinalizersRemain", "message": message}]
         self.engine.update(Write(self._resource, "", name, subresource="status"), obj, entry)

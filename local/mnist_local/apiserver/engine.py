@@ -8,7 +8,8 @@ from pathlib import Path
 
 import orjson
 
-from mnist_local.apiserver import clock, objectmeta
+from mnist_kube.times import after, timestamp
+from mnist_local.apiserver import objectmeta
 from mnist_local.apiserver.admission import Admission
 from mnist_local.apiserver.errors import Obj, already_exists, bad_request, conflict, invalid, not_found
 from mnist_local.apiserver.kinds import hooks_of, schema_for
@@ -158,7 +159,10 @@ class Engine:
         if fresh and metadata.get("generation"):
             metadata["generation"] += 1
         if fresh or grace < metadata.get("deletionGracePeriodSeconds", 0):
-            metadata["deletionTimestamp"], metadata["deletionGracePeriodSeconds"] = clock.after(grace), grace
+            metadata["deletionTimestamp"], metadata["deletionGracePeriodSeconds"] = (
+                timestamp(after(grace)),
+                grace,
+            )
         if obj == entry.obj or write.dry_run:
             return _unsaved(entry.key, obj, entry.rv), False
         return self.ctx.store.put(table, entry.key, obj), False

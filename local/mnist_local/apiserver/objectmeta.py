@@ -7,7 +7,7 @@ import re
 import uuid
 from collections.abc import Callable
 
-from mnist_local.apiserver import clock
+from mnist_kube.times import timestamp
 from mnist_local.apiserver.errors import Obj, UndecodableError
 from mnist_local.apiserver.resource import Resource
 from mnist_local.apiserver.schema import errors as fields
@@ -143,7 +143,7 @@ def fill_on_create(resource: Resource, obj: Obj, namespace: str) -> None:
     if resource.has_generation:
         metadata["generation"] = 1
     metadata["uid"] = str(uuid.uuid4())
-    metadata["creationTimestamp"] = clock.now()
+    metadata["creationTimestamp"] = timestamp()
 
 
 def keep_on_update(obj: Obj, old: Obj) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 from typing import Any, Final
 
-from mnist_local.apiserver import clock
+from mnist_kube.times import parse
 from mnist_local.apiserver.errors import Obj, invalid
 from mnist_local.apiserver.resource import Column, Resource
 from mnist_local.apiserver.schema import errors as field
@@ -155,7 +155,7 @@ def _cell(column: Column, obj: Obj) -> Any:
 def since(moment: str | None) -> str:
     """How long ago a `metav1.Time` was, as Kubernetes prints ages."""
     try:
-        return human(time.time() - clock.parse(moment or "").timestamp())
+        return human(time.time() - parse(moment or "").timestamp())
     except ValueError:
         return "<unknown>"
 

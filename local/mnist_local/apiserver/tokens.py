@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import jwt
 
-from mnist_local.apiserver import clock
+from mnist_kube.times import after, timestamp
 from mnist_local.apiserver.errors import ApiError, Obj, invalid, not_found, unauthorized
 from mnist_local.apiserver.request import Call, User
 from mnist_local.apiserver.schema import errors as fields
@@ -95,9 +95,9 @@ class Tokens:
         }  # fmt: skip
         return {
             "kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "spec": spec,
-            "metadata": {"name": name, "namespace": namespace, "creationTimestamp": clock.now()},
+            "metadata": {"name": name, "namespace": namespace, "creationTimestamp": timestamp()},
             "status": {
-                "token": jwt.encode(claims, self._key, _ALGORITHM), "expirationTimestamp": clock.after(seconds),
+                "token": jwt.encode(claims, self._key, _ALGORITHM), "expirationTimestamp": timestamp(after(seconds)),
             },
         }  # fmt: skip
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
+from mnist_kube.pacing import backoff
 from mnist_kube.times import seconds, timestamp
 from mnist_operator.api.status import Condition, ConditionType, LastFailure, Phase
 from mnist_operator.lifecycle.decision import Action, Decision, Event
@@ -186,7 +187,7 @@ def retry_delay(facts: Facts, failures: int) -> float:
     The spread is taken from the training's uid and the attempt, so that the same decision comes out however often it
     is made, and trainings that failed together do not return together.
     """
-    whole = min(facts.policy.retry_cap, facts.policy.retry_base * 2.0 ** min(failures - 1, 16))
+    whole = backoff(failures - 1, facts.policy.retry_base, facts.policy.retry_cap)
     digest = hashlib.sha256(f"{facts.training.uid}/{facts.attempt}".encode()).digest()
     return whole * (1.0 + 0.5 * digest[0] / 255)
 

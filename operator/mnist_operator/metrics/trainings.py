@@ -12,10 +12,11 @@ from typing import Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from mnist_kube import times
 from mnist_kube.objects import Key
 from mnist_kube.times import parse_time
 from mnist_operator.api.status import Phase
-from mnist_operator.cache import Clock, ClusterState, utc_now
+from mnist_operator.cache import Clock, ClusterState
 from mnist_operator.metrics.cost import Meter, Share
 
 Object = Mapping[str, Any]
@@ -74,7 +75,7 @@ class TrainingsCollector(Collector):
         state: ClusterState,
         active: Callable[[], bool] = lambda: True,
         bounds: Bounds = Bounds(),
-        clock: Clock = utc_now,
+        clock: Clock = times.now,
     ) -> None:
         self._state = state
         self._active = active

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from tests.integration.operator.conftest import Scene
-from tests.support.scripted_kuberay import now
 from tests.support.wait import wait_for
+
+from mnist_kube.times import timestamp
 
 QUEUED = {"kueue.x-k8s.io/queue-name": "team", "kueue.x-k8s.io/priority-class": "high"}
 
@@ -32,7 +33,7 @@ def test_a_worker_that_is_lost_is_told_and_counted(brisk: Scene) -> None:
     brisk.apply()
     brisk.walk_to_running()
     said = "Training goes on from the end of epoch 2 once a worker replaces it."
-    worker = {"name": "mnist-w-worker-abcde", "epoch": 3, "time": now(), "message": said}
+    worker = {"name": "mnist-w-worker-abcde", "epoch": 3, "time": timestamp(), "message": said}
     for _ in range(2):
         brisk.kuberay.report("mnist", state="Training", epoch=2, workers=1, lostWorkers=1, lastLostWorker=worker)
         brisk.wait_status(lostWorkers=1)

@@ -5,7 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from mnist_local.apiserver import clock, tables
+from mnist_kube.times import timestamp
+from mnist_local.apiserver import tables
 from mnist_local.apiserver.kinds import builtin_resources
 from mnist_local.apiserver.resource import Column, Resource
 from mnist_local.apiserver.store import Entry
@@ -53,7 +54,7 @@ def test_ages_have_two_units_at_most(seconds: int, shown: str) -> None:
 
 def row(resource: Resource, obj: dict[str, Any], *, wide: bool = False) -> dict[str, Any]:
     """One object's cells by column."""
-    obj = {"metadata": {"name": "one", "creationTimestamp": clock.now(), **obj.pop("metadata", {})}, **obj}
+    obj = {"metadata": {"name": "one", "creationTimestamp": timestamp(), **obj.pop("metadata", {})}, **obj}
     table = tables.table_of(resource, [Entry(("", "one"), obj, orjson.dumps(obj), 1)], "Metadata")
     columns = [column["name"] for column in table["columnDefinitions"] if wide or not column["priority"]]
     return dict(zip(columns, table["rows"][0]["cells"], strict=False))
@@ -71,7 +72,7 @@ def test_custom_columns_hold_values_of_their_type() -> None:
     )  # fmt: skip
     kind = {"group": "g", "version": "v1", "kind": "K", "plural": "ks", "singular": "k", "namespaced": True}
     resource = Resource(**kind, custom=True, columns=columns)
-    spec = {"size": 2.0, "share": 0.5, "on": True, "when": clock.now()}
+    spec = {"size": 2.0, "share": 0.5, "on": True, "when": timestamp()}
     assert row(resource, {"spec": spec}) == {
         "Name": "one", "Size": 2, "Share": 0.5, "On": True, "Text": "true", "Age": "0s", "Wrong": None, "Absent": None,
     }  # fmt: skip
@@ -96,13 +97,19 @@ def test_a_pods_state_is_one_word(status: dict[str, Any], shown: tuple[str, str,
 
 
 def test_a_pod_that_is_being_deleted_says_so() -> None:
-    pod = {"metadata": {"deletionTimestamp": clock.now()}, "spec": {}, "status": {"phase": "Running"}}
+    pod = {"metadata": {"deletionTimestamp": timestamp()}, "spec": {}, "status": {"phase": "Running"}}
     assert row(builtin("pods"), pod)["Status"] == "Terminating"
 
 
 def test_events_and_other_kinds() -> None:
     about = {"kind": "MnistTraining", "name": "m"}
-    event = {"involvedObject": about, "reason": "Started", "type": "Normal", "message": "x", "eventTime": clock.now()}
+    event = {
+        "involvedObject": about,
+        "reason": "Started",
+        "type": "Normal",
+        "message": "x",
+        "eventTime": timestamp(),
+    }
     assert list(row(builtin("events"), event).values()) == ["0s", "Normal", "Started", "mnisttraining/m", "x"]
     assert row(builtin("secrets"), {"type": "Opaque", "data": {"a": "b"}}) == {
         "Name": "one", "Type": "Opaque", "Data": 1, "Age": "0s",

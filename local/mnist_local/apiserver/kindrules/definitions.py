@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mnist_local.apiserver import clock, tables
+from mnist_kube.times import timestamp
+from mnist_local.apiserver import tables
 from mnist_local.apiserver.errors import Obj
 from mnist_local.apiserver.kinds import CLEANUP, DEFINITIONS, Hooks, schema_of, schema_path
 from mnist_local.apiserver.objectmeta import dns1035_label
@@ -27,7 +28,7 @@ def _default_definition(obj: Obj) -> None:
 
 def _condition(kind: str, reason: str, message: str) -> Obj:
     return {
-        "type": kind, "status": "True", "lastTransitionTime": clock.now(), "reason": reason, "message": message,
+        "type": kind, "status": "True", "lastTransitionTime": timestamp(), "reason": reason, "message": message,
     }  # fmt: skip
 
 

@@ -6,9 +6,10 @@ another manager has to another value is a conflict.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
+from mnist_kube.times import timestamp
 from mnist_local.apiserver.patch.documents import PatchError
 from mnist_local.apiserver.patch.places import (
     Fields,
@@ -160,7 +161,7 @@ def update_managed_fields(
     managers.take(changes.removed)
     if mine:
         fields = tree({*paths(managers.fields(key)), *mine})
-        managers.put(key, fields, str(new.get("apiVersion", "")), _timestamp(now))
+        managers.put(key, fields, str(new.get("apiVersion", "")), timestamp(now))
     return managers.listed()
 
 
@@ -204,7 +205,7 @@ def server_side_apply(
         raise ApplyConflict(conflicts)
     managers.take(changes.touched | changes.removed, keep=key)
     is_new = bool(changes.touched or changes.removed) or set(paths(managers.fields(key))) != mine
-    time = _timestamp(now) if is_new else managers.time(key)
+    time = timestamp(now) if is_new else managers.time(key)
     managers.put(key, tree(mine), str(applied.get("apiVersion", "")), time)
     result["metadata"] = {**(result.get("metadata") or {}), "managedFields": managers.listed()}
     return dict(result)
@@ -237,7 +238,3 @@ def _untracked(obj: Obj) -> Obj:
     if not isinstance(metadata, Mapping) or "managedFields" not in metadata:
         return obj
     return {**obj, "metadata": {name: value for name, value in metadata.items() if name != "managedFields"}}
-
-
-def _timestamp(now: datetime | None) -> str:
-    return (now or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
+from mnist_kube.pacing import backoff
+
 _POLL_S = 0.1
 _FIRST_PAUSE_S = 10.0
 _LONGEST_PAUSE_S = 300.0
@@ -98,7 +100,7 @@ class Backoff:
         """Take in an end after `ran_s` seconds of running; returns the seconds until the next start."""
         if ran_s >= _FORGOTTEN_AFTER_S:
             self.failures = 0
-        delay = min(_FIRST_PAUSE_S * 2.0 ** (self.failures - 1), _LONGEST_PAUSE_S) if self.failures else 0.0
+        delay = backoff(self.failures - 1, _FIRST_PAUSE_S, _LONGEST_PAUSE_S) if self.failures else 0.0
         self.failures += 1
         self._until = self._clock() + delay
         return delay
