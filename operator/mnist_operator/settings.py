@@ -63,7 +63,7 @@ class Settings(BaseSettings):
         return value
 
     def installation(self) -> Installation:
-        """Return what the builders need of these settings."""
+        """Return what `children` needs of these settings."""
         return Installation(
             trainer_image=self.trainer_image,
             trainer_ray_version=self.trainer_ray_version,

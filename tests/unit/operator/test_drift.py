@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.operator.test_builders import INSTALLATION, training
+from tests.unit.operator.test_children import INSTALLATION, training
 
 from mnist_operator.cache import ObjectCache
 from mnist_operator.children.cluster import ray_cluster

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.operator.test_builders import CONTRACT, INSTALLATION, training
+from tests.unit.operator.test_children import CONTRACT, INSTALLATION, training
 
 from mnist_operator.children import job as job_module
 from mnist_operator.children.checks import spec_problems
@@ -83,8 +83,8 @@ def test_only_groups_with_a_range_are_scaled_automatically() -> None:
 
 def test_scaling_touches_only_the_numbers_of_the_groups_that_are_there() -> None:
     live = cluster({"replicas": 2, "additionalGroups": [SPOT]})
-    wish = training({"workers": {"replicas": 2, "additionalGroups": [{**SPOT, "replicas": 1}, {"name": "new"}]}})
-    patch = scale_patch(wish, live)
+    wanted = training({"workers": {"replicas": 2, "additionalGroups": [{**SPOT, "replicas": 1}, {"name": "new"}]}})
+    patch = scale_patch(wanted, live)
     assert patch[0] == {"op": "test", "path": "/spec/workerGroupSpecs/1/groupName", "value": "spot"}
     assert {item["path"] for item in patch[1:]} == {
         f"/spec/workerGroupSpecs/1/{key}" for key in ("replicas", "minReplicas", "maxReplicas")
