@@ -254,7 +254,7 @@ def _left(seconds: int | None) -> str:
 
 
 def sparkline(values: Sequence[float], width: int = 16, bars: str = _BARS) -> str:
-    """Draw `values` in at most `width` characters, the least as the lowest bar; more values are averaged in groups.
+    """Draw `values` in at most `width` characters, the smallest as the lowest bar; more are averaged in groups.
 
     `bars` are eight characters, others where the terminal cannot show these. Values that are not finite are left
     out. A curve without ups and downs is drawn low.
