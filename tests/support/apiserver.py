@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 START_SECONDS = 60.0
+END_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -32,7 +33,7 @@ class ApiServer:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(10)
+            return self.process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()

@@ -19,8 +19,8 @@ class ScriptedKubeRay:
         self.jobs = RAYJOBS.path(namespace)
         self.trainings = TRAININGS.path(namespace)
 
-    def cluster_ready(self, name: str, head: str = "head-1", workers: int = 2) -> None:
-        """A RayCluster is ready."""
+    def cluster_ready(self, name: str, head: str = "head-1", workers: int = 2, **resources: str) -> Object:
+        """A RayCluster is ready; `resources` (desiredCPU, desiredGPU) is what it offers, told in the same write."""
         status = {
             "state": "ready",
             "conditions": [
@@ -36,8 +36,9 @@ class ScriptedKubeRay:
             "readyWorkerReplicas": workers,
             "availableWorkerReplicas": workers,
             "desiredWorkerReplicas": workers,
+            **resources,
         }
-        self._kube.merge(f"{self.clusters}/{name}/status", {"status": status})
+        return self._kube.merge(f"{self.clusters}/{name}/status", {"status": status})
 
     def job(self, name: str, deployment: str, status: str, **fields: object) -> None:
         """A RayJob reports."""

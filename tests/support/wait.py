@@ -9,8 +9,13 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(what: Callable[[], T], description: str, seconds: float = 20.0, every: float = 0.05) -> T:
+def wait_for(
+    what: Callable[[], T], description: str | Callable[[], str], seconds: float = 60.0, every: float = 0.05
+) -> T:
     """Return the first true value of `what()`.
+
+    The time is that of a busy machine; it costs nothing when all is well. A description that tells of the state at the
+    end is a function.
 
     Raises:
         AssertionError: after `seconds`, with the last value.
@@ -21,5 +26,6 @@ def wait_for(what: Callable[[], T], description: str, seconds: float = 20.0, eve
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds} s for {description}; last: {value!r}")
+            told = description if isinstance(description, str) else description()
+            raise AssertionError(f"waited {seconds} s for {told}; last: {value!r}")
         time.sleep(every)

@@ -99,19 +99,22 @@ class Scene:
         """Return a training's status."""
         return (self.kube.get(f"{self.trainings}/{name}") or {}).get("status") or {}
 
-    def wait_status(self, name: str = "mnist", seconds: float = 20.0, **fields: object) -> Object:
-        """Wait until the status has these fields."""
+    def wait_status(self, name: str = "mnist", seconds: float = 60.0, **fields: object) -> Object:
+        """Wait until the status has these fields. Return the status that had them."""
 
         def reached() -> Object | None:
             status = self.status(name)
             return status if all(status.get(key) == value for key, value in fields.items()) else None
 
-        wait_for(reached, f"{name} to have {fields}; status is {self.status(name)}", seconds)
-        return self.status(name)
+        reached_status = wait_for(reached, lambda: f"{name} to have {fields}; status is {self.status(name)}", seconds)
+        assert reached_status is not None
+        return reached_status
 
-    def wait_exists(self, path: str, seconds: float = 20.0) -> Object:
+    def wait_exists(self, path: str, seconds: float = 60.0) -> Object:
         """Wait until an object exists."""
-        return wait_for(lambda: self.kube.get(path), path, seconds)
+        found = wait_for(lambda: self.kube.get(path), path, seconds)
+        assert found is not None
+        return found
 
     def cluster(self, attempt: int = 1, name: str = "mnist") -> str:
         """Return the name of an attempt's RayCluster."""
@@ -135,7 +138,7 @@ class Scene:
 
     def walk_to_running(self, name: str = "mnist", attempt: int = 1) -> None:
         """Play KubeRay until the attempt's job runs."""
-        self.wait_status(name, attempt=attempt, seconds=40)
+        self.wait_status(name, attempt=attempt)
         cluster = self.status(name)["rayCluster"]["name"]  # a retry may keep the one before
         self.wait_exists(f"{self.kuberay.clusters}/{cluster}")
         self.kuberay.cluster_ready(cluster)

@@ -42,23 +42,23 @@ def test_a_third_of_all_requests_fails_and_every_life_ends_well(
     scene: Scene, proxy: KubeProxy, start: Callable[..., OperatorProcess]
 ) -> None:
     operator = start(**LEASE, lease_namespace=scene.namespace)
-    wait_for(lambda: "holding Lease" in operator.text(), "the operator to be active", seconds=60)
+    wait_for(lambda: "holding Lease" in operator.text(), "the operator to be active")
     scene.add_secret()
     proxy.spoiled = 0.33
     for name in NAMES:
         scene.apply(name)
     for name in NAMES:
-        scene.wait_exists(f"{scene.kuberay.clusters}/{scene.cluster(name=name)}", seconds=60)
+        scene.wait_exists(f"{scene.kuberay.clusters}/{scene.cluster(name=name)}")
         scene.kuberay.cluster_ready(scene.cluster(name=name))
     proxy.cut_watches()
     for name in NAMES:
-        scene.wait_exists(f"{scene.kuberay.jobs}/{name}-1", seconds=60)
+        scene.wait_exists(f"{scene.kuberay.jobs}/{name}-1")
         scene.kuberay.job_runs(f"{name}-1")
-        scene.wait_status(name, phase="Running", seconds=60)
+        scene.wait_status(name, phase="Running")
         scene.kuberay.seal(name)
         scene.kuberay.job_ends(f"{name}-1", well=True)
     for name in NAMES:
-        status = scene.wait_status(name, phase="Succeeded", seconds=60)
+        status = scene.wait_status(name, phase="Succeeded")
         assert (status["attempt"], status["failures"]) == (1, 0), "trouble of the API is no failure of the training"
     assert sorted(job["metadata"]["name"] for job in scene.kube.items(scene.kuberay.jobs)) == [f"{n}-1" for n in NAMES]
     assert set(proxy.faults) == set(FAULTS), "all kinds of trouble were met"
@@ -69,7 +69,7 @@ def test_what_is_in_hand_is_ended_before_the_operator_ends(
     scene: Scene, proxy: KubeProxy, start: Callable[..., OperatorProcess]
 ) -> None:
     operator = start(**LEASE, lease_namespace=scene.namespace)
-    wait_for(lambda: "holding Lease" in operator.text(), "the operator to be active", seconds=60)
+    wait_for(lambda: "holding Lease" in operator.text(), "the operator to be active")
     scene.add_secret()
     proxy.delay = 0.4
     scene.apply("mnist")
@@ -95,7 +95,7 @@ def test_an_operator_is_alive_and_not_ready_while_the_api_cannot_be_read(
         except urllib3.exceptions.HTTPError:
             return 0
 
-    wait_for(lambda: sum(proxy.faults.values()) > 2, "the operator to have tried", seconds=60)
+    wait_for(lambda: sum(proxy.faults.values()) > 2, "the operator to have tried")
     assert (probe("/healthz"), probe("/readyz")) == (200, 503)
     proxy.spoiled = 0.0
-    wait_for(lambda: probe("/readyz") == 200, "the operator to be ready", seconds=40)
+    wait_for(lambda: probe("/readyz") == 200, "the operator to be ready")

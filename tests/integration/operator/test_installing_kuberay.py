@@ -50,7 +50,7 @@ def test_an_operator_of_all_namespaces_notices_kuberay(scene: Scene) -> None:  #
     operator = scene.start_operator(namespaces="")
     wait_until_missing(scene)
     install_kuberay(scene)
-    scene.wait_status(phase="Provisioning", seconds=60)
+    scene.wait_status(phase="Provisioning")
     scene.kuberay.cluster_ready(scene.cluster())
     scene.wait_exists(f"{scene.kuberay.jobs}/mnist-1")
     assert operator.process.poll() is None
@@ -60,11 +60,11 @@ def test_an_operator_of_one_namespace_ends_to_be_started_again(scene: Scene) -> 
     operator: OperatorProcess = scene.start_operator()
     wait_until_missing(scene)
     install_kuberay(scene)
-    wait_for(lambda: operator.process.poll() is not None, "the operator to end", seconds=40)
+    wait_for(lambda: operator.process.poll() is not None, "the operator to end")
     assert operator.process.returncode == 1
     assert "have come: restarting to watch them" in operator.text()
     scene.start_operator()
-    scene.wait_status(phase="Provisioning", seconds=30)
+    scene.wait_status(phase="Provisioning")
     scene.kuberay.cluster_ready(scene.cluster())
     scene.wait_exists(f"{scene.kuberay.jobs}/mnist-1")
 

@@ -82,7 +82,7 @@ def test_a_template_changed_while_it_runs_takes_effect_at_the_next_attempt(brisk
     assert live is not None
     assert "nodeSelector" not in live["spec"]["workerGroupSpecs"][0]["template"]["spec"], "not under a running job"
     brisk.kuberay.job_ends("mnist-1", well=False)
-    brisk.wait_status(attempt=2, seconds=40)
+    brisk.wait_status(attempt=2)
     cluster = brisk.wait_cluster(2)
     assert cluster["spec"]["workerGroupSpecs"][0]["template"]["spec"]["nodeSelector"] == {"disk": "ssd"}
     assert brisk.kube.get(first) is None

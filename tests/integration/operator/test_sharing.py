@@ -21,8 +21,8 @@ def share(scene: Scene, version: str = "2.60.0", **resources: str) -> Object:
     }
     body = {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": "shared"}, "spec": spec}
     scene.kube.create(scene.kuberay.clusters, body)
-    scene.kuberay.cluster_ready("shared")
-    return scene.kube.merge(f"{scene.kuberay.clusters}/shared/status", {"status": resources})
+    # All at once, as KubeRay does: a cluster that is ready and does not say what it offers yet would be used.
+    return scene.kuberay.cluster_ready("shared", **resources)
 
 
 def test_several_trainings_use_one_cluster_and_leave_it_as_it_was(brisk: Scene) -> None:

@@ -40,7 +40,7 @@ def test_a_child_of_somebody_else_is_left_alone(scene: Scene) -> None:
     assert "data" not in live
     assert scene.kube.items(scene.kuberay.clusters) == []
     scene.kube.delete(f"{secrets}/mnist-storage")
-    scene.wait_status(phase="Provisioning", seconds=30)
+    scene.wait_status(phase="Provisioning")
 
 
 def test_a_training_made_again_under_its_name_gets_children_of_its_own(scene: Scene) -> None:
