@@ -52,7 +52,7 @@ class RunConfig(BaseModel):
     model: ModelName = ModelName.CNN
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 5
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 64
-    learning_rate: Annotated[float | None, Field(ge=1e-8, le=100)] = None
+    learning_rate: Annotated[float | None, Field(gt=0, le=100)] = None
     seed: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
     precision: Precision = Precision.AUTO
     target_accuracy: Annotated[float | None, Field(ge=0, le=1)] = None

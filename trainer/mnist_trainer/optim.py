@@ -137,7 +137,7 @@ def orthogonalised(matrix: Tensor) -> Tensor:
     return found if wide is matrix else found.T
 
 
-def one_cycle(step: int, steps: int, peak: float, warmup: float = 0.2, start: float = 0.05) -> float:
+def one_cycle(step: int, steps: int, peak: float, warmup: float, start: float = 0.05) -> float:
     """Learning rate of `step` (from 0) out of `steps`: up from `start` x peak to the peak, then down towards 0.
 
     The one-cycle schedule (Smith, Topin: Super-convergence, 2017) with straight lines.

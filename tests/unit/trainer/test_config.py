@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mnist_trainer.config import RunConfig, TrainingIdentity, parse_config
 from mnist_trainer.errors import FailureReason, TrainerError
@@ -54,3 +55,21 @@ def test_every_flag_of_the_contract_is_a_field():
     of_training = {"training_" + name for name in TrainingIdentity.model_fields} | {"storage_secret"}
     fields = set(RunConfig.model_fields) | of_training
     assert {flag.removeprefix("--").replace("-", "_") for flag in contract["flags"]} <= fields
+
+
+def bounds_of_the_api() -> list[tuple[str, float]]:
+    """The smallest and the largest value that the CRD accepts for each number of spec.training."""
+    crd = yaml.safe_load((Path(__file__).parents[3] / "crds/mnisttrainings.mnist.training.yaml").read_text())
+    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    found: list[tuple[str, float]] = []
+    for name, field in schema["properties"]["training"]["properties"].items():
+        if field.get("type") in {"integer", "number"}:
+            flag = re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
+            open_end = field.get("exclusiveMinimum", False)
+            found += [(flag, 5e-324 if open_end else field["minimum"]), (flag, field["maximum"])]
+    return found
+
+
+@pytest.mark.parametrize(("flag", "value"), bounds_of_the_api())
+def test_what_the_api_accepts_the_trainer_accepts(flag, value):
+    assert getattr(parse_config({**GOOD, flag: value}), flag) == value
