@@ -222,7 +222,8 @@ async def resync(api: KubeApi, state: ClusterState, namespaces: tuple[str, ...])
     unknown: set[str] = set()
     for api_version, kind in _KINDS:
         cache = state.cache(kind)
-        before = set(cache.keys())
+        known = [obj["metadata"] for obj in cache.values()]
+        before = {(item["namespace"], item["name"]): item["uid"] for item in known}
         seen: set[Key] = set()
         for namespace in namespaces or ("",):
             found = await _list(api, api_version, kind, namespace)
@@ -236,9 +237,11 @@ async def resync(api: KubeApi, state: ClusterState, namespaces: tuple[str, ...])
                 owner = key[1] if kind == names.KIND else (metadata.get("labels") or {}).get(LABEL_TRAINING)
                 if owner:
                     keys.add((key[0], owner))
-        for namespace, name in before - seen:
+        for namespace, name in before.keys() - seen:
             gone = cache.get(namespace, name)
-            cache.remove(namespace, name)
+            # A new one of that name may have come since the list was made: a watch or our own write brought it.
+            if gone is not None and gone["metadata"]["uid"] == before[namespace, name]:
+                cache.remove(namespace, name)
             owner = ((gone or {}).get("metadata", {}).get("labels") or {}).get(LABEL_TRAINING)
             keys.add((namespace, owner or name))
     return Resynced(keys, frozenset(unknown))

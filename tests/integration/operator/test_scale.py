@@ -91,4 +91,4 @@ def test_the_dashboard_is_told_where_it_is_reached_from_outside(kind: str, brisk
         ingress = {"status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.7"}]}}}
         brisk.kube.merge(f"{brisk.core('services', service['metadata']['name'])}/status", ingress)
         address = "http://203.0.113.7:8265"
-    wait_for(lambda: brisk.status()["rayCluster"]["dashboard"] == address, f"{address}, not {brisk.status()}")
+    wait_for(lambda: brisk.status()["rayCluster"]["dashboard"] == address, lambda: f"{address}, not {brisk.status()}")

@@ -36,7 +36,7 @@ def test_a_spec_changed_by_hand_is_put_back_and_told(brisk: Scene) -> None:
             return canonical((brisk.kube.get(path) or {}).get("spec")) == canonical(spec)
 
         wait_for(is_back, f"{path} to be as it was")
-    wait_for(lambda: brisk.events().count("DriftCorrected") == 2, f"an event for each, not {brisk.events()}")
+    wait_for(lambda: brisk.events().count("DriftCorrected") == 2, lambda: f"an event for each, not {brisk.events()}")
     assert brisk.status()["phase"] == "Running"
 
 

@@ -59,7 +59,7 @@ class Started:
             assert ended is None or text in self.out + self.err, (ended, self.out, self.err)
             return text in self.out + self.err
 
-        wait_for(there, f"{text!r} in {self.out!r} {self.err!r}")
+        wait_for(there, lambda: f"{text!r} in {self.out!r} {self.err!r}")
 
     def wait(self) -> int:
         return self.process.wait(20)

@@ -75,7 +75,7 @@ class OnTerminal:
         return text in self.seen
 
     def until(self, text: str) -> None:
-        wait_for(lambda: self.shows(text), f"{text!r} in {self.seen!r}")
+        wait_for(lambda: self.shows(text), lambda: f"{text!r} in {self.seen!r}")
 
     def wait(self) -> int:
         code = self.process.wait(20)

@@ -43,6 +43,24 @@ async def test_all_that_there_is_and_all_that_is_gone_is_looked_at() -> None:
     assert api.asked == ["mnisttrainings", "rayclusters", "rayjobs"]
 
 
+async def test_one_made_anew_while_the_list_was_on_its_way_is_kept() -> None:
+    state = ClusterState()
+    await resync(Api("a"), state, ())  # type: ignore[arg-type]
+
+    class Late(Api):
+        async def list(self, path: str, query: dict[str, str]) -> dict[str, Any]:
+            answer = await super().list(path, query)
+            if path.endswith("mnisttrainings"):
+                state.trainings.remove("ns", "a", "a")
+                anew = {"namespace": "ns", "name": "a", "uid": "another", "resourceVersion": "7"}
+                state.trainings.put({"metadata": anew, "spec": {}})
+            return answer
+
+    found = await resync(Late(), state, ())  # type: ignore[arg-type]
+    assert found.keys == {("ns", "a")}
+    assert [obj["metadata"]["uid"] for obj in state.trainings.values()] == ["another"]
+
+
 async def test_a_kind_that_the_server_does_not_know_counts_as_empty() -> None:
     found = await resync(Api("a", others=UNKNOWN), ClusterState(), ())  # type: ignore[arg-type]
     assert found.unknown == {"RayCluster", "RayJob"}
