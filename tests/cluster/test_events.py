@@ -59,8 +59,6 @@ def test_leases_are_taken_over_with_a_version(cluster: Cluster, namespace: str) 
     taken = {**made, "spec": {**made["spec"], "holderIdentity": "b"}}
     cluster.expect(200, "PUT", f"{path}/l", taken)
     assert cluster.expect(409, "PUT", f"{path}/l", taken).body["reason"] == "Conflict"
-    answer = cluster.expect(422, "POST", path, {"metadata": {"name": "m"}, "spec": {"leaseDurationSeconds": 0}})
-    assert answer.fields == {"spec.leaseDurationSeconds"}
 
 
 def test_services_get_an_address(cluster: Cluster, namespace: str) -> None:
@@ -72,8 +70,6 @@ def test_services_get_an_address(cluster: Cluster, namespace: str) -> None:
     assert spec["ports"] == [{"port": 80, "protocol": "TCP", "targetPort": 80}]
     headless = {"metadata": {"name": "h"}, "spec": {"clusterIP": "None", "selector": {"a": "b"}}}
     assert cluster.expect(201, "POST", path, headless).body["spec"]["clusterIP"] == "None"
-    answer = cluster.expect(422, "POST", path, {"metadata": {"name": "t"}, "spec": {}})
-    assert answer.fields == {"spec.ports"}
 
 
 def test_jobs_get_a_selector_of_their_own(cluster: Cluster, namespace: str) -> None:

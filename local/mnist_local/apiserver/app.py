@@ -32,7 +32,6 @@ class Running:
     journal: Journal | None = None
 
     async def stop(self) -> None:
-        """End open streams, then close the listening socket and all connections."""
         self.ctx.stop()
         for loop in self.loops:
             await loop.stop()

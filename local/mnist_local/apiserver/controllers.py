@@ -36,22 +36,18 @@ class ControlLoop(Generic[K]):
         self._task: asyncio.Task[None] | None = None
 
     def add(self, key: K) -> None:
-        """Ask for a key to be processed."""
         self._keys[key] = None
         self._wake.set()
 
     def start(self) -> None:
-        """Start processing."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name=self.name)
 
     async def stop(self) -> None:
-        """Stop processing."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     def drain(self) -> None:
-        """Process what must be done before the server serves."""
         while self._keys:
             self._process(self._next())
 

@@ -30,11 +30,7 @@ class Discovery:
         self._documents: dict[str, bytes] = {}
 
     def answer(self, path: str) -> Obj | bytes:
-        """Return the body for a path.
-
-        Raises:
-            ApiError: 404.
-        """
+        """Return the body for a path."""
         match path.strip("/").split("/"):
             case ["api"]:
                 return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
@@ -54,7 +50,6 @@ class Discovery:
         raise no_such_path()
 
     def _groups(self) -> dict[str, list[str]]:
-        """Return the versions of each group, the preferred one first."""
         groups: dict[str, set[str]] = {}
         for resource in self._registry:
             groups.setdefault(resource.group, set()).add(resource.version)
@@ -103,7 +98,6 @@ def _group(group: str, versions: list[str]) -> Obj:
 
 
 def _listed(resource: Resource) -> list[Obj]:
-    """Return a resource and its subresources as an APIResourceList has them."""
     one: Obj = {
         "name": resource.plural, "singularName": resource.singular, "namespaced": resource.namespaced,
         "kind": resource.kind, "verbs": list(resource.verbs),

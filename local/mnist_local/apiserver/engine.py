@@ -41,13 +41,11 @@ class Context:
         self.admission = Admission(self.store, self.authorizer)
 
     def stop(self) -> None:
-        """End all open streams."""
         self.stopping = True
         for wake in tuple(self.wakes):
             wake.set()
 
     def table(self, resource: Resource) -> Table:
-        """Return the table that holds a resource's objects."""
         return self.store.table(resource.table_name)
 
 
@@ -68,11 +66,7 @@ class Engine:
         self.ctx = ctx
 
     def require(self, resource: Resource, namespace: str, name: str) -> Entry:
-        """Return a stored object.
-
-        Raises:
-            ApiError: 404.
-        """
+        """Return a stored object."""
         entry = self.ctx.table(resource).get(namespace if resource.namespaced else "", name)
         if entry is None:
             raise not_found(resource.group, resource.plural, name)
@@ -237,5 +231,4 @@ def _check_preconditions(resource: Resource, entry: Entry, options: DeleteOption
 
 
 def _unsaved(key: tuple[str, str], obj: Obj, rv: int = 0) -> Entry:
-    """Return an entry that is shown but not stored."""
     return Entry(key, obj, orjson.dumps(obj), rv)

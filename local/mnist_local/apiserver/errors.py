@@ -25,7 +25,6 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
     def status(self) -> Obj:
-        """Return the failure as a `metav1.Status` object."""
         return {
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": self.message,
             "reason": self.reason, "details": self.details, "code": self.code,

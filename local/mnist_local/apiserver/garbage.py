@@ -58,7 +58,6 @@ class GarbageCollector:
         return table.objects.get(ref.key) if table else None
 
     def _process(self, ref: Ref) -> None:
-        """Do what is due for one object."""
         entry = self._entry(ref)
         if entry is None:
             return

@@ -82,7 +82,6 @@ class Journal:
         store.subscribe(self._on_event)
 
     def close(self) -> None:
-        """Close the file."""
         if self._file is not None:
             self._file.close()
 
@@ -111,7 +110,6 @@ class Journal:
             left = left[self._file.write(left) :]
 
     def _compact(self) -> None:
-        """Replace the file by one that has only what is live."""
         assert self._store is not None
         partial = self._path.with_suffix(".partial")
         partial.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

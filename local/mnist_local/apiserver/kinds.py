@@ -40,9 +40,8 @@ HOOKS: dict[str, Hooks] = {}
 
 
 def hooks_of(resource: Resource) -> Hooks:
-    """Return the hooks of a resource: those of its group, else those of the table it is a view of."""
-    own = f"{resource.plural}.{resource.group}" if resource.group else resource.plural
-    return HOOKS.get(own) or HOOKS.get(resource.table_name, _GENERIC)
+    """Return the hooks of a resource, those of its table."""
+    return HOOKS.get(resource.table_name, _GENERIC)
 
 
 def schema_for(resource: Resource) -> Schema | None:
@@ -153,7 +152,6 @@ _NEW_TO_CORE = {new: core for core, new in _CORE_TO_NEW.items()}
 
 
 def _event_to_core(obj: Obj) -> Obj:
-    """Return an events.k8s.io/v1 Event as core/v1, the form that is stored."""
     out = {_NEW_TO_CORE.get(key, key): value for key, value in obj.items()} | {"apiVersion": "v1"}
     out.setdefault("involvedObject", {})
     return out

@@ -11,51 +11,41 @@ from mnist_kube.times import timestamp
 from mnist_local.apiserver.errors import Obj, UndecodableError
 from mnist_local.apiserver.resource import Resource
 from mnist_local.apiserver.schema import errors as fields
+from mnist_local.apiserver.schema.builtin import object_meta
 from mnist_local.apiserver.schema.errors import FieldError
+from mnist_local.apiserver.schema.objects import fill, prune_below, wrong_types
 
 NameCheck = Callable[[str], list[str]]
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = _LABEL + r"(\." + _LABEL + ")*"
 _QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
-_WIDE = "alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
 
 
-def _rule(pattern: str, limit: int, sentence: str) -> NameCheck:
+def _rule(pattern: str, limit: int, what: str) -> NameCheck:
     compiled = re.compile(pattern)
 
     def check(value: str) -> list[str]:
         out = [f"must be no more than {limit} characters"] if len(value) > limit else []
         if not compiled.fullmatch(value):
-            out.append(f"{sentence} (regex used for validation is '{pattern}')")
+            out.append(f"must be {what} (regex used for validation is '{pattern}')")
         return out
 
     return check
 
 
-dns_label = _rule(
-    _LABEL, 63, "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start "
-    "and end with an alphanumeric character",
-)  # fmt: skip
-dns_subdomain = _rule(
-    _SUBDOMAIN, 253, "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
-    "and must start and end with an alphanumeric character",
-)  # fmt: skip
-dns1035_label = _rule(
-    "[a-z]([-a-z0-9]*[a-z0-9])?", 63, "a DNS-1035 label must consist of lower case alphanumeric characters or '-', "
-    "start with an alphabetic character, and end with an alphanumeric character",
-)  # fmt: skip
-label_value = _rule(f"({_QUALIFIED})?", 63, f"a valid label must be an empty string or consist of {_WIDE}")
-config_key = _rule(
-    r"(?!\.\.)[-._a-zA-Z0-9]+", 253, "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
-)
-_name_part = _rule(_QUALIFIED, 63, f"name part must consist of {_WIDE}")
+dns_label = _rule(_LABEL, 63, "a lowercase RFC 1123 label")
+dns_subdomain = _rule(_SUBDOMAIN, 253, "a lowercase RFC 1123 subdomain")
+dns1035_label = _rule("[a-z]([-a-z0-9]*[a-z0-9])?", 63, "a DNS-1035 label")
+label_value = _rule(f"({_QUALIFIED})?", 63, "a valid label or an empty string")
+config_key = _rule(r"(?!\.\.)[-._a-zA-Z0-9]+", 253, "a valid config key")
+_name_part = _rule(_QUALIFIED, 63, "a name")
 
 
 def qualified_name(value: str) -> list[str]:
     """Check a label key, annotation key or finalizer: `[prefix/]name`."""
     prefix, slash, name = value.rpartition("/")
-    out = ["prefix part " + text for text in dns_subdomain(prefix)] if slash else []
+    out = ["the prefix " + text for text in dns_subdomain(prefix)] if slash else []
     return out + _name_part(name)
 
 
@@ -83,12 +73,6 @@ def check_of(table: str) -> NameCheck:
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
-_FIELDS: dict[str, type] = {
-    "name": str, "generateName": str, "namespace": str, "selfLink": str, "uid": str, "resourceVersion": str,
-    "generation": int, "creationTimestamp": str, "deletionTimestamp": str, "deletionGracePeriodSeconds": int,
-    "labels": dict, "annotations": dict, "ownerReferences": list, "finalizers": list, "managedFields": list,
-}  # fmt: skip
-_REFERENCE = frozenset({"apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"})
 _IMMUTABLE = ("name", "namespace", "uid", "deletionTimestamp", "deletionGracePeriodSeconds")
 _ANNOTATION_BYTES = 256 * 1024
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -101,28 +85,13 @@ def clean(obj: Obj) -> list[str]:
     Raises:
         UndecodableError: a field has another type than Kubernetes gives it.
     """
-    metadata = obj["metadata"] = obj.get("metadata") or {}
-    if not isinstance(metadata, dict):
-        raise UndecodableError("metadata: must be an object")
-    unknown = [f"metadata.{name}" for name in metadata if name not in _FIELDS]
-    for name, value in list(metadata.items()):
-        if name not in _FIELDS or value in (None, "", {}, []):
-            del metadata[name]
-        elif not isinstance(value, _FIELDS[name]) or isinstance(value, bool):
-            raise UndecodableError(f"metadata.{name}: must be of type {_FIELDS[name].__name__}")
-    for name in ("labels", "annotations"):
-        for key, value in metadata.get(name, {}).items():
-            if value is not None and not isinstance(value, str):
-                raise UndecodableError(f"metadata.{name}[{key}]: must be of type string")
-            metadata[name][key] = value or ""
-    if any(not isinstance(name, str) for name in metadata.get("finalizers", ())):
-        raise UndecodableError("metadata.finalizers: must be a list of strings")
-    for index, reference in enumerate(metadata.get("ownerReferences", ())):
-        if not isinstance(reference, dict):
-            raise UndecodableError(f"metadata.ownerReferences[{index}]: must be an object")
-        for name in [key for key in reference if key not in _REFERENCE]:
-            unknown.append(f"metadata.ownerReferences[{index}].{name}")
-            del reference[name]
+    metadata, node = obj.get("metadata") or {}, object_meta()
+    for path, wanted, _ in wrong_types(metadata, node, "metadata"):
+        raise UndecodableError(f"{path}: must be of type {wanted}")
+    fill(metadata, node)
+    obj["metadata"] = {name: value for name, value in metadata.items() if value not in ("", {}, [])}
+    unknown: list[str] = []
+    prune_below(obj["metadata"], node, "metadata", unknown)
     return unknown
 
 

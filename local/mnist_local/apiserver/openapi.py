@@ -45,7 +45,6 @@ def openapi_v3(kinds: Iterable[Resource]) -> dict[str, Any]:
 
 
 def _path(kind: Resource) -> str:
-    """The path of one object."""
     prefix = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
     return f"{prefix}{'/namespaces/{namespace}' if kind.namespaced else ''}/{kind.plural}/{{name}}"
 

@@ -81,7 +81,6 @@ def _refused(error: PatchError) -> ApiError:
 
 
 def _apply(ctx: Context, call: Call) -> web.Response:
-    """Answer a server-side apply, which creates what is not there."""
     write, resource, manager = call.write("PatchOptions", owned=False), call.resource, call.query.get("fieldManager")
     if not manager:
         raise bad_option("PatchOptions", fields.required("fieldManager", "is required for apply patch"))

@@ -46,11 +46,7 @@ async def pod_log(ctx: Context, call: Call, request: web.BaseRequest) -> web.Str
 
 
 def _container(call: Call, pod: Obj) -> str:
-    """Return the container meant: named, the default by annotation, or the only one.
-
-    Raises:
-        ApiError: 400.
-    """
+    """Return the container meant: named, the default by annotation, or the only one."""
     spec, name, wanted = pod["spec"], pod["metadata"]["name"], call.query.get("container", "")
     containers = [c["name"] for c in spec.get("containers") or ()]
     if not wanted:
@@ -97,7 +93,6 @@ async def _send(
 
 
 def _is_over(ctx: Context, call: Call, pod: Obj) -> bool:
-    """Tell whether nothing more will be written."""
     entry = ctx.table(call.resource).get(call.namespace, call.info.name)
     if entry is None or entry.obj["metadata"]["uid"] != pod["metadata"]["uid"]:
         return True

@@ -17,8 +17,8 @@ from mnist_local.apiserver.schema.cel import CelError, Program
 from mnist_local.apiserver.selectors import matches as labels_match
 from mnist_local.apiserver.store import Store
 
-REASONS = {"Forbidden": 403, "Invalid": 422, "RequestEntityTooLarge": 413}
-"""What a validation may give as its reason, and the code that goes with it."""
+_CODES = {"Unauthorized": 401, "Forbidden": 403, "RequestEntityTooLarge": 413}
+"""By the reason that a validation gives; any other is 422."""
 _NOT_SERVED = ("paramKind", "variables")
 
 _program = lru_cache(maxsize=2048)(Program.compile)
@@ -46,7 +46,7 @@ class Policies:
         entry = self._namespaces.get("", write.namespace)
         namespace = entry.obj if entry is not None else None
         for entry in self._bindings.select(None):
-            binding, found = entry.obj, self._policies.get("", entry.obj["spec"]["policyName"])
+            binding, found = entry.obj, self._policies.get("", entry.obj["spec"].get("policyName", ""))
             if found is None:
                 continue
             constraints = (found.obj["spec"].get("matchConstraints") or {}, binding["spec"].get("matchResources") or {})
@@ -64,7 +64,7 @@ def _act(write: Write, obj: Obj, policy: str, binding: Obj, message: str, reason
     if "Deny" in actions:
         name = write.name or obj["metadata"].get("name", "")
         error = forbidden(write.resource.group, write.resource.plural, name, f"{who} denied request: {message}")
-        error.reason, error.code = reason, REASONS[reason]
+        error.reason, error.code = reason, _CODES.get(reason, 422)
         raise error
 
 
@@ -100,7 +100,6 @@ def _among(value: str, allowed: Sequence[str]) -> bool:
 
 
 def _seen(operation: str, write: Write, namespace: Obj | None, obj: Obj | None, old: Obj | None) -> dict[str, Any]:
-    """Return the variables that expressions see."""
     resource, user = write.resource, write.user
     request = {
         "kind": {"group": resource.group, "version": resource.version, "kind": resource.kind},

@@ -35,14 +35,12 @@ class Question:
 
     @classmethod
     def of(cls, info: RequestInfo, verb: str = "") -> Question:
-        """Return what a request asks; another verb stands for what it would also do."""
         if not info.resource:
             return cls(info.verb, path=info.path)
         return cls(verb or info.verb, info.group, info.resource, info.subresource, info.namespace, info.name)
 
     @property
     def full_resource(self) -> str:
-        """Return the resource with its subresource."""
         return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
 
 
@@ -126,7 +124,6 @@ class Authorizer:
                     yield from self.role_rules(binding) or ()
 
     def allowed(self, user: User, ask: Question) -> bool:
-        """Tell whether a user may do something."""
         return any(allows(rule, ask) for rule in self.rules_of(user, ask.namespace))
 
     def require(self, user: User, ask: Question) -> None:

@@ -109,7 +109,6 @@ class Call:
 
     @property
     def content_type(self) -> str:
-        """Return the body's media type without parameters."""
         return self.headers.get("Content-Type", "").split(";", 1)[0].strip().lower()
 
     @property
@@ -146,11 +145,7 @@ class Call:
         )  # fmt: skip
 
     def obj(self, kind: str = "") -> Obj:
-        """Return the body, an object of the resource's kind or of another one.
-
-        Raises:
-            ApiError: 400 or 415.
-        """
+        """Return the body, an object of the resource's kind or of another one."""
         if self.content_type == protobuf.CONTENT_TYPE:  # how kubectl sends what it knows the types of
             try:
                 return protobuf.decode(self.body)

@@ -72,7 +72,6 @@ class Resource:
 
     @property
     def api_version(self) -> str:
-        """Return `group/version`, or `version` in the core group."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
@@ -82,20 +81,16 @@ class Resource:
 
     @property
     def table_name(self) -> str:
-        """Return the name of the store's table."""
         return self.storage or (f"{self.plural}.{self.group}" if self.group else self.plural)
 
     @property
     def list_kind_name(self) -> str:
-        """Return the kind of a list of these."""
         return self.list_kind or f"{self.kind}List"
 
     def shown(self, entry: Entry) -> Obj:
-        """Return a stored object as this version shows it; read only."""
         return entry.obj if self.from_storage is None else self.from_storage(entry.obj)
 
     def raw(self, entry: Entry) -> bytes:
-        """Return the JSON of a stored object as this version shows it."""
         return entry.raw if self.from_storage is None else orjson.dumps(self.from_storage(entry.obj))
 
     def item(self, entry: Entry) -> bytes:
@@ -113,22 +108,18 @@ class Registry:
     revision: int = 0
 
     def add(self, resource: Resource) -> None:
-        """Serve a resource, in place of what was served under the same name."""
         self._by_key[(resource.group, resource.version, resource.plural)] = resource
         self.revision += 1
 
     def remove(self, group: str, plural: str) -> None:
-        """Stop serving every version of a resource."""
         for key in [k for k in self._by_key if k[0] == group and k[2] == plural]:
             del self._by_key[key]
         self.revision += 1
 
     def find(self, group: str, version: str, plural: str) -> Resource | None:
-        """Return the resource served under that name."""
         return self._by_key.get((group, version, plural))
 
     def require(self, group: str, plural: str) -> Resource:
-        """Return a built-in resource, which is always there at v1."""
         return self._by_key[(group, "v1", plural)]
 
     def by_kind(self, api_version: str, kind: str) -> Resource | None:
@@ -136,7 +127,6 @@ class Registry:
         return next((r for r in self.stored() if r.kind == kind and r.api_version == api_version), None)
 
     def by_table(self, table: str) -> Resource | None:
-        """Return the resource whose objects a table of the store holds."""
         return next((resource for resource in self.stored() if resource.table_name == table), None)
 
     def __iter__(self) -> Iterator[Resource]:

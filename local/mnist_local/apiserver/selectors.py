@@ -29,7 +29,6 @@ class Requirement:
     values: frozenset[str] = frozenset()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Tell whether labels satisfy the term."""
         present = self.key in labels
         match self.operator:
             case "exists":

@@ -86,7 +86,6 @@ class Server:
         return handler(self.ctx, call)
 
     def _other(self, info: RequestInfo) -> web.StreamResponse:
-        """Answer for a path that is no resource."""
         if info.verb not in ("get", "head"):
             raise method_not_allowed()
         if info.path in ("/healthz", "/livez", "/readyz"):
@@ -113,11 +112,7 @@ class Server:
 
 
 def _check_place(call: Call) -> None:
-    """Refuse verbs that a resource does not have, or not at this path.
-
-    Raises:
-        ApiError: 405.
-    """
+    """Refuse verbs that a resource does not have, or not at this path."""
     info, resource = call.info, call.resource
     needs_name = info.verb not in _OF_COLLECTIONS
     is_misplaced = resource.namespaced and not info.namespace and info.verb not in _EVERYWHERE

@@ -33,7 +33,6 @@ class Entry:
         self.rv = rv
 
     def copy(self) -> Obj:
-        """Return a private, deep copy of the object."""
         out: Obj = orjson.loads(self.raw)
         return out
 
@@ -74,7 +73,6 @@ class Table:
         self.listeners: set[Listener] = set()
 
     def get(self, namespace: str, name: str) -> Entry | None:
-        """Return the current entry."""
         return self.objects.get((namespace, name))
 
     def select(self, namespace: str | None, start: Key | None = None) -> Iterator[Entry]:
@@ -102,7 +100,6 @@ class Table:
         yield from reversed(recent)
 
     def unchanged_since(self, rv: int) -> bool:
-        """Tell whether nothing changed after a version."""
         return not self.log or self.log[-1].rv <= rv
 
     def at(self, rv: int) -> dict[Key, Entry]:
@@ -116,7 +113,6 @@ class Table:
         return objects
 
     def record(self, event: Event) -> None:
-        """Log a change and tell the listeners."""
         log = self.log
         if len(log) == log.maxlen:
             self.floor = log[0].rv
@@ -134,7 +130,6 @@ class Store:
         self._hooks: list[Callable[[str, Event], None]] = []
 
     def table(self, name: str) -> Table:
-        """Return a table, made on first use."""
         table = self.tables.get(name)
         if table is None:
             table = self.tables[name] = Table(name, self.rv)

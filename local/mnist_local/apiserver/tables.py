@@ -13,9 +13,8 @@ from functools import lru_cache, partial
 from typing import Any, Final
 
 from mnist_kube.times import parse
-from mnist_local.apiserver.errors import Obj, invalid
+from mnist_local.apiserver.errors import Obj
 from mnist_local.apiserver.resource import Column, Resource
-from mnist_local.apiserver.schema import errors as field
 from mnist_local.apiserver.store import Entry
 
 _NONE: Final = "<none>"
@@ -33,9 +32,6 @@ _BUILTIN: Final = {
         "Last Seen": "", "Type": ".type", "Reason": ".reason", "Object": "", "Message": ".message",
         "Count*": "", "Name*": "",
     },
-    "rolebindings.rbac.authorization.k8s.io": {"Role": ""},
-    "clusterrolebindings.rbac.authorization.k8s.io": {"Role": ""},
-    "deployments.apps": {"Ready": ""},
 }  # fmt: skip
 """Columns by table: title (with a * where only a wide listing shows it) and path, "" for one with a function."""
 
@@ -79,14 +75,7 @@ def find(obj: Any, path: str) -> Any:
 
 
 def table_of(resource: Resource, entries: Iterable[Entry], include: str) -> Obj:
-    """A meta.k8s.io/v1 Table of objects; `include` is Object, Metadata, None or empty (Metadata).
-
-    Raises:
-        ApiError: 422, another value of `include`.
-    """
-    if include not in ("", "Metadata", "Object", "None"):
-        cause = field.invalid("includeObject", include, "must be 'Metadata', 'Object', 'None', or empty")
-        raise invalid("meta.k8s.io", "TableOptions", "", [cause])
+    """A meta.k8s.io/v1 Table of objects; `include` is Object, None or (anything else) Metadata."""
     columns = list(_columns(resource))
     rows = [
         {"cells": [cell(entry.obj) for _, cell in columns], "object": _row_object(resource, entry, include)}
@@ -210,7 +199,6 @@ def _event_last_seen(event: Obj) -> str:
 _MADE: Final[dict[tuple[str, str], Callable[[Obj], Any]]] = {
     ("", "Age"): lambda obj: since(obj["metadata"].get("creationTimestamp")),
     ("", "Data"): lambda obj: len(obj.get("data") or ()) + len(obj.get("binaryData") or ()),
-    ("", "Role"): lambda obj: f"{obj['roleRef'].get('kind')}/{obj['roleRef'].get('name')}",
     ("pods", "Ready"): lambda pod: (
         f"{sum(bool(one.get('ready')) for one in _statuses(pod))}/{len(pod['spec'].get('containers') or ())}"
     ),
@@ -222,9 +210,6 @@ _MADE: Final[dict[tuple[str, str], Callable[[Obj], Any]]] = {
     ("events", "Name"): lambda event: event["metadata"]["name"],
     ("events", "Object"): lambda event: (
         f"{event['involvedObject'].get('kind', '').lower()}/{event['involvedObject'].get('name', '')}"
-    ),
-    ("deployments.apps", "Ready"): lambda obj: (
-        f"{(obj.get('status') or {}).get('readyReplicas', 0)}/{obj['spec'].get('replicas', 1)}"
     ),
 }
 """Cells that are made from more than one field, by table and title; by title alone for any table."""

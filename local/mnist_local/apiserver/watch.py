@@ -38,7 +38,6 @@ class Watcher:
         self.after = 0
 
     def selects(self, entry: Entry) -> bool:
-        """Tell whether the client is to see an object in this state."""
         namespace, name = entry.key
         return (
             (self.namespace is None or namespace == self.namespace)
@@ -70,7 +69,6 @@ class Watcher:
         self.wake.set()
 
     def end(self) -> None:
-        """End the stream."""
         self.overrun = True
         self.wake.set()
 

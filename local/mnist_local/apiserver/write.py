@@ -68,7 +68,6 @@ def check_kind(resource: Resource, obj: Obj) -> None:
 
 
 def _fit(resource: Resource, obj: Obj) -> list[str]:
-    """Make an object fit its type; returns the paths of unknown fields, which are dropped."""
     unknown = objectmeta.clean(obj)
     schema = schema_for(resource)
     if schema is None:
@@ -133,11 +132,7 @@ def update(ctx: Context, call: Call) -> web.Response:
 
 
 def _delete_options(call: Call) -> tuple[DeleteOptions, Write]:
-    """Read the options of a delete from body and query.
-
-    Raises:
-        ApiError: 400 or 422.
-    """
+    """Read the options of a delete from body and query."""
     body = call.obj("DeleteOptions") if call.body else {}
     write = call.write("DeleteOptions", owned=False)
     write.dry_run = write.dry_run or body.get("dryRun") == ["All"]

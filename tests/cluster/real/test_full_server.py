@@ -39,6 +39,23 @@ def test_rules_that_may_cost_too_much_are_refused(cluster: Cluster) -> None:
 def test_schemas_are_held_to_the_structural_rules(cluster: Cluster) -> None:
     made = definition_with(cluster, anyOf=[{"type": "integer", "default": 1}])
     assert "to be structural" in cluster.expect(422, "POST", CRDS, made).body["message"]
+    untyped = definition_with(cluster)
+    del untyped["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["size"]["type"]
+    answer = cluster.expect(422, "POST", CRDS, untyped)
+    assert "must not be empty for specified object fields" in answer.body["message"]
+
+
+def test_defaults_of_a_schema_must_fit_it(cluster: Cluster) -> None:
+    made = definition_with(cluster, default="x")
+    assert "must be of type integer" in cluster.expect(422, "POST", CRDS, made).body["message"]
+
+
+def test_leases_and_services_are_complete(cluster: Cluster, namespace: str) -> None:
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+    lease = {"metadata": {"name": "m"}, "spec": {"leaseDurationSeconds": 0}}
+    assert cluster.expect(422, "POST", path, lease).fields == {"spec.leaseDurationSeconds"}
+    service = {"metadata": {"name": "t"}, "spec": {}}
+    assert cluster.expect(422, "POST", cluster.core(namespace, "services"), service).fields == {"spec.ports"}
 
 
 def test_every_create_command(cluster: Cluster, namespace: str) -> None:

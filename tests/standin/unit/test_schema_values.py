@@ -208,28 +208,6 @@ def test_whatever_is_stored_can_be_stored_again(value: Any) -> None:
     assert ANY.validate(obj, copy(obj)) == []
 
 
-@pytest.mark.parametrize(
-    ("field", "place", "sentence"),
-    [
-        ({}, ".type", "must not be empty for specified object fields"),
-        ({"type": "array"}, ".items", "must be specified"),
-        ({"type": "array", "items": {"type": "object", "properties": {"k": {"type": "string"}}},
-          "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"]},
-         ".items.properties[k]", "must be required or have a default"),
-        ({"type": "string", "default": 1}, ".default", 'must be of type string: "integer"'),
-        ({"type": "integer", "minimum": 1, "default": 0}, ".default", "should be greater than or equal to 1"),
-        ({"type": "object", "properties": {}, "default": {"a": 1}}, ".default", "must not have unknown fields"),
-        ({"type": "string", "default": "b", "pattern": "a"}, ".default", "should match 'a'"),
-    ],
-)  # fmt: skip
-def test_a_schema_that_is_not_structural_is_refused(field: Json, place: str, sentence: str) -> None:
-    with pytest.raises(SchemaError) as refused:
-        schema_of(f=field)
-    [error] = refused.value.errors
-    assert error.path == f"spec.validation.openAPIV3Schema.properties[spec].properties[f]{place}"
-    assert sentence in error.message
-
-
 @pytest.mark.parametrize("field", [{"type": "string", "pattern": "("}, {"type": "string", "maxLength": "x"}])
 def test_a_bound_that_makes_no_sense_is_refused(field: Json) -> None:
     with pytest.raises(SchemaError, match=r"properties\.spec\.properties\.f\.(pattern|maxLength)"):

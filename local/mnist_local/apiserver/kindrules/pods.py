@@ -15,7 +15,6 @@ _DEFAULTS: dict[str, Any] = {
     "dnsPolicy": "ClusterFirst",
     "schedulerName": "default-scheduler",
 }
-_POLICIES = ("Always", "OnFailure", "Never")
 
 
 def _default_pod_spec(spec: Obj) -> None:
@@ -34,29 +33,17 @@ def _default_pod_spec(spec: Obj) -> None:
 
 
 def _validate_pod_spec(spec: Obj, path: str) -> list[FieldError]:
-    causes: list[FieldError] = []
-    if not spec.get("containers"):
-        causes.append(field.required(f"{path}.containers"))
-    seen: set[str] = set()
+    causes = [] if spec.get("containers") else [field.required(f"{path}.containers")]
     volumes = {volume.get("name") for volume in spec.get("volumes") or ()}
     for kind in ("initContainers", "containers"):
         for index, container in enumerate(spec.get(kind) or ()):
-            causes += _validate_container(container, f"{path}.{kind}[{index}]", seen, volumes)
-    if spec.get("restartPolicy") not in _POLICIES:
-        causes.append(field.not_supported(f"{path}.restartPolicy", spec.get("restartPolicy"), _POLICIES))
-    return causes
-
-
-def _validate_container(container: Obj, path: str, seen: set[str], volumes: set[Any]) -> list[FieldError]:
-    causes = [field.required(f"{path}.{name}") for name in ("name", "image") if not container.get(name)]
-    name = container.get("name") or ""
-    if name in seen:
-        causes.append(field.duplicate(f"{path}.name", name))
-    seen.add(name)
-    for index, mount in enumerate(container.get("volumeMounts") or ()):
-        if mount.get("name") not in volumes:
-            where = f"{path}.volumeMounts[{index}].name"
-            causes.append(FieldError(where, "FieldValueNotFound", f'Not found: "{mount.get("name")}"'))
+            where = f"{path}.{kind}[{index}]"
+            causes += [field.required(f"{where}.{name}") for name in ("name", "image") if not container.get(name)]
+            causes += [
+                field.invalid(f"{where}.volumeMounts[{number}].name", mount.get("name"), "no volume has this name")
+                for number, mount in enumerate(container.get("volumeMounts") or ())
+                if mount.get("name") not in volumes
+            ]
     return causes
 
 
@@ -110,12 +97,6 @@ def _validate_job(obj: Obj, old: Obj | None) -> list[FieldError]:
     causes = _validate_pod_spec(spec["template"]["spec"], "spec.template.spec")
     if spec["template"]["spec"].get("restartPolicy") == "Always":
         causes.append(field.not_supported("spec.template.spec.restartPolicy", "Always", ("OnFailure", "Never")))
-    if old is not None:
-        causes += [
-            field.invalid(f"spec.{name}", field.OMIT, "field is immutable")
-            for name in ("selector", "template")
-            if spec.get(name) != old["spec"].get(name)
-        ]
     return causes
 
 
@@ -128,26 +109,10 @@ def _new_deployment(obj: Obj) -> None:
     obj["status"] = {}
 
 
-def _validate_deployment(obj: Obj, old: Obj | None) -> list[FieldError]:
-    spec = obj["spec"]
-    causes = _validate_pod_spec(spec["template"]["spec"], "spec.template.spec")
-    labels = spec["template"]["metadata"].get("labels") or {}
-    if not spec.get("selector"):
-        causes.append(field.required("spec.selector"))
-    elif any(labels.get(key) != value for key, value in (spec["selector"].get("matchLabels") or {}).items()):
-        sentence = "`selector` does not match template `labels`"
-        causes.append(field.invalid("spec.template.metadata.labels", labels, sentence))
-    if old is not None and spec.get("selector") != old["spec"].get("selector"):
-        causes.append(field.invalid("spec.selector", spec.get("selector"), "field is immutable"))
-    return causes
-
-
 HOOKS = {
     "pods": Hooks(default=_default_pod, prepare_create=_new_pod, validate=_validate_pod, grace_period=_grace_period),
     "jobs.batch": Hooks(
         default=_default_job, prepare_create=_new_job, validate=_validate_job, default_propagation="Orphan"
     ),
-    "deployments.apps": Hooks(
-        default=_default_deployment, prepare_create=_new_deployment, validate=_validate_deployment
-    ),
+    "deployments.apps": Hooks(default=_default_deployment, prepare_create=_new_deployment),
 }

@@ -85,12 +85,10 @@ class _Managers:
         return bool(self._entries)
 
     def fields(self, key: Key) -> Fields:
-        """The places of a manager."""
         found: Fields = self._entries[key]["fieldsV1"] if key in self._entries else {}
         return found
 
     def owned_by_others(self, key: Key) -> set[Path]:
-        """The places of everybody else."""
         return {path for other in self._entries if other != key for path in paths(self.fields(other))}
 
     def conflicts(self, key: Key, places: Iterable[Path]) -> list[tuple[str, str]]:
@@ -129,7 +127,6 @@ class _Managers:
         }  # fmt: skip
 
     def time(self, key: Key) -> str:
-        """When a manager's entry last changed; "" where there is none."""
         return str(self._entries.get(key, {}).get("time", ""))
 
     def listed(self) -> list[Obj]:

@@ -161,7 +161,6 @@ def _is_directive(item: Any, directive: str) -> bool:
 
 
 def _clean(value: Any) -> Any:
-    """What a patch puts in place of what was: no directives, no nulls."""
     if isinstance(value, dict):
         return {name: _clean(item) for name, item in value.items() if item is not None and not name.startswith("$")}
     if isinstance(value, list):

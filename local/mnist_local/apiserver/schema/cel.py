@@ -80,7 +80,6 @@ class Program:
         return cls(expression, compiled.return_type().name(), compiled)
 
     def uses(self, variable: str) -> bool:
-        """Whether the expression names a variable."""
         return re.search(rf"\b{variable}\b", self.source) is not None
 
     def evaluate(self, variables: Mapping[str, Any] | Any) -> Any:

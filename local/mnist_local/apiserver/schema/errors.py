@@ -47,11 +47,6 @@ class FieldError:
     def __str__(self) -> str:
         return f"{self.path}: {self.message}"
 
-    def below(self, place: str) -> "FieldError":
-        """The same error of a value that stands at `place` in an object."""
-        path = place if self.path == NO_PATH else f"{place}.{self.path}"
-        return FieldError(path, self.reason, self.message)
-
 
 def compact(value: Any) -> str:
     """A JSON value in its shortest text, as messages and annotations hold it."""

@@ -4,12 +4,9 @@ Defaulting, pruning, rules and field ownership walk it beside an object: each no
 merges. (Types and bounds are checked by a JSON Schema validator; see `values`.)
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Final
-
-from mnist_local.apiserver.schema import errors
-from mnist_local.apiserver.schema.errors import FieldError
 
 
 class _Missing:
@@ -94,7 +91,6 @@ class Node:
 
     @property
     def properties(self) -> dict[str, "Node"]:
-        """The declared fields."""
         if self._load is not None:
             load, self._load = self._load, None
             self._properties = load()
@@ -115,7 +111,6 @@ class Node:
         return found if found is not None else self.additional
 
     def clone(self) -> "Node":
-        """A shallow copy."""
         clone = Node.__new__(Node)
         for slot in Node.__slots__:
             setattr(clone, slot, getattr(self, slot))
@@ -151,16 +146,13 @@ class Correlated:
 
     @cached_property
     def unchanged(self) -> bool:
-        """Whether old and new are equal."""
         return self.old is not MISSING and same(self.new, self.old)
 
     def child(self, name: str) -> "Correlated":
-        """The field of an object."""
         old = self.old.get(name, MISSING) if isinstance(self.old, dict) else MISSING
         return Correlated(self.node.child(name) if self.node is not None else None, self.new[name], old)
 
     def item(self, index: int) -> "Correlated":
-        """The item of a list."""
         node, item = self.node, self.new[index]
         old: Any = MISSING
         if node is not None and node.list_type == "map" and isinstance(item, dict) and isinstance(self.old, list):
@@ -179,34 +171,3 @@ class Correlated:
                 return False
             current = current.item(step) if isinstance(step, int) else current.child(step)
         return current.unchanged
-
-
-def check_structure(node: Node, path: str, level: str = "at the root") -> Iterator[FieldError]:
-    """What keeps a schema from being structural, so that objects could be neither pruned nor defaulted by it.
-
-    Only what a schema written by hand gets wrong: missing types, items and keys.
-    """
-    if level == "at the root" and node.type not in ("object", ""):
-        yield errors.invalid(f"{path}.type", node.type, "must be object at the root")
-    if not node.type and not node.int_or_string and not node.keeps_unknown:
-        yield errors.required(f"{path}.type", f"must not be empty {level}")
-    if node.type == "array" and node.items is None:
-        yield errors.required(f"{path}.items", "must be specified")
-    if node.list_type == "map":
-        yield from _check_keys(node, path)
-    for name, child in node.properties.items():
-        yield from check_structure(child, f"{path}.properties[{name}]", "for specified object fields")
-    if node.additional is not None:
-        yield from check_structure(node.additional, f"{path}.additionalProperties", "for specified object fields")
-    if node.items is not None:
-        yield from check_structure(node.items, f"{path}.items", "for specified array items")
-
-
-def _check_keys(node: Node, path: str) -> Iterator[FieldError]:
-    if not node.map_keys:
-        yield errors.required(f"{path}.x-kubernetes-list-map-keys", "must not be empty if list type is map")
-    for key in node.map_keys:
-        field = node.items.properties.get(key) if node.items is not None else None
-        if field is None or (key not in node.items.required and field.default is MISSING):  # type: ignore[union-attr]
-            detail = f"this property ({key}) must be required or have a default, for it is a key of the list"
-            yield errors.required(f"{path}.items.properties[{key}]", detail)

@@ -5,14 +5,14 @@ uniqueness of list items and the CEL rules (`rules`) are checked. On an update w
 stricter schema does not lock the objects that are stored already (KEP-4008).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Final
 
 from mnist_local.apiserver.schema import builtin, errors
 from mnist_local.apiserver.schema.errors import FieldError, SchemaError
-from mnist_local.apiserver.schema.node import MISSING, Correlated, Node, check_structure, copy, parse, same
-from mnist_local.apiserver.schema.objects import check_lists, fill, prune, prune_below
+from mnist_local.apiserver.schema.node import MISSING, Correlated, Node, parse
+from mnist_local.apiserver.schema.objects import check_lists, fill, prune
 from mnist_local.apiserver.schema.rules import check_rules, compile_rules
 from mnist_local.apiserver.schema.values import Values
 
@@ -45,14 +45,8 @@ class StructuralSchema:
             SchemaError: with all errors found.
         """
         root = parse(openapi_v3_schema)
-        found = list(check_structure(root, path))
-        if not found:
-            compiled = cls(root)
-            found += compiled._values.problems(path)
-            found += compile_rules(root, path)
-            if not found:
-                found += _check_defaults(root, path)
-        if found:
+        compiled = cls(root)
+        if found := [*compiled._values.problems(path), *compile_rules(root, path)]:
             raise SchemaError(found)
         return compiled
 
@@ -103,19 +97,3 @@ class StructuralSchema:
             else:
                 found += check_rules(correlated, "")
         return found
-
-
-def _check_defaults(node: Node, path: str) -> Iterator[FieldError]:
-    """Defaults must be valid themselves."""
-    if node.default is not MISSING:
-        pruned, where = copy(node.default), f"{path}.default"
-        prune_below(pruned, node, "", [])
-        if not same(pruned, node.default):
-            yield errors.invalid(where, node.default, "must not have unknown fields")
-        alone = Correlated(node, node.default, MISSING)
-        found = Values(node).check(node.default, alone) or list(check_rules(alone, ""))
-        yield from (error.below(where) for error in found)
-    children = [(f"{path}.properties[{name}]", child) for name, child in node.properties.items()]
-    for where, child in [*children, (f"{path}.items", node.items)]:
-        if child is not None:
-            yield from _check_defaults(child, where)
