@@ -74,7 +74,6 @@ class ControlLoop(Generic[K]):
 
 
 def _delete_all(engine: Engine, resource: Resource, namespace: str | None = None) -> Iterator[Entry]:
-    """Delete the objects of a resource; yields those that finalizers hold."""
     for entry in list(engine.ctx.table(resource).select(namespace)):
         left, gone = entry, False
         if "deletionTimestamp" not in entry.obj["metadata"]:

@@ -67,7 +67,6 @@ class Discovery:
         return {f"{'apis/' + r.group if r.group else 'api'}/{r.version}": (r.group, r.version) for r in self._registry}
 
     def _url(self, where: str) -> str:
-        """Return where a document is, with a hash of what it is made from, so that clients can cache it."""
         place = self._places()[where]
         made_from = [(r.kind, r.verbs, r.openapi) for r in self._registry if (r.group, r.version) == place]
         return f"/openapi/v3/{where}?hash={hashlib.sha256(orjson.dumps(made_from)).hexdigest().upper()}"

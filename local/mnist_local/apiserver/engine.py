@@ -163,7 +163,6 @@ class Engine:
 
 
 def _own(write: Write, obj: Obj, old: Obj | None) -> None:
-    """Record a write in managedFields; ownership is of the fields as the request's version names them."""
     schema, view = schema_for(write.resource), write.resource.from_storage
     if schema is None or not write.manager:
         return
@@ -198,7 +197,6 @@ def _check_version(write: Write, metadata: Obj, entry: Entry) -> None:
 
 
 def _only_status(obj: Obj, old: Obj) -> Obj:
-    """Return the old object with the new one's status (and managedFields, which a status write may own)."""
     out = {**{key: value for key, value in old.items() if key != "status"}, "metadata": dict(old["metadata"])}
     if "managedFields" in obj["metadata"]:
         out["metadata"]["managedFields"] = obj["metadata"]["managedFields"]
@@ -208,7 +206,6 @@ def _only_status(obj: Obj, old: Obj) -> Obj:
 
 
 def _may_go(obj: Obj, old: Obj) -> bool:
-    """Tell whether an update took the last finalizer of an object that waits for deletion."""
     former = old["metadata"]
     is_waiting = "deletionTimestamp" in former and not former.get("deletionGracePeriodSeconds")
     return is_waiting and not obj["metadata"].get("finalizers")

@@ -86,7 +86,6 @@ class GarbageCollector:
         return "deletionTimestamp" in metadata and FOREGROUND in (metadata.get("finalizers") or ())
 
     def _check_owners(self, ref: Ref, entry: Entry) -> None:
-        """Delete an object that has lost its last owner; an owner that waits for it is as good as lost."""
         metadata = entry.obj["metadata"]
         there = [r for r in metadata["ownerReferences"] if self._owner_exists(r, entry.key[0])]
         waiting = [r for r in there if self._is_waiting(r)]
@@ -130,7 +129,6 @@ class GarbageCollector:
         self._change(ref, entry, "finalizers", [finalizer for finalizer in present if finalizer != name])
 
     def _change(self, ref: Ref, entry: Entry, field: str, value: list[Obj] | list[str]) -> None:
-        """Set a list in an object's metadata, or take it away where it is empty."""
         resource, obj = self.ctx.registry.by_table(ref.table), entry.copy()
         obj["metadata"][field] = value
         if not value:

@@ -54,7 +54,6 @@ def _extension(kind: Resource) -> dict[str, str]:
 
 
 def _operations(kind: Resource) -> dict[str, Any]:
-    """The operations of that path which clients look up."""
     if "patch" not in kind.verbs:
         return {}
     parameters = [
@@ -72,7 +71,6 @@ def _operations(kind: Resource) -> dict[str, Any]:
 
 
 def _definition(kind: Resource) -> dict[str, Any]:
-    """The schema of a custom kind, with the fields that every object has."""
     schema = kind.openapi or {}
     properties = {**(schema.get("properties") or {}), **_META}
     extension = {"x-kubernetes-group-version-kind": [_extension(kind)]}

@@ -67,7 +67,6 @@ def _state(pod: Obj, container: str) -> Obj:
 
 
 def _log_file(ctx: Context, call: Call, uid: str, container: str) -> Path | None:
-    """Return the newest log of a container, or (for `previous`) the one before; None where there is none."""
     if ctx.pod_log_dir is None:
         return None
     folder = ctx.pod_log_dir / f"{call.namespace}_{call.info.name}_{uid}" / container

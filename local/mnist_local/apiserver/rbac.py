@@ -61,7 +61,6 @@ def allows(rule: Rule, ask: Question) -> bool:
 
 
 def _questions(rule: Rule) -> Iterator[Question]:
-    """Yield all that a rule allows, one verb, group, resource and name each."""
     verbs = rule.get("verbs") or ()
     names = rule.get("resourceNames") or [""]
     for verb, group, full, name in product(verbs, rule.get("apiGroups") or (), rule.get("resources") or (), names):
@@ -103,7 +102,6 @@ class Authorizer:
             self._bindings.setdefault((namespace, _subject_key(subject, namespace)), {})[key] = event.entry.obj
 
     def role_rules(self, binding: Obj) -> list[Rule] | None:
-        """Return the rules of the role a binding refers to; None where there is no such role."""
         reference = binding["roleRef"]
         if reference["kind"] == "ClusterRole":
             entry = self.store.table(CLUSTER_ROLES).get("", reference["name"])

@@ -115,12 +115,10 @@ def _limit(call: Call) -> int:
 
 
 def _token(rv: int, last: Key) -> str:
-    """Return the continue token: the version that the list shows, and the last key given out."""
     return base64.urlsafe_b64encode(orjson.dumps([rv, *last])).decode()
 
 
 def _moment(ctx: Context, call: Call, table: Table) -> tuple[int, Key | None]:
-    """Return the version to list at, and the key after which to start."""
     now = ctx.store.rv
     token = call.query.get("continue", "")
     if not token:

@@ -113,11 +113,9 @@ class Call:
 
     @property
     def namespace(self) -> str:
-        """Return the namespace of the objects meant, empty where they have none."""
         return self.info.namespace if self.resource.namespaced else ""
 
     def flag(self, name: str) -> bool:
-        """Return a boolean query parameter; it is set when present with anything but false or 0."""
         return _true(self.query.get(name))
 
     def choice(self, options_kind: str, name: str, allowed: Iterable[str], default: str = "") -> str:
@@ -169,11 +167,7 @@ def decode_json(body: bytes) -> Any:
 
 
 def as_object(value: Any, kind: str) -> Obj:
-    """Return a parsed body that must be an object of a kind.
-
-    Raises:
-        ApiError: 400.
-    """
+    """Return a parsed body that must be an object of a kind."""
     if not isinstance(value, dict):
         raise bad_request(f"the object provided is unrecognized (must be of type {kind}): it is no JSON object")
     return value
@@ -190,11 +184,7 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def decode_yaml(body: bytes) -> Any:
-    """Parse one YAML document.
-
-    Raises:
-        ApiError: 400.
-    """
+    """Parse one YAML document."""
     try:
         return yaml.load(body, Loader=_Loader)  # noqa: S506 - a subclass of SafeLoader
     except yaml.YAMLError as error:

@@ -76,7 +76,6 @@ class Resource:
 
     @property
     def has_status(self) -> bool:
-        """Tell whether `/status` is served, and status writes are apart from spec writes."""
         return "status" in self.subresources
 
     @property
@@ -123,7 +122,6 @@ class Registry:
         return self._by_key[(group, "v1", plural)]
 
     def by_kind(self, api_version: str, kind: str) -> Resource | None:
-        """Return the resource of a kind, as an owner reference names it."""
         return next((r for r in self.stored() if r.kind == kind and r.api_version == api_version), None)
 
     def by_table(self, table: str) -> Resource | None:
@@ -133,5 +131,4 @@ class Registry:
         return iter(list(self._by_key.values()))
 
     def stored(self) -> Iterator[Resource]:
-        """Yield the resources as they are stored, without views and what is not stored."""
         return (resource for resource in self if not resource.virtual and resource.to_storage is None)

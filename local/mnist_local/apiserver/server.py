@@ -46,7 +46,6 @@ class Server:
         self.discovery = Discovery(ctx.registry)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request; every failure becomes a Status."""
         call: Call | None = None
         try:
             user = self.tokens.of_request(request.headers)

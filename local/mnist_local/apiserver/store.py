@@ -88,7 +88,6 @@ class Table:
             yield objects[key]
 
     def since(self, rv: int) -> Iterator[Event]:
-        """Yield the logged changes after a version, oldest first."""
         events = self.log
         if not events or events[-1].rv <= rv:
             return
@@ -136,7 +135,6 @@ class Store:
         return table
 
     def drop(self, name: str) -> None:
-        """Forget a table that is served no more, and end its watches."""
         table = self.tables.pop(name, None)
         if table is not None:
             for listener in tuple(table.listeners):
@@ -162,7 +160,6 @@ class Store:
                 hook(name, Event("ADDED", entry, None))
 
     def put(self, table: Table, key: Key, obj: Obj) -> Entry:
-        """Write an object under a new resource version, which is set in its metadata; `obj` becomes the store's."""
         self.rv += 1
         obj["metadata"]["resourceVersion"] = str(self.rv)
         entry = Entry(key, obj, orjson.dumps(obj), self.rv)

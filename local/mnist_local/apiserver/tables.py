@@ -96,7 +96,6 @@ def _row_object(resource: Resource, entry: Entry, include: str) -> Obj | None:
 
 
 def _columns(resource: Resource) -> Iterator[tuple[Obj, Callable[[Obj], Any]]]:
-    """Each column's definition, and the function that fills its cells."""
     if resource.table_name != "events":
         yield _definition(Column("Name", "string", "", "name")), lambda obj: obj["metadata"]["name"]
     if resource.custom and resource.columns:

@@ -140,7 +140,6 @@ async def watch(ctx: Context, call: Call, request: web.BaseRequest) -> web.Strea
 
 
 def _initial(since: int, table: Table, watcher: Watcher, frames: _Frames) -> tuple[bytes, bool]:
-    """Return the first lines (and whether they end the stream): the state, or what changed since a version."""
     if not since:
         return b"".join(frames.line("ADDED", e) for e in table.select(watcher.namespace) if watcher.selects(e)), False
     if since < table.floor:

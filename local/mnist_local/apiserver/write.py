@@ -53,11 +53,7 @@ def accept(call: Call, obj: Obj, *, patched: bool = False) -> Obj:
 
 
 def check_kind(resource: Resource, obj: Obj) -> None:
-    """Check the version and kind that an object says it has; a built-in one need not say.
-
-    Raises:
-        ApiError: 400.
-    """
+    """Check the version and kind that an object says it has; a built-in one need not say."""
     for name, value in (("apiVersion", resource.api_version), ("kind", resource.kind)):
         if not obj.get(name) and resource.custom:
             raise bad_request(

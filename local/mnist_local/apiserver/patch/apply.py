@@ -92,7 +92,6 @@ class _Managers:
         return {path for other in self._entries if other != key for path in paths(self.fields(other))}
 
     def conflicts(self, key: Key, places: Iterable[Path]) -> list[tuple[str, str]]:
-        """The places that others have, with their manager as messages name it."""
         return [
             (self._name(other), show(path))
             for other in self._entries
@@ -116,7 +115,6 @@ class _Managers:
                 del self._entries[key]
 
     def put(self, key: Key, fields: Fields, api_version: str, time: str) -> None:
-        """Let a manager have these places and no others, as of a time."""
         if not fields:
             self._entries.pop(key, None)
             return

@@ -181,5 +181,4 @@ def remove(node: Node | None, value: Any, gone: Iterable[Path]) -> Any:
 
 
 def _assembled(like: Any, merged: dict[str, Any]) -> Any:
-    """An object or list, like another one, of parts by element."""
     return {element[2:]: item for element, item in merged.items()} if isinstance(like, dict) else list(merged.values())

@@ -83,11 +83,9 @@ class BuiltinSchema:
         fill(obj, self.root)
 
     def prune(self, obj: dict[str, Any]) -> list[str]:
-        """Remove unknown fields; returns their paths, sorted."""
         return prune(obj, self.root)
 
     def validate(self, obj: dict[str, Any]) -> list[FieldError]:
-        """Values of another JSON type than their field has."""
         return [errors.wrong_type(*found) for found in wrong_types(obj, self.root)]
 
 
@@ -119,7 +117,6 @@ def _path(model: str) -> Path:
 
 @cache
 def _fields(model: str) -> dict[str, tuple[str, bool]]:
-    """A model's fields by JSON name: the type as the client writes it ("List[V1Container]"), and if it is required."""
     text = _path(model).read_text(encoding="utf-8")
     text = text[text.index(f"\nclass {model}(") :].partition('    """ # noqa: E501\n')[2]
     found = {}

@@ -106,7 +106,6 @@ class Node:
         self._load = load
 
     def child(self, name: str) -> "Node | None":
-        """The schema of a field: a declared one's, else `additionalProperties`, else None (unknown)."""
         found = self.properties.get(name)
         return found if found is not None else self.additional
 
@@ -162,7 +161,6 @@ class Correlated:
         return Correlated(node.items if node is not None else None, item, old)
 
     def tolerates(self, path: list[str | int]) -> bool:
-        """Whether the place at a path, or one that leads to it, is unchanged."""
         current = self
         for step in path:
             if current.unchanged:

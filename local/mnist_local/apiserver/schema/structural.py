@@ -68,11 +68,9 @@ class StructuralSchema:
         return Values(self.root.properties["status"], "status")
 
     def default(self, obj: dict[str, Any]) -> None:
-        """Drop nulls that are not allowed, then fill in defaults."""
         fill(obj, self.root)
 
     def prune(self, obj: dict[str, Any]) -> list[str]:
-        """Remove unknown fields; returns their paths as `kubectl` shows them ("spec.foo")."""
         return prune(obj, self.root)
 
     def validate(

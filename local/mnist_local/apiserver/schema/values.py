@@ -80,12 +80,10 @@ class Values:
             self._problem = f"{where.lstrip('.')}: {error.message}"
 
     def problems(self, path: str) -> Iterator[FieldError]:
-        """What is wrong with the schema itself, such as a pattern that is no regular expression."""
         if self._problem:
             yield errors.invalid(path, errors.OMIT, self._problem)
 
     def check(self, value: Any, correlated: Correlated) -> list[FieldError]:
-        """All errors of a value, but for places that are as they were."""
         return [
             self._translate(error)
             for error in self._validator.iter_errors(value)
