@@ -23,7 +23,7 @@ from mnist_trainer.config import parse_config
 from mnist_trainer.data import Dataset, load_dataset
 from mnist_trainer.events import EpochFinished, Event
 from mnist_trainer.plan import make_plan
-from mnist_trainer.release.model_file import encode_model
+from mnist_trainer.release.files import encode_model
 from mnist_trainer.store import ObjectStore, S3Address, StoreSettings
 from mnist_trainer.train import TrainingJob, TrainingLoop
 

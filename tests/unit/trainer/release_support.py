@@ -11,8 +11,8 @@ from mnist_trainer.data import Dataset
 from mnist_trainer.events import EpochRecord, Finished
 from mnist_trainer.naming import RunPlace
 from mnist_trainer.plan import make_plan
-from mnist_trainer.release.build import ReleaseFile, RunFacts, WorkerLoss, build_files
-from mnist_trainer.release.manifest import ReleaseManifest
+from mnist_trainer.release.build import RunFacts, WorkerLoss, build_files
+from mnist_trainer.release.publish import ReleaseFile, ReleaseManifest
 
 CONFIG = parse_config({"dataset": "s3://datasets/<script>", "output": "s3://models/run", "workers": 2, "epochs": 2})
 PLACE = RunPlace(CONFIG.output_address, 1, "r1")

@@ -18,7 +18,7 @@ from mnist_trainer.inference.pictures import Drawing, find_character, read_drawi
 from mnist_trainer.inference.predict import probabilities
 from mnist_trainer.models import build
 from mnist_trainer.plan import ModelSpec, Normalisation, TrainingPlan, make_recipe
-from mnist_trainer.release.model_file import encode_model
+from mnist_trainer.release.files import encode_model
 
 
 @pytest.mark.parametrize("model", ["cnn", "mlp", "lenet5"])

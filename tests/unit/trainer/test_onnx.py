@@ -16,7 +16,7 @@ from mnist_trainer.inference.model_file import load_model
 from mnist_trainer.inference.predict import probabilities
 from mnist_trainer.models import build
 from mnist_trainer.plan import ModelSpec, Normalisation, TrainingPlan, make_recipe
-from mnist_trainer.release.model_file import encode_model, model_metadata
+from mnist_trainer.release.files import encode_model, model_metadata
 
 SIZES = [
     ModelSpec("cnn", 10, 28, 28, 1),

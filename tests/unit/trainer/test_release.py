@@ -17,7 +17,7 @@ from tests.unit.trainer.release_support import CONFIG, LOST, PLACE, build, recor
 from mnist_trainer.errors import InvalidConfigError
 from mnist_trainer.naming import MODEL_FILE
 from mnist_trainer.plan import make_plan
-from mnist_trainer.release.metrics import Predictions, encode_json, finite, per_class
+from mnist_trainer.release.files import Predictions, encode_json, finite, per_class
 from mnist_trainer.release.publish import as_result, find_release, publish, stage
 
 CONTRACT = json.loads((Path(__file__).parents[3] / "contracts/trainer.json").read_text())
@@ -50,7 +50,7 @@ def test_a_network_that_cannot_be_exported_is_released_without_onnx(finished, da
 
 
 def test_equal_runs_give_equal_files(built, dataset):
-    from mnist_trainer.release.model_file import encode_model
+    from mnist_trainer.release.files import encode_model
 
     plan = make_plan(CONFIG, dataset)
     weights = {"b": np.ones(3, np.float32), "a": np.zeros((2, 2), np.float32)}

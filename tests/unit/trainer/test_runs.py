@@ -8,10 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_trainer.release.manifest import ManifestFile, ReleaseManifest
-from mnist_trainer.runs.catalogue import Run
-from mnist_trainer.runs.compare import comparison
-from mnist_trainer.runs.discover import discover
+from mnist_trainer.release.publish import ManifestFile, ReleaseManifest
+from mnist_trainer.runs.catalogue import Run, comparison, discover
 from mnist_trainer.runs.prune import PruneRules, plan_pruning
 from mnist_trainer.store import ObjectInfo, S3Address
 

@@ -11,7 +11,7 @@ import typer
 from mnist_trainer.cli.options import Endpoint, Json, Locations, Model, Region, write_file
 
 if TYPE_CHECKING:
-    from mnist_trainer.release.metrics import Predictions
+    from mnist_trainer.release.files import Predictions
 
 _ENDINGS = {".onnx": "onnx", ".pt": "torchscript", ".pt2": "pt2"}
 
@@ -26,7 +26,7 @@ def evaluate(
     """Accuracy of a released model on a dataset's test images, with the confusion matrix."""
     from mnist_trainer.inference.model_file import load_model
     from mnist_trainer.inference.predict import evaluate_model
-    from mnist_trainer.release.metrics import per_class
+    from mnist_trainer.release.files import per_class
 
     locations = Locations(storage_endpoint, storage_region)
     loaded = load_model(locations.model(model), model)

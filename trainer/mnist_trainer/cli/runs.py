@@ -94,8 +94,7 @@ def compare(
     region: Region = None,
 ) -> None:
     """Compare sealed runs: their figures, and the settings in which they differ."""
-    from mnist_trainer.runs.catalogue import one_run, read_metrics
-    from mnist_trainer.runs.compare import comparison
+    from mnist_trainer.runs.catalogue import comparison, one_run, read_metrics
 
     if len(addresses) < 2:
         raise typer.BadParameter("give at least two runs", param_hint="ADDRESSES")

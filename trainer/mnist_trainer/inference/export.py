@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from mnist_trainer.batches import normalised
 from mnist_trainer.models import build
 from mnist_trainer.plan import ModelSpec, Normalisation, TrainingPlan
-from mnist_trainer.release.model_file import model_metadata
+from mnist_trainer.release.files import model_metadata
 
 if TYPE_CHECKING:
     from mnist_trainer.inference.model_file import LoadedModel

@@ -18,7 +18,7 @@ from mnist_trainer.errors import DatasetInvalidError, InvalidConfigError
 from mnist_trainer.evaluate import evaluate
 from mnist_trainer.inference.model_file import LoadedModel, Model
 from mnist_trainer.inference.pictures import Drawing, read_drawing
-from mnist_trainer.release.metrics import Predictions
+from mnist_trainer.release.files import Predictions
 
 _SURE = 0.6  # the probability below which an answer is called doubtful
 

@@ -14,22 +14,12 @@ from mnist_trainer.events import Finished
 from mnist_trainer.naming import EVENTS_FILE, METRICS_FILE, MODEL_FILE, ONNX_FILE, REPORT_FILE, RunPlace
 from mnist_trainer.plan import TrainingPlan
 from mnist_trainer.release.events_file import encode_events
-from mnist_trainer.release.manifest import ManifestFile, ReleaseManifest
-from mnist_trainer.release.metrics import Predictions, encode_json, finite, per_class, worst_mistakes
-from mnist_trainer.release.model_file import encode_model
+from mnist_trainer.release.files import Predictions, encode_json, encode_model, finite, per_class, worst_mistakes
+from mnist_trainer.release.publish import ManifestFile, ReleaseFile, ReleaseManifest
 from mnist_trainer.release.report import ReportContext, render_report
 from mnist_trainer.version import package_version
 
 _OCTETS = "application/octet-stream"
-
-
-@dataclass(frozen=True)
-class ReleaseFile:
-    """One file of a release, in memory."""
-
-    name: str
-    data: bytes
-    content_type: str
 
 
 @dataclass(frozen=True)

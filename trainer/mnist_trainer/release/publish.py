@@ -1,21 +1,74 @@
-"""Put a release where users find it, so that nobody ever sees half of one."""
+"""A release in the object store: ``MANIFEST.json`` seals it, and nobody ever sees half of one.
+
+The files go up below the attempt's own prefix and are copied to the output; the manifest comes last in both places, so
+that a release without it does not exist.
+"""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
 
 from mnist_trainer.errors import InvalidConfigError, ObjectNotFoundError, StoreUnreachableError
 from mnist_trainer.naming import METRICS_FILE, MODEL_FILE, RELEASE_MANIFEST, REPORT_FILE, RunPlace
-from mnist_trainer.release.build import ReleaseFile
-from mnist_trainer.release.manifest import ReleaseManifest
 from mnist_trainer.store import ObjectStore, S3Address
 
 _MANIFEST_BYTES = 1 << 20
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ReleaseFile:
+    """One file of a release, in memory."""
+
+    name: str
+    data: bytes
+    content_type: str
+
+
+class ManifestFile(BaseModel):
+    """A file as the manifest names it."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+    name: str
+    size: int
+    sha256: str
+    content_type: str
+
+
+class ReleaseManifest(BaseModel):
+    """Written last, so that a release without it does not exist."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+    version: int = 1
+    name: str
+    lineage: str
+    attempt: int
+    run_id: str
+    accuracy: float
+    epochs: int | None = None  # trained, which a reached target makes fewer than were asked for
+    train_seconds: float
+    created_at: datetime
+    dataset: dict[str, Any]
+    config: dict[str, Any]
+    versions: dict[str, str]
+    files: list[ManifestFile]
+
+    def file(self, name: str) -> ManifestFile | None:
+        """The entry of a file."""
+        return next((entry for entry in self.files if entry.name == name), None)
+
+    def encode(self) -> bytes:
+        """The object's bytes."""
+        return self.model_dump_json(by_alias=True, indent=2).encode()
 
 
 def stage(store: ObjectStore, place: RunPlace, release: list[ReleaseFile], manifest: ReleaseManifest) -> None:

@@ -26,7 +26,7 @@ from mnist_trainer.naming import RunPlace, new_run_id
 from mnist_trainer.plan import TrainingPlan, make_plan
 from mnist_trainer.release import publish as releases
 from mnist_trainer.release.build import RunFacts, WorkerLoss, build_files
-from mnist_trainer.release.manifest import ReleaseManifest
+from mnist_trainer.release.publish import ReleaseManifest
 from mnist_trainer.run.console import Console
 from mnist_trainer.run.preflight import check_storage
 from mnist_trainer.run.status import StatusUpdates

@@ -1,23 +1,100 @@
-"""Runs in the object store, with what their manifests and metrics say."""
+"""Runs below an output prefix: found from a listing of objects, with what their manifests and metrics say.
+
+A run is known by its manifest or by what its attempts left; a listing alone tells which objects are whose, and the
+manifest whether the release is whole.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
 from mnist_trainer.errors import InvalidConfigError, ObjectNotFoundError, ObjectTooLargeError
-from mnist_trainer.naming import METRICS_FILE, RELEASE_MANIFEST
-from mnist_trainer.release.manifest import ReleaseManifest
-from mnist_trainer.runs.discover import RELEASED, FoundRun, discover
-from mnist_trainer.store import ObjectStore, S3Address
+from mnist_trainer.naming import (
+    EVENTS_FILE,
+    METRICS_FILE,
+    MODEL_FILE,
+    ONNX_FILE,
+    RELEASE_MANIFEST,
+    REPORT_FILE,
+    checkpoint_epoch,
+)
+from mnist_trainer.release.publish import ReleaseManifest
+from mnist_trainer.store import ObjectInfo, ObjectStore, S3Address
 
+RELEASED = (MODEL_FILE, ONNX_FILE, METRICS_FILE, EVENTS_FILE, REPORT_FILE)
+_ATTEMPT = re.compile(r"(?:^|/)attempt-\d+/[^/]+/")
 _MANIFEST_BYTES = 1 << 20
 _METRICS_BYTES = 256 << 20
 _READERS = 8
+_FIGURES = ("accuracy", "testLoss", "trainSeconds", "imagesPerSecond")
+_SETTINGS = ("model", "config", "recipe", "dataset", "versions", "device", "lineage")
+_TRIVIAL = {"config.output"}
+
+
+@dataclass
+class FoundRun:
+    """The objects of one run, as far as they are ours: what else lies there is not counted and never deleted."""
+
+    address: S3Address
+    manifest: ObjectInfo | None = None
+    released: list[ObjectInfo] = field(default_factory=list)
+    attempts: list[ObjectInfo] = field(default_factory=list)
+
+    @property
+    def sealed(self) -> bool:
+        """Whether there is a MANIFEST.json: without it a release does not exist."""
+        return self.manifest is not None
+
+    @property
+    def objects(self) -> list[ObjectInfo]:
+        """All of them, the manifest first."""
+        return [*([self.manifest] if self.manifest else []), *self.released, *self.attempts]
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(item.size for item in self.objects)
+
+    @property
+    def modified(self) -> datetime | None:
+        """When something was last written, if the store says."""
+        return max((item.modified for item in self.objects if item.modified), default=None)
+
+    @property
+    def checkpoint(self) -> int | None:
+        """Epochs of the newest checkpoint."""
+        epochs = [checkpoint_epoch(self.address, item.address) for item in self.attempts]
+        return max((epoch for epoch in epochs if epoch is not None), default=None)
+
+
+def discover(objects: Iterable[ObjectInfo], root: S3Address) -> list[FoundRun]:
+    """The runs at or below `root`, in the order of their addresses."""
+    listed = [(item, _below(item.address, root)) for item in objects]
+    runs: dict[str, FoundRun] = {}
+
+    def at(key: str) -> FoundRun:
+        return runs.setdefault(key, FoundRun(root.child(key) if key else root))
+
+    for item, key in listed:
+        attempt = _ATTEMPT.search(key)
+        if attempt:
+            # The first one counts: an attempt holds a copy of the release, but no runs.
+            at(key[: attempt.start()]).attempts.append(item)
+        elif key.rpartition("/")[2] == RELEASE_MANIFEST:
+            at(key.rpartition("/")[0]).manifest = item
+    for item, key in listed:
+        run = _run_of_released(key)
+        if run in runs:
+            runs[run].released.append(item)
+    return [runs[key] for key in sorted(runs)]
 
 
 @dataclass(frozen=True)
@@ -83,6 +160,32 @@ def read_metrics(store: ObjectStore, run: Run) -> dict[str, Any]:
     return content
 
 
+def comparison(metrics: Sequence[dict[str, Any]]) -> list[tuple[str, list[Any]]]:
+    """Rows of a field and its value in each run (None where a run has none): all figures, then settings that differ."""
+    flat = [_flat({name: content.get(name) for name in _SETTINGS}) for content in metrics]
+    rows: list[tuple[str, list[Any]]] = [
+        ("epochs", [len(content.get("epochs", [])) for content in metrics]),
+        *((name, [content.get(name) for content in metrics]) for name in _FIGURES),
+    ]
+    for name in dict.fromkeys(name for settings in flat for name in settings):
+        values = [settings.get(name) for settings in flat]
+        if name not in _TRIVIAL and any(value != values[0] for value in values):
+            rows.append((name, values))
+    return rows
+
+
+def _below(address: S3Address, root: S3Address) -> str:
+    return address.key.removeprefix(f"{root.key}/") if root.key else address.key
+
+
+def _run_of_released(key: str) -> str | None:
+    """The run that a released file belongs to, by its name."""
+    if _ATTEMPT.search(key):
+        return None
+    name = next((name for name in RELEASED if f"/{key}".endswith(f"/{name}")), None)
+    return None if name is None else key.removesuffix(name).removesuffix("/")
+
+
 def _read_manifest(store: ObjectStore, run: FoundRun) -> ReleaseManifest | None:
     if run.manifest is None:
         return None
@@ -90,3 +193,13 @@ def _read_manifest(store: ObjectStore, run: FoundRun) -> ReleaseManifest | None:
         return ReleaseManifest.model_validate_json(store.get_bytes(run.manifest.address, _MANIFEST_BYTES))
     except (ValidationError, ObjectNotFoundError, ObjectTooLargeError):
         return None
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            result |= _flat(value, f"{prefix}{name}.")
+        else:
+            result[f"{prefix}{name}"] = value
+    return result
