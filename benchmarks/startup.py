@@ -35,7 +35,7 @@ from tests.support.wait import wait_for  # noqa: E402
 
 from mnist_kube.times import parse  # noqa: E402
 from mnist_operator.children.pods import WORKER_ENV  # noqa: E402
-from mnist_trainer.data.sources.digits import write_digits  # noqa: E402
+from mnist_trainer.data.sources import write_digits  # noqa: E402
 
 WORKERS = 2
 STAGES = (

@@ -18,7 +18,7 @@ from typing import Any
 from tests.support.s3 import S3Handle, start_s3
 
 from benchmarks.accuracy.results import Case, Epoch
-from mnist_trainer.data.sources.folder import copy_folder
+from mnist_trainer.data.sources import copy_folder
 
 _PREFIX = "ray-"
 _EPOCH_LINE = re.compile(r"\bepoch (\d+)/\d+ ")

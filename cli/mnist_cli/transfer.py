@@ -24,7 +24,7 @@ Advance = Callable[[int, int], None]
 def fetch_into(folder: Path, source: str, shown: Transfers) -> list[Path]:
     """Fill a folder from `source`: "mirrors", "digits", or the path of another folder."""
     if source == "mirrors":
-        from mnist_trainer.data.sources.mirrors import fetch_mnist
+        from mnist_trainer.data.sources import fetch_mnist
 
         bars: dict[str, Advance] = {}
 
@@ -35,11 +35,11 @@ def fetch_into(folder: Path, source: str, shown: Transfers) -> list[Path]:
 
         paths = fetch_mnist(folder, progress)
     elif source == "digits":
-        from mnist_trainer.data.sources.digits import write_digits
+        from mnist_trainer.data.sources import write_digits
 
         paths = write_digits(folder)
     else:
-        from mnist_trainer.data.sources.folder import copy_folder
+        from mnist_trainer.data.sources import copy_folder
 
         paths = copy_folder(Path(source), folder)
     for path in paths:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from mnist_trainer.config import RunConfig
 from mnist_trainer.data import Dataset
-from mnist_trainer.data.blocks import blocks
+from mnist_trainer.data.disk import blocks
 
 # Raise it when the same configuration and data would train differently: older checkpoints are then left alone.
 _NUMERICS_VERSION = 2

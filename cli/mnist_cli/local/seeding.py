@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from mnist_trainer.data.classes import CLASSES_FILE
-from mnist_trainer.data.files import Role, find_files, match_role
-from mnist_trainer.data.sources.folder import dataset_files
+from mnist_trainer.data.files import CLASSES_FILE, Role, find_files, match_role
+from mnist_trainer.data.sources import dataset_files
 from mnist_trainer.errors import DatasetNotFoundError, InvalidConfigError
 from mnist_trainer.store import ObjectInfo, ObjectStore, S3Address
 
@@ -54,7 +53,7 @@ def _from_folder(store: ObjectStore, address: S3Address, files: Files, there: di
 
 
 def _digits(store: ObjectStore, address: S3Address) -> str:
-    from mnist_trainer.data.sources.digits import digits_files
+    from mnist_trainer.data.sources import digits_files
 
     for name, data in digits_files().items():
         store.put_bytes(address.child(name), data)

@@ -18,7 +18,7 @@ from tests.support.trainings import Training
 from tests.support.wait import wait_for
 
 from mnist_operator.children.pods import WORKER_ENV
-from mnist_trainer.data.sources.digits import write_digits
+from mnist_trainer.data.sources import write_digits
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.support.manifests import of_kind, render_chart
 from tests.support.s3 import start_s3
 
-from mnist_trainer.data.sources.digits import write_digits
+from mnist_trainer.data.sources import write_digits
 
 
 def test_the_job_makes_the_buckets_and_loads_the_digits_as_often_as_it_runs(tmp_path: Path) -> None:

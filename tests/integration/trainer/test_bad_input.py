@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.support.s3 import S3Handle, start_s3
 
-from mnist_trainer.data.sources.digits import write_digits
+from mnist_trainer.data.sources import write_digits
 
 
 @pytest.fixture(scope="module")

@@ -23,8 +23,8 @@ from torch.nn import functional
 from mnist_cli.__main__ import main
 from mnist_trainer.config import parse_config
 from mnist_trainer.data import Dataset, load_folder
-from mnist_trainer.data.classes import CLASSES_FILE, encode_class_names
-from mnist_trainer.data.sources.digits import write_digits
+from mnist_trainer.data.files import CLASSES_FILE, encode_class_names
+from mnist_trainer.data.sources import write_digits
 from mnist_trainer.inference.export import encode_weights_as_onnx
 from mnist_trainer.models import build
 from mnist_trainer.naming import RunPlace

@@ -15,7 +15,7 @@ from benchmarks.accuracy.through_ray import epochs_of_metrics, ray_recipe, ray_w
 from benchmarks.time_to_accuracy import parse, plan
 
 from mnist_trainer.data.dataset import load_folder
-from mnist_trainer.data.sources.digits import write_digits
+from mnist_trainer.data.sources import write_digits
 
 ABOUT = {"dataset": "abc", "threads": 2}
 

@@ -15,7 +15,8 @@ from PIL import Image
 from tests.support.pictures import ink, pictures, png, write_tree, write_zip
 
 from mnist_trainer.data import Dataset, load_folder, verify_folder
-from mnist_trainer.data.convert import Converted, ConvertOptions, collection, convert
+from mnist_trainer.data.convert import Converted, ConvertOptions, convert
+from mnist_trainer.data.convert import source as reading
 from mnist_trainer.data.pictures import decode
 from mnist_trainer.errors import (
     DatasetInvalidError,
@@ -177,7 +178,7 @@ def test_sources_that_are_none(tmp_path: Path) -> None:
 
 
 def test_zip_bombs_are_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collection, "MOST_BYTES", 10_000)
+    monkeypatch.setattr(reading, "MOST_BYTES", 10_000)
     files = {**PICTURES, "b/zeros.png": bytes(20_000)}
     archive = write_zip(tmp_path / "in.zip", files)
     with pytest.raises(DatasetInvalidError, match=r"b/zeros\.png: larger than"):
@@ -188,7 +189,7 @@ def test_zip_bombs_are_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     lying.write_bytes(data.replace(struct.pack("<I", 20_000), struct.pack("<I", 200)))
     with pytest.raises(DatasetInvalidError, match=r"b/zeros\.png: "):
         convert(lying, tmp_path / "out", ConvertOptions())
-    monkeypatch.setattr(collection, "_MOST_BYTES_OF_ALL", 5_000)
+    monkeypatch.setattr(reading, "_MOST_BYTES_OF_ALL", 5_000)
     with pytest.raises(DatasetInvalidError, match="more bytes than a dataset can have"):
         convert(archive, tmp_path / "out", ConvertOptions())
     with pytest.raises(DatasetInvalidError, match="larger than"):
@@ -218,12 +219,12 @@ def test_a_dataset_is_replaced_only_when_that_is_asked(tmp_path: Path) -> None:
 
 
 def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mnist_trainer.data.convert import output
+    from mnist_trainer.data.convert import conversion
 
     def full(*_: object) -> None:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(output.gzip.GzipFile, "write", full)
+    monkeypatch.setattr(conversion.gzip.GzipFile, "write", full)
     with pytest.raises(OutOfSpaceError, match="no space left"):
         convert(write_tree(tmp_path / "in", PICTURES), tmp_path / "out", ConvertOptions())
     assert [path.name for path in tmp_path.iterdir()] == ["in"]

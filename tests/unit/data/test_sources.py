@@ -11,9 +11,7 @@ from tests.support.datasets import encode, small_dataset, write_folder
 
 from mnist_trainer.data import load_folder, verify_folder
 from mnist_trainer.data.files import Role
-from mnist_trainer.data.sources.digits import enlarge, write_digits
-from mnist_trainer.data.sources.folder import copy_folder
-from mnist_trainer.data.sources.mirrors import MIRRORS, MNIST, RemoteFile, fetch_mnist
+from mnist_trainer.data.sources import MIRRORS, MNIST, RemoteFile, copy_folder, enlarge, fetch_mnist, write_digits
 from mnist_trainer.errors import DatasetInvalidError, InvalidConfigError, StoreUnreachableError
 from mnist_trainer.store import RetryPolicy
 

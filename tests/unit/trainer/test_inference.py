@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from sklearn.datasets import load_digits
 from tests.support.photos import Scene, photograph
 
-from mnist_trainer.data.sources.digits import enlarge
+from mnist_trainer.data.sources import enlarge
 from mnist_trainer.errors import InvalidConfigError
 from mnist_trainer.inference.model_file import load_model
 from mnist_trainer.inference.pictures import Drawing, find_character, read_drawing

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_trainer.data.blocks import blocks
+from mnist_trainer.data.disk import blocks
 from mnist_trainer.data.files import Role
 
 # A highest label this much rarer than the average class is an error in the data, not a class: real unbalanced sets

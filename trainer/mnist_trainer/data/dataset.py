@@ -13,12 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_trainer.data import checks, idx
-from mnist_trainer.data.blocks import blocks
-from mnist_trainer.data.budget import dataset_memory
 from mnist_trainer.data.checks import Finding
-from mnist_trainer.data.classes import CLASSES_FILE, MAX_CLASSES_BYTES, read_class_names
-from mnist_trainer.data.files import Role, find_files, find_twins, is_sideways
-from mnist_trainer.data.ondisk import DiskImages, ImageFile
+from mnist_trainer.data.disk import DiskImages, ImageFile, blocks, dataset_memory
+from mnist_trainer.data.files import (
+    CLASSES_FILE,
+    MAX_CLASSES_BYTES,
+    Role,
+    find_files,
+    find_twins,
+    is_sideways,
+    read_class_names,
+)
 from mnist_trainer.data.places import InFolder, InStore, Place
 from mnist_trainer.errors import DatasetInvalidError, DatasetNotFoundError, TrainerError
 from mnist_trainer.store import ObjectStore, S3Address

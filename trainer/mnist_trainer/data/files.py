@@ -1,13 +1,22 @@
-"""The four files of a dataset: their roles and the names by which they go."""
+"""The files of a dataset: the four in IDX form, by role and name, and ``classes.json``, which names the classes.
+
+The classes' names go with the dataset into the model's header, ``metrics.json``, the report and the answers of
+`predict`. They are no part of the dataset's digest: renaming a class trains nothing anew.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from mnist_trainer.errors import DatasetInvalidError, DatasetNotFoundError
+
+CLASSES_FILE = "classes.json"
+MAX_CLASSES_BYTES = 1 << 20
+_MAX_NAME = 200  # characters
 
 
 class Role(StrEnum):
@@ -20,7 +29,6 @@ class Role(StrEnum):
 
     @property
     def is_images(self) -> bool:
-        """Images or labels."""
         return self in (Role.TRAIN_IMAGES, Role.TEST_IMAGES)
 
 
@@ -92,6 +100,38 @@ def find_twins(names: Iterable[str], chosen: Mapping[Role, str]) -> dict[Role, l
     return twins
 
 
+def encode_class_names(names: Mapping[int, str], images: Mapping[int, int] | None = None) -> bytes:
+    """The file, for names, and numbers of images where they are known, by label."""
+    counts = images or {}
+    entries = [
+        {"label": label, "name": names[label], **({"images": counts[label]} if label in counts else {})}
+        for label in sorted(names)
+    ]
+    return (json.dumps(entries, indent=2) + "\n").encode()
+
+
+def read_class_names(data: bytes, name: str, classes: int) -> tuple[str, ...]:
+    """The name of each label below `classes`; a label without one is called by its number.
+
+    Takes the list that `data convert` writes, a list of names, or an object of names by label. Raises
+    DatasetInvalidError, whose message begins with `name`.
+    """
+    try:
+        names = _by_label(json.loads(data))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise DatasetInvalidError(
+            f'{name}: does not name classes: expected [{{"label": 0, "name": "zero"}}, ...] or ["zero", ...]'
+        ) from None
+    if unknown := sorted(label for label in names if not 0 <= label < classes):
+        raise DatasetInvalidError(f"{name}: names label {unknown[0]}, but the training labels end at {classes - 1}")
+    return tuple(names.get(label, str(label)) for label in range(classes))
+
+
+def shown_class(label: int, name: str | None) -> str:
+    """A class for people: its number, and its name where that says more."""
+    return f"{label} ({name})" if name not in (None, "", str(label)) else str(label)
+
+
 def _match(name: str) -> _Match | None:
     found = _NAME.fullmatch(name)
     if not found:
@@ -123,3 +163,23 @@ def _missing_text(missing: list[Role], names: list[str], some: bool) -> str:
     convertible = any(name.lower().endswith(_CONVERTIBLE) for name in names)
     hint = "; `mnistctl data convert` makes a dataset of them" if convertible else ""
     return f"no dataset there: expected {', '.join(missing)}, plain or .gz{there}{hint}"
+
+
+def _by_label(content: object) -> dict[int, str]:
+    if isinstance(content, dict):
+        return {int(label): _name(name) for label, name in content.items()}
+    if not isinstance(content, list):
+        raise TypeError
+    return {
+        int(entry["label"]) if isinstance(entry, dict) else label: _name(
+            entry["name"] if isinstance(entry, dict) else entry
+        )
+        for label, entry in enumerate(content)
+    }
+
+
+def _name(value: object) -> str:
+    name = " ".join(str(value).split()) if isinstance(value, str | int) else ""
+    if not 1 <= len(name) <= _MAX_NAME:
+        raise ValueError
+    return name

@@ -69,7 +69,6 @@ class InStore:
         return {name: info.size for name, info in self._found.items()}
 
     def below(self) -> list[str]:
-        """From the same listing."""
         return self._below
 
     def versions(self) -> dict[str, str]:
@@ -77,18 +76,15 @@ class InStore:
         return {name: f"{info.etag} {info.size} {info.modified}" for name, info in self._found.items()}
 
     def head(self, name: str) -> bytes:
-        """A small range."""
         return self._store.get_head(self._address.child(name), _HEAD_BYTES)
 
     def read(self, name: str, max_bytes: int) -> bytes:
-        """The object."""
         try:
             return self._store.get_bytes(self._address.child(name), max_bytes=max_bytes)
         except ObjectNotFoundError:
             raise self._gone(name) from None
 
     def file(self, name: str, scratch: Path) -> Path:
-        """Fetched."""
         try:
             self._store.get_file(self._address.child(name), scratch)
         except ObjectNotFoundError:
@@ -96,7 +92,6 @@ class InStore:
         return scratch
 
     def full_name(self, name: str) -> str:
-        """The object's address."""
         return str(self._address.child(name))
 
     def _gone(self, name: str) -> DatasetNotFoundError:
@@ -131,19 +126,15 @@ class InFolder:
         return {name: f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino}" for name, stat in stats.items()}
 
     def head(self, name: str) -> bytes:
-        """The first bytes."""
         return self._bytes(name, _HEAD_BYTES)
 
     def read(self, name: str, max_bytes: int) -> bytes:
-        """The file."""
         return self._bytes(name, -1)
 
     def file(self, name: str, scratch: Path) -> Path:
-        """Its own."""
         return self._path / name
 
     def full_name(self, name: str) -> str:
-        """The file's path."""
         return str(self._path / name)
 
     def _bytes(self, name: str, count: int) -> bytes:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from mnist_trainer.batches import ImageSet
 from mnist_trainer.collective import Alone
 from mnist_trainer.data import Dataset
-from mnist_trainer.data.classes import shown_class
+from mnist_trainer.data.files import shown_class
 from mnist_trainer.errors import DatasetInvalidError, InvalidConfigError
 from mnist_trainer.evaluate import evaluate
 from mnist_trainer.inference.model_file import LoadedModel, Model

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
-from mnist_trainer.data.classes import shown_class
+from mnist_trainer.data.files import shown_class
 from mnist_trainer.release.drawings import Chart, Line, data_url, draw
 
 _EPOCH_COLUMNS = ("epoch", "training loss", "test loss", "accuracy", "learning rate", "seconds", "images/s", "workers")

@@ -18,11 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.datasets import encode, small_dataset, write_folder
 
-from mnist_trainer.data import Dataset, examine_folder, idx, load_folder, ondisk
-from mnist_trainer.data.budget import dataset_memory
+from mnist_trainer.data import Dataset, disk, examine_folder, idx, load_folder
+from mnist_trainer.data.disk import SharedFolder, dataset_memory, scratch_root, sweep
 from mnist_trainer.data.files import Role
 from mnist_trainer.data.places import InFolder
-from mnist_trainer.data.scratch import SharedFolder, scratch_root, sweep
 from mnist_trainer.errors import DatasetInvalidError, InvalidConfigError, OutOfSpaceError
 from mnist_trainer.plan import Normalisation
 
@@ -95,13 +94,13 @@ def test_workers_of_a_node_fetch_once_between_them(
     source = load_folder(folder, TINY).portable()
     assert left_in(scratch) == []
     fetched = []
-    unpack = ondisk._unpack
+    unpack = disk._unpack
 
     def counting(path: Path, name: str, plain: Path | None) -> object:
         fetched.append(name)
         return unpack(path, name, plain)
 
-    monkeypatch.setattr(ondisk, "_unpack", counting)
+    monkeypatch.setattr(disk, "_unpack", counting)
     together = threading.Barrier(4)
 
     def worker(_: int) -> Dataset:
@@ -144,11 +143,11 @@ def test_full_disk(folder: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(ondisk, "_unpack", full)
+        patch.setattr(disk, "_unpack", full)
         with pytest.raises(OutOfSpaceError, match=r"no space left.*larger scratch volume") as caught:
             load_folder(folder, TINY)
         assert "\n" not in caught.value.message
-    monkeypatch.setattr(ondisk.shutil, "disk_usage", lambda _: _Usage(10_000))
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: _Usage(10_000))
     with pytest.raises(OutOfSpaceError, match=r"needs 0 MiB on this machine's disk.*0 MiB left; give the pods"):
         load_folder(folder, TINY)
     assert left_in(scratch) == []

@@ -1,17 +1,22 @@
 """Images that do not fit into memory: plain IDX files on each node's disk, mapped, read a batch at a time.
 
 What the kernel keeps of them in its page cache is shared by all workers of a node and given up when memory is short.
+The folder they lie in is shared by the processes of a node; the last of them removes it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import math
 import mmap
 import os
 import shutil
+import tempfile
 import weakref
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +26,37 @@ from numpy.typing import NDArray
 from mnist_trainer.data import idx
 from mnist_trainer.data.files import Role, is_sideways
 from mnist_trainer.data.places import Place
-from mnist_trainer.data.scratch import SharedFolder, scratch_root, sweep
-from mnist_trainer.errors import DatasetInvalidError, OutOfSpaceError
+from mnist_trainer.errors import DatasetInvalidError, InvalidConfigError, OutOfSpaceError
 from mnist_trainer.localdisk import disk_problem
 
 Array = NDArray[np.uint8]
 
 _ADVICE = "; give the pods a larger scratch volume, or more memory (MNIST_SCRATCH_DIR, MNIST_DATASET_MEMORY_BYTES)"
+_MEMORY_VARIABLE = "MNIST_DATASET_MEMORY_BYTES"
+_MEMORY_SHARE = 5  # a fifth: it lies there twice, in the driver and in Ray's object store (30 % of the memory)
+_MIN_MEMORY = 256 << 20
+_CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_BLOCK_BYTES = 1 << 20
+
+
+def dataset_memory(env: Mapping[str, str] | None = None) -> int:
+    """Bytes beyond which a dataset stays on disk: MNIST_DATASET_MEMORY_BYTES, or a fifth of what this container has.
+
+    Raises InvalidConfigError.
+    """
+    given = (os.environ if env is None else env).get(_MEMORY_VARIABLE, "").strip()
+    if not given:
+        return max(_MIN_MEMORY, _memory() // _MEMORY_SHARE)
+    if not given.isascii() or not given.isdecimal():
+        raise InvalidConfigError(f"{_MEMORY_VARIABLE} must be a number of bytes, not {given[:40]!r}")
+    return int(given)
+
+
+def blocks(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """All of [N, ...] in order, in contiguous parts of 1 MiB."""
+    count = max(1, _BLOCK_BYTES // max(1, images[:1].nbytes))
+    for start in range(0, len(images), count):
+        yield np.ascontiguousarray(images[start : start + count])
 
 
 @dataclass(frozen=True)
@@ -136,6 +165,67 @@ class _Shared:
             self._folder.release()
 
 
+def scratch_root(env: Mapping[str, str] | None = None) -> Path:
+    """Where large datasets go: below MNIST_SCRATCH_DIR, or the folder for temporary files.
+
+    Raises InvalidConfigError, OutOfSpaceError.
+    """
+    given = (os.environ if env is None else env).get("MNIST_SCRATCH_DIR")
+    root = Path(given or tempfile.gettempdir()) / f"mnist-datasets-{os.getuid()}"
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_problem(error, root) from error
+    if root.is_symlink() or root.stat().st_uid != os.getuid():
+        raise InvalidConfigError(f"{root}: belongs to somebody else; set MNIST_SCRATCH_DIR to another folder")
+    return root
+
+
+class SharedFolder:
+    """A folder below `root` named by `key`, held until `release`.
+
+    Kernel locks tell whether somebody holds it: they end with their process, however that ends.
+    """
+
+    def __init__(self, root: Path, key: str) -> None:
+        self.path = root / key
+        self._lock_path = root / f"{key}.lock"
+        self._lock: int | None = self._hold()
+        self.path.mkdir(mode=0o700, exist_ok=True)
+
+    @contextlib.contextmanager
+    def filling(self) -> Iterator[None]:
+        """Alone with the folder; waits for whoever else fills it."""
+        file = os.open(self.path / ".filling", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(file)
+
+    def release(self) -> None:
+        """Let go; removes the folder if nobody else holds it. Safe to call twice."""
+        if self._lock is None:
+            return
+        lock, self._lock = self._lock, None
+        _remove_if_unused(lock, self._lock_path)
+
+    def _hold(self) -> int:
+        while True:
+            lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            if _is(lock, self._lock_path):
+                return lock
+            os.close(lock)  # removed by its last holder in between
+
+
+def sweep(root: Path) -> None:
+    """Remove the folders that processes have left which are gone."""
+    for lock_path in root.glob("*.lock"):
+        with contextlib.suppress(OSError):
+            _remove_if_unused(os.open(lock_path, os.O_RDWR), lock_path)
+
+
 def _unpack(fetched: Path, name: str, plain: Path | None) -> tuple[tuple[int, ...], str]:
     """Check a file, and write it as plain IDX to `plain`; returns its shape and the sha256 of the plain bytes."""
     digest = hashlib.sha256()
@@ -157,3 +247,35 @@ def _unpack(fetched: Path, name: str, plain: Path | None) -> tuple[tuple[int, ..
             partial.unlink(missing_ok=True)
         raise
     return shape, digest.hexdigest()
+
+
+def _remove_if_unused(lock: int, lock_path: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is(lock, lock_path):
+            shutil.rmtree(lock_path.with_suffix(""), ignore_errors=True)
+            lock_path.unlink()
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(lock)
+
+
+def _is(file: int, path: Path) -> bool:
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    mine = os.fstat(file)
+    return (there.st_ino, there.st_dev) == (mine.st_ino, mine.st_dev)
+
+
+def _memory() -> int:
+    """Bytes of memory of this container or machine."""
+    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for name in _CGROUP_LIMITS:
+        try:
+            sizes.append(int(Path(name).read_text()))
+        except (OSError, ValueError):  # not there, or "max"
+            continue
+    return min(sizes)

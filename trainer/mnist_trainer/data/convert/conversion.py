@@ -1,8 +1,15 @@
-"""The order of things in a conversion."""
+"""The order of things in a conversion: divide the pictures, decide about inverting, write the four files.
+
+The files are written picture by picture, and appear only when all of them are complete.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import os
+import shutil
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,15 +20,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_trainer.data.classes import CLASSES_FILE, encode_class_names
-from mnist_trainer.data.convert.output import file_name, fresh_folder, write_images
 from mnist_trainer.data.convert.source import Source, open_source
 from mnist_trainer.data.convert.tree import Picture, Tree, divide
-from mnist_trainer.data.files import Role
-from mnist_trainer.data.idx import write_idx
+from mnist_trainer.data.files import CLASSES_FILE, Role, encode_class_names, match_role
+from mnist_trainer.data.idx import header, write_idx
 from mnist_trainer.data.pictures import MODES, border_level, fitted, without_warnings
 from mnist_trainer.errors import DatasetInvalidError, InvalidConfigError
+from mnist_trainer.localdisk import disk_problem
 
+_LEVEL = 6
 _SAMPLE = 200  # pictures that decide about inverting
 _TOGETHER = 256
 
@@ -80,7 +87,7 @@ def convert(
         tree = opened.tree
         train, test = _divided(tree, options, source)
         work = _Work(opened, options, progress)
-        with fresh_folder(target, replace) as folder:
+        with _fresh_folder(target, replace) as folder:
             invert = work.decide_to_invert()
             work.write(folder, train, Role.TRAIN_IMAGES, Role.TRAIN_LABELS, invert)
             work.write(folder, test, Role.TEST_IMAGES, Role.TEST_LABELS, invert)
@@ -126,10 +133,10 @@ class _Work:
         options = self._options
         shape: tuple[int, ...] = (len(pictures), options.height, options.width)
         shape = shape if options.channels == 1 else (*shape, options.channels)
-        write_images(folder / file_name(images), shape, self._counted(self._pixels(pictures), invert))
+        _write_images(folder / _file_name(images), shape, self._counted(self._pixels(pictures), invert))
         number = {name: label for label, name in enumerate(self._tree.classes, self._tree.first_label)}
         values = np.array([number[picture.label] for picture in pictures], dtype=np.uint8)
-        (folder / file_name(labels)).write_bytes(write_idx(values, compress=True))
+        (folder / _file_name(labels)).write_bytes(write_idx(values, compress=True))
 
     def _counted(self, pixels: Iterable[NDArray[np.uint8]], invert: bool) -> Iterator[NDArray[np.uint8]]:
         for image in pixels:
@@ -159,3 +166,59 @@ def _class_names(tree: Tree) -> bytes:
     counts = Counter(picture.label for picture in tree.pictures)
     names = dict(enumerate(tree.classes, tree.first_label))
     return encode_class_names(names, {label: counts[name] for label, name in names.items()})
+
+
+@contextlib.contextmanager
+def _fresh_folder(target: Path, replace: bool) -> Iterator[Path]:
+    """A folder to write in; what is in it goes to `target` at the end, and nothing if the body raises.
+
+    Raises InvalidConfigError if `target` holds a dataset already, unless that may be replaced; OutOfSpaceError.
+    """
+    _check_target(target, replace)
+    partial = target.parent / f".{target.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part"
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        _move(partial, target)
+    except OSError as error:
+        raise disk_problem(error, target) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write_images(path: Path, shape: tuple[int, ...], images: Iterator[NDArray[np.uint8]]) -> None:
+    """An IDX file (gzipped, the same bytes for the same images) of `shape` [N, H, W] or [N, H, W, C]."""
+    with path.open("wb") as raw, gzip.GzipFile("", "wb", _LEVEL, raw, mtime=0) as file:
+        file.write(header(np.dtype(np.uint8), shape))
+        for image in images:
+            file.write(np.ascontiguousarray(image).data)
+
+
+def _check_target(target: Path, replace: bool) -> None:
+    if target.exists() and not target.is_dir():
+        raise InvalidConfigError(f"{target}: is a file; the dataset needs a folder")
+    if not replace and _dataset_files(target):
+        raise InvalidConfigError(f"{target}: there is a dataset already; --force replaces it")
+
+
+def _dataset_files(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if match_role(path.name)] if folder.is_dir() else []
+
+
+def _move(partial: Path, target: Path) -> None:
+    if target.is_dir() and any(target.iterdir()):
+        # Those of other names too: a plain file would be read before a gzipped one.
+        for path in _dataset_files(target):
+            if not (partial / path.name).exists():
+                path.unlink()
+        for path in partial.iterdir():
+            path.replace(target / path.name)
+        return
+    with contextlib.suppress(FileNotFoundError):
+        target.rmdir()
+    partial.rename(target)
+
+
+def _file_name(role: Role) -> str:
+    """The name of the gzipped file."""
+    return f"{role.value}.gz"
