@@ -41,7 +41,7 @@ def head_service(cluster: Object) -> Object:
     selector = {
         k.CLUSTER_LABEL: name,
         k.NODE_TYPE_LABEL: k.HEAD,
-        k.IDENTIFIER_LABEL: f"{name}-{k.HEAD}",
+        k.IDENTIFIER_LABEL: k.label_value(f"{name}-{k.HEAD}"),
         k.APPLICATION_NAME_LABEL: pod_labels.get(k.APPLICATION_NAME_LABEL, k.APPLICATION_NAME),
         k.CREATED_BY_LABEL: k.COMPONENT_NAME,
     }
@@ -54,6 +54,7 @@ def head_service(cluster: Object) -> Object:
             "name": k.head_service(cluster),
             "namespace": cluster["metadata"]["namespace"],
             "labels": dict(selector),
+            "annotations": dict(cluster["spec"].get("headServiceAnnotations") or {}),
             "ownerReferences": [owner_reference(cluster)],
         },
         "spec": {"selector": selector, "type": service_type, "ports": _ports(head), **headless},
@@ -61,9 +62,10 @@ def head_service(cluster: Object) -> Object:
 
 
 def _ports(head: Object) -> list[Object]:
-    """Service ports: those that the head's first container names, else all of Ray's."""
+    """Service ports: those that the head's first container names, else all of Ray's; metrics always."""
     container = head["template"]["spec"]["containers"][0]
-    ports = {port["name"]: port["containerPort"] for port in container.get("ports") or []} or k.PORTS
+    named = {port["name"]: port["containerPort"] for port in container.get("ports") or [] if port.get("name")}
+    ports = {"metrics": k.PORTS["metrics"], **named} if named else k.PORTS
     return [
         {"name": name, "port": port, "targetPort": port, "protocol": "TCP", "appProtocol": "tcp"}
         for name, port in sorted(ports.items())

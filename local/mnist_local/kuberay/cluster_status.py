@@ -14,6 +14,8 @@ from mnist_local.kuberay import pod_state
 
 PROVISIONED = "RayClusterProvisioned"
 HEAD_READY = "HeadPodReady"
+SUSPENDING = "RayClusterSuspending"
+SUSPENDED = "RayClusterSuspended"
 REPLICA_FAILURE = "ReplicaFailure"
 _PODS_PROVISIONING = "RayClusterPodsProvisioning"
 _MAX_INT32 = 2**31 - 1
@@ -25,6 +27,15 @@ class ReconcileError:
 
     message: str
     reason: str | None = None
+
+
+def suspend_stage(cluster: Object) -> str | None:
+    """Return SUSPENDING, SUSPENDED or None."""
+    return _suspend_stage((cluster.get("status") or {}).get("conditions") or [])
+
+
+def _suspend_stage(conditions: list[Object]) -> str | None:
+    return next((stage for stage in (SUSPENDING, SUSPENDED) if is_true(conditions, stage)), None)
 
 
 def compute(
@@ -54,10 +65,9 @@ def compute(
         conditions = without_condition(conditions, REPLICA_FAILURE)
     head = next((pod for pod in pods if pod_state.is_head(pod)), None)
     conditions = with_condition(conditions, HEAD_READY, *head_readiness(head), now)
-    conditions = _provisioned(conditions, pods, now)
-    for kind in ("RayClusterSuspended", "RayClusterSuspending"):
-        conditions = with_condition(conditions, kind, FALSE, kind, "", now)
-    status["conditions"] = conditions
+    status["conditions"] = _suspend_conditions(_provisioned(conditions, pods, now), cluster, pods, now)
+    if cluster["spec"].get("suspend") and not pods:
+        status["state"] = "suspended"
     status["head"] = _head_info(head, service)
     if service is not None:
         status["endpoints"] = {
@@ -82,9 +92,18 @@ def desired_workers(cluster: Object) -> int:
 
 
 def desired_pods(group: Object) -> int:
-    """Return the worker pods that a group should have: its replicas kept within its bounds (the CRD has defaults)."""
-    lower, upper = group["minReplicas"], group["maxReplicas"]
-    return int(min(max(group["replicas"], lower), upper))
+    """Return the worker pods that a group should have: its replicas kept within its bounds."""
+    lower, upper = _bound(group, "minReplicas", 0), _bound(group, "maxReplicas", _MAX_INT32)
+    return min(max(_bound(group, "replicas", lower), lower), upper)
+
+
+def _bound(group: Object, field: str, default: int) -> int:
+    value = group.get(field)
+    return default if value is None else int(value)
+
+
+def _total_bound(cluster: Object, field: str, default: int) -> int:
+    return min(sum(_bound(group, field, default) for group in groups(cluster)), _MAX_INT32)
 
 
 def _amounts(template: Object) -> Iterator[tuple[str, Decimal]]:
@@ -115,8 +134,8 @@ def _counts(cluster: Object, pods: list[Object]) -> Object:
     workers = [pod for pod in pods if pod_state.is_worker(pod)]
     return {
         "desiredWorkerReplicas": desired_workers(cluster),
-        "minWorkerReplicas": sum(group["minReplicas"] for group in groups(cluster)),
-        "maxWorkerReplicas": min(sum(group["maxReplicas"] for group in groups(cluster)), _MAX_INT32),
+        "minWorkerReplicas": _total_bound(cluster, "minReplicas", 0),
+        "maxWorkerReplicas": _total_bound(cluster, "maxReplicas", _MAX_INT32),
         "availableWorkerReplicas": sum(pod_state.phase(pod) == "Running" for pod in workers),
         "readyWorkerReplicas": sum(pod_state.is_running_and_ready(pod) for pod in workers),
         **_desired_resources(cluster),
@@ -139,14 +158,36 @@ def head_readiness(head: Object | None) -> tuple[str, str, str]:
 
 
 def _provisioned(conditions: list[Object], pods: list[Object], now: str) -> list[Object]:
-    """True once all pods were ready, and from then on."""
-    if is_true(conditions, PROVISIONED):
+    """True once all pods were ready, and from then on until a suspension."""
+    if is_true(conditions, PROVISIONED) or _suspend_stage(conditions) == SUSPENDED:
         return conditions
     if pod_state.all_running(pods):
         message = "All Ray Pods are ready for the first time"
         return with_condition(conditions, PROVISIONED, TRUE, "AllPodRunningAndReadyFirstTime", message, now)
     message = "RayCluster Pods are being provisioned for first time"
     return with_condition(conditions, PROVISIONED, FALSE, _PODS_PROVISIONING, message, now)
+
+
+def _suspend_conditions(conditions: list[Object], cluster: Object, pods: list[Object], now: str) -> list[Object]:
+    """A suspension, once begun, runs to its end; it is left only by an explicit `suspend: false`."""
+    suspend = cluster["spec"].get("suspend")
+
+    def put(into: list[Object], kind: str, status: str) -> list[Object]:
+        return with_condition(into, kind, status, kind, "", now)
+
+    match _suspend_stage(conditions):
+        case "RayClusterSuspending":
+            if not pods:
+                message = "RayCluster has been suspended"
+                conditions = with_condition(conditions, PROVISIONED, FALSE, _PODS_PROVISIONING, message, now)
+                conditions = put(put(conditions, SUSPENDING, FALSE), SUSPENDED, TRUE)
+        case "RayClusterSuspended":
+            if suspend is False:
+                conditions = put(conditions, SUSPENDED, FALSE)
+        case _:
+            conditions = put(conditions, SUSPENDED, FALSE)
+            conditions = put(conditions, SUSPENDING, TRUE if suspend else FALSE)
+    return conditions
 
 
 def _head_info(head: Object | None, service: Object | None) -> Object:

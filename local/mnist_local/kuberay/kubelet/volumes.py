@@ -7,16 +7,17 @@ import asyncio
 import base64
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mnist_kube.client import KubeApi
 from mnist_kube.objects import Object
-from mnist_kube.resources import SECRETS, SERVICEACCOUNTS
+from mnist_kube.resources import CONFIGMAPS, SECRETS, SERVICEACCOUNTS
 from mnist_kube.times import now, parse
 
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
-_LABEL = re.compile(r"metadata\.labels\['([^']+)'\]")
+_SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 _TOKEN_LIFETIME_S = 3607  # what the kubelet asks for
 _TOKEN_REFRESH_AT = 0.8
 
@@ -29,39 +30,55 @@ class MountError(Exception):
     """A volume cannot be set up yet."""
 
 
-Sources = Mapping[str, Mapping[str, bytes]]
-"""The data of the Secrets that a pod refers to, by name; what does not exist is missing here."""
+@dataclass
+class Sources:
+    """The data of the Secrets and ConfigMaps that a pod refers to, by name; what does not exist is missing here."""
 
+    secrets: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    config_maps: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
 
-def _pick(sources: Sources, name: str, reference: Object) -> Mapping[str, bytes]:
-    """The data of a Secret; nothing when it is optional and missing. Raises LookupError."""
-    if name not in sources and not reference.get("optional"):
-        raise LookupError(f'secret "{name}" not found')
-    return sources.get(name, {})
+    def pick(self, kind: str, reference: Object) -> Mapping[str, bytes] | None:
+        """Return the data of the referenced object, None when it is optional and missing. Raises LookupError."""
+        name = reference.get("secretName") or reference["name"]
+        data = (self.secrets if kind == "secret" else self.config_maps).get(name)
+        if data is None and not reference.get("optional"):
+            raise LookupError(f'{kind} "{name}" not found')
+        return data
 
 
 async def read_sources(api: KubeApi, pod: Object) -> Sources:
-    """Fetch all Secrets that the pod refers to and that exist."""
-    spec, namespace = pod["spec"], pod["metadata"]["namespace"]
-    wanted = {volume["secret"]["secretName"] for volume in spec.get("volumes") or [] if "secret" in volume}
-    for container in [*(spec.get("initContainers") or []), *spec["containers"]]:
-        entries = [entry.get("valueFrom") or {} for entry in container.get("env") or []]
-        found = [each.get("secretRef") or each.get("secretKeyRef") for each in [*_env_from(container), *entries]]
-        wanted |= {reference["name"] for reference in found if reference}
-    names = sorted(wanted)
-    secrets = await asyncio.gather(*(api.find(SECRETS.path(namespace, name)) for name in names))
-    return {
-        name: {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
-        for name, secret in zip(names, secrets, strict=True)
-        if secret is not None
-    }
+    """Fetch all Secrets and ConfigMaps that the pod refers to and that exist."""
+    containers = [*(pod["spec"].get("initContainers") or []), *pod["spec"]["containers"]]
+    wanted = {*_volume_references(pod), *(reference for each in containers for reference in _references(each))}
+    resources = {"secret": SECRETS, "configmap": CONFIGMAPS}
+
+    async def data_of(kind: str, name: str) -> tuple[str, str, dict[str, bytes]] | None:
+        obj = await api.find(resources[kind].path(pod["metadata"]["namespace"], name))
+        return None if obj is None else (kind, name, _data(obj))
+
+    found = [each for each in await asyncio.gather(*(data_of(*each) for each in sorted(wanted))) if each is not None]
+    return Sources(
+        secrets={name: data for kind, name, data in found if kind == "secret"},
+        config_maps={name: data for kind, name, data in found if kind == "configmap"},
+    )
+
+
+def _data(obj: Object) -> dict[str, bytes]:
+    if obj.get("kind") == "Secret":
+        return {key: base64.b64decode(value) for key, value in (obj.get("data") or {}).items()}
+    texts = {key: value.encode() for key, value in (obj.get("data") or {}).items()}
+    return texts | {key: base64.b64decode(value) for key, value in (obj.get("binaryData") or {}).items()}
 
 
 # --- variables -------------------------------------------------------------------------------------------------------
 
 
-def _env_from(container: Object) -> list[Object]:
-    return container.get("envFrom") or []
+def _references(container: Object) -> Iterator[tuple[str, str]]:
+    entries = [entry.get("valueFrom") or {} for entry in container.get("env") or []]
+    for source in [*(container.get("envFrom") or []), *entries]:
+        for key, kind in (("secret", "secret"), ("configMap", "configmap")):
+            if reference := source.get(f"{key}Ref") or source.get(f"{key}KeyRef"):
+                yield kind, reference["name"]
 
 
 def resolve(container: Object, pod: Object, pod_ip: str, sources: Sources) -> dict[str, str]:
@@ -71,10 +88,11 @@ def resolve(container: Object, pod: Object, pod_ip: str, sources: Sources) -> di
     """
     variables: dict[str, str] = {}
     try:
-        for source in _env_from(container):
-            if reference := source.get("secretRef"):
-                data = _pick(sources, reference["name"], reference)
-                variables |= {key: value.decode(errors="surrogateescape") for key, value in data.items()}
+        for source in container.get("envFrom") or []:
+            kind = "secret" if "secretRef" in source else "configmap"
+            data = sources.pick(kind, source.get("secretRef") or source["configMapRef"]) or {}
+            prefix = source.get("prefix") or ""
+            variables |= {f"{prefix}{key}": value.decode(errors="surrogateescape") for key, value in data.items()}
         for entry in container.get("env") or []:
             if "valueFrom" not in entry:
                 variables[entry["name"]] = expand(entry.get("value") or "", variables)
@@ -97,28 +115,29 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 def _from(origin: Object, pod: Object, pod_ip: str, sources: Sources) -> str | None:
     if "fieldRef" in origin:
         return _field(origin["fieldRef"]["fieldPath"], pod, pod_ip)
-    reference = origin.get("secretKeyRef")
-    if reference is None:
-        raise LookupError(f"the local KubeRay knows no variables from {', '.join(origin)}")
-    data = _pick(sources, reference["name"], reference)
+    kind, label = ("secret", "Secret") if "secretKeyRef" in origin else ("configmap", "ConfigMap")
+    reference = origin.get("secretKeyRef") or origin["configMapKeyRef"]
+    data = sources.pick(kind, reference) or {}
     if reference["key"] in data:
         return data[reference["key"]].decode(errors="surrogateescape")
     if reference.get("optional"):
         return None
-    raise LookupError(
-        f"couldn't find key {reference['key']} in Secret {pod['metadata']['namespace']}/{reference['name']}"
-    )
+    where = f"{pod['metadata']['namespace']}/{reference['name']}"
+    raise LookupError(f"couldn't find key {reference['key']} in {label} {where}")
 
 
 def _field(path: str, pod: Object, pod_ip: str) -> str:
     metadata = pod["metadata"]
-    if match := _LABEL.fullmatch(path):
-        return str(metadata["labels"].get(match.group(1), ""))
+    if match := _SUBSCRIPT.fullmatch(path):
+        return str((metadata.get(match.group(1)) or {}).get(match.group(2), ""))
     values = {
         "metadata.name": metadata["name"],
         "metadata.namespace": metadata["namespace"],
         "metadata.uid": metadata["uid"],
+        "spec.nodeName": pod["spec"].get("nodeName", ""),
+        "spec.serviceAccountName": service_account_of(pod),
         "status.podIP": pod_ip,
+        "status.hostIP": "127.0.0.1",
     }
     if path not in values:
         raise LookupError(f"unsupported fieldPath: {path}")
@@ -128,8 +147,16 @@ def _field(path: str, pod: Object, pod_ip: str) -> str:
 # --- volumes ---------------------------------------------------------------------------------------------------------
 
 
+def _volume_references(pod: Object) -> Iterator[tuple[str, str]]:
+    for volume in pod["spec"].get("volumes") or []:
+        if "secret" in volume:
+            yield "secret", volume["secret"]["secretName"]
+        if "configMap" in volume:
+            yield "configmap", volume["configMap"]["name"]
+
+
 def set_up(pod: Object, folder: Path, sources: Sources) -> None:
-    """Make `folder/<volume>` for every volume. Raises MountError for a missing Secret.
+    """Make `folder/<volume>` for every volume. Raises MountError for a missing Secret or ConfigMap.
 
     Kinds that have no meaning here (claims, host paths) become empty folders, and so do projected ones: that of the
     ServiceAccount has a folder of its own.
@@ -137,19 +164,24 @@ def set_up(pod: Object, folder: Path, sources: Sources) -> None:
     for volume in pod["spec"].get("volumes") or []:
         name = volume["name"]
         (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
-        if reference := volume.get("secret"):
-            try:
-                data = _pick(sources, reference["secretName"], reference)
-            except LookupError as error:
-                raise MountError(f'MountVolume.SetUp failed for volume "{name}" : {error.args[0]}') from error
-            for key, content in data.items():
-                _write(folder / name / key, content)
+        reference = volume.get("secret") or volume.get("configMap")
+        if reference is None:
+            continue
+        try:
+            data = sources.pick("secret" if "secret" in volume else "configmap", reference) or {}
+        except LookupError as error:
+            raise MountError(f'MountVolume.SetUp failed for volume "{name}" : {error.args[0]}') from error
+        items = reference.get("items") or [{"key": key, "path": key} for key in data]
+        for item in items:
+            if item["key"] in data:
+                _write(folder / name / item["path"], data[item["key"]])
 
 
 def mounts(container: Object, folder: Path) -> dict[str, Path]:
     """Return the folder on this machine by mount path."""
     return {
-        mount["mountPath"].rstrip("/") or "/": folder / mount["name"] for mount in container.get("volumeMounts") or []
+        mount["mountPath"].rstrip("/") or "/": folder / mount["name"] / (mount.get("subPath") or "")
+        for mount in container.get("volumeMounts") or []
     }
 
 

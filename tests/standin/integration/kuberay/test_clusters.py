@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import itertools
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,7 @@ async def test_everything_of_a_cluster_is_made_and_owned_by_it(stack: Stack) -> 
     assert status["head"]["podIP"].startswith("127.")
     assert condition(status, "RayClusterProvisioned")["reason"] == "AllPodRunningAndReadyFirstTime"
     assert {"CreatedService", "CreatedHeadPod", "CreatedWorkerPod"} <= await stack.event_reasons(name)
-    assert {"Created", "Started"} <= await stack.event_reasons(head["metadata"]["name"])
+    assert {"Scheduled", "Created", "Started"} <= await stack.event_reasons(head["metadata"]["name"])
 
 
 async def test_each_pod_has_an_address_of_its_own_and_no_secret_in_its_arguments(stack: Stack) -> None:
@@ -90,6 +92,21 @@ async def test_dead_head_becomes_a_new_pod_and_its_workers_follow(stack: Stack) 
     assert "DeletedHeadPod" in await stack.event_reasons(name)
 
 
+async def test_dead_worker_is_replaced_and_the_head_is_not(stack: Stack) -> None:
+    name = stack.name()
+    before = (await stack.ready_cluster(name, workers=2))["status"]
+    lost = (await stack.pods(name, k.WORKER))[0]
+    os.kill(stack.processes_of(lost)[0], signal.SIGKILL)
+
+    async def replaced() -> bool:
+        names = {pod["metadata"]["name"] for pod in await stack.pods(name, k.WORKER)}
+        return len(names) == 2 and lost["metadata"]["name"] not in names
+
+    await eventually(replaced, 60)
+    after = await stack.until_cluster(name, lambda status: status.get("readyWorkerReplicas") == 2)
+    assert after["status"]["head"]["podName"] == before["head"]["podName"]
+
+
 async def test_deleted_pod_ends_and_is_replaced(stack: Stack) -> None:
     name = stack.name()
     await stack.ready_cluster(name)
@@ -119,6 +136,27 @@ async def test_replicas_are_followed_up_and_down(stack: Stack) -> None:
             ),
         )
     assert len(await stack.pods(name, k.WORKER)) == 1
+
+
+async def test_suspend_frees_the_pods_and_resume_makes_others(stack: Stack) -> None:
+    name = stack.name()
+    first = (await stack.ready_cluster(name))["status"]
+    await stack.patch(RAYCLUSTERS, name, {"spec": {"suspend": True}})
+    suspended = (await stack.until_cluster(name, lambda status: status.get("state") == "suspended"))["status"]
+    assert await stack.pods(name) == []
+    assert condition(suspended, "RayClusterSuspended")["status"] == "True"
+    assert condition(suspended, "RayClusterProvisioned")["message"] == "RayCluster has been suspended"
+    assert condition(suspended, "HeadPodReady")["reason"] == "HeadPodNotFound"
+    assert {"ready", "suspended"} <= set(suspended["stateTransitionTimes"])
+
+    await stack.patch(RAYCLUSTERS, name, {"spec": {"suspend": None}})
+    await stack.ready_cluster(stack.name(), workers=0)
+    assert (await stack.cluster(name))["status"]["state"] == "suspended"
+
+    await stack.patch(RAYCLUSTERS, name, {"spec": {"suspend": False}})
+    resumed = (await stack.until_cluster(name, lambda status: status.get("state") == "ready"))["status"]
+    assert resumed["head"]["podName"] != first["head"]["podName"]
+    assert condition(resumed, "RayClusterSuspended")["status"] == "False"
 
 
 @pytest.mark.parametrize("policy", ["Background", "Foreground"])
@@ -247,7 +285,7 @@ async def test_nodes_start_one_after_the_other_where_one_is_allowed_at_a_time(tm
 async def test_schema_has_the_defaults_and_bounds_of_the_real_one(stack: Stack) -> None:
     name = stack.name()
     group = {"groupName": "workers", "template": pod_template("ray-worker")}
-    made = await stack.create_cluster(name, workerGroupSpecs=[group])
+    made = await stack.create_cluster(name, workerGroupSpecs=[group], suspend=True)
     filled = made["spec"]["workerGroupSpecs"][0]
     defaults = {"replicas": 0, "minReplicas": 0, "maxReplicas": 2147483647, "numOfHosts": 1, "priority": 0}
     assert {field: filled[field] for field in defaults} == defaults

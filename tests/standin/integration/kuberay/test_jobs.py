@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from tests.standin.integration.kuberay.conftest import NAMESPACE, Stack
 from tests.support.kuberay import eventually
 from tests.support.processes import kill_all
 
-from mnist_kube.resources import JOBS, PODS, RAYJOBS
+from mnist_kube.resources import JOBS, PODS, RAYCLUSTERS, RAYJOBS
 from mnist_local.kuberay import names as k
 
 ENDS = {"Complete", "Failed", "ValidationFailed"}
@@ -87,6 +85,24 @@ async def test_submitter_pod_shows_the_log(stack: Stack) -> None:
     assert batch["status"]["succeeded"] == 1
     assert "Complete" in {condition["type"] for condition in batch["status"]["conditions"]}
     assert "CreatedRayJobSubmitter" in await stack.event_reasons(name)
+
+
+async def test_own_submitter_template_is_honoured(stack: Stack) -> None:
+    cluster, name = stack.name(), stack.name("job")
+    await stack.ready_cluster(cluster)
+    script = (
+        "echo mine; ray job submit --address=http://$RAY_DASHBOARD_ADDRESS "
+        "--submission-id=$RAY_JOB_SUBMISSION_ID -- echo submitted by me"
+    )
+    container = {"name": "submitter", "image": "none", "command": ["/bin/sh", "-c", script]}
+    template = {"spec": {"restartPolicy": "Never", "containers": [container]}}
+    await stack.create_job(name, cluster, "unused", submissionMode="K8sJobMode", submitterPodTemplate=template)
+    status = (await stack.until_job(name, ended))["status"]
+    assert status["jobStatus"] == "SUCCEEDED"
+    (pod,) = await submitter_pods(stack, name)
+    log = stack.log_of(pod, "submitter")
+    assert "mine" in log
+    assert "submitted by me" in log
 
 
 @pytest.mark.parametrize("mode", ["HTTPMode", "K8sJobMode"])
@@ -171,9 +187,7 @@ async def test_unreachable_dashboard_fails_the_job_after_its_time(own_stack: Sta
     await own_stack.ready_cluster("c", 0)
     await own_stack.create_job("job", "c", "sleep 300")
     await own_stack.until_job("job", running)
-    (head,) = await own_stack.pods("c", k.HEAD)
-    for pid in own_stack.processes_of(head):
-        os.kill(pid, signal.SIGSTOP)
+    await own_stack.patch(RAYCLUSTERS, "c", {"spec": {"suspend": True}})
     status = (await own_stack.until_job("job", ended))["status"]
     assert status["reason"] == "JobStatusCheckTimeoutExceeded"
     assert status["jobStatus"] == "Failure"

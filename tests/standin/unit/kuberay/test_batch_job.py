@@ -25,6 +25,11 @@ def pod(phase: str, ended: datetime | None = None, terminating: bool = False) ->
     return {"metadata": metadata, "spec": {"containers": [{"name": "c"}]}, "status": status}
 
 
+def test_first_pod_comes_at_once_and_alone() -> None:
+    assert submitter_jobs.step(JOB, [], NOW).create_pod
+    assert not submitter_jobs.step(JOB, [pod("Pending")], NOW).create_pod
+
+
 def test_success_completes_the_job() -> None:
     step = submitter_jobs.step(JOB, [pod("Succeeded", NOW)], NOW)
     done = {**JOB, "status": step.status}

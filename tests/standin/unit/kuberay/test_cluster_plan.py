@@ -11,6 +11,9 @@ from tests.standin.unit.kuberay.builders import cluster, group, head, pod
 
 from mnist_local.kuberay import cluster_plan, cluster_status
 
+SUSPENDING = {"conditions": [{"type": "RayClusterSuspending", "status": "True"}]}
+SUSPENDED = {"conditions": [{"type": "RayClusterSuspended", "status": "True"}]}
+
 
 def deleted(plan: cluster_plan.Plan) -> list[str]:
     return [deletion.pod["metadata"]["name"] for deletion in plan.deletions]
@@ -53,6 +56,25 @@ def test_scaling_down_takes_those_on_their_way_out_first() -> None:
     assert len(deleted(cluster_plan.plan(cluster(group(replicas=1)), pods))) == 1
 
 
+def test_the_autoscaler_alone_takes_workers_away() -> None:
+    pods = [head(), pod("a"), pod("b"), pod("c")]
+    plan = cluster_plan.plan(cluster(group(replicas=1), enableInTreeAutoscaling=True), pods)
+    assert deleted(plan) == []
+
+
+def test_suspension_runs_to_its_end_even_when_taken_back() -> None:
+    instance = cluster(group(), status=SUSPENDING, suspend=False)
+    assert deleted(cluster_plan.plan(instance, [head(), pod("a"), pod("b", terminating=True)])) == [
+        "demo-head-abcde",
+        "a",
+    ]
+
+
+@pytest.mark.parametrize("fields", [{"status": SUSPENDED}, {"suspend": True}])
+def test_no_pods_are_made_while_suspended(fields: dict[str, Any]) -> None:
+    assert cluster_plan.plan(cluster(group(), **fields), []) == cluster_plan.Plan()
+
+
 @given(
     wanted=st.integers(0, 5),
     alive=st.integers(0, 5),
@@ -74,6 +96,7 @@ def test_a_pass_never_overshoots(wanted: int, alive: int, leaving: int) -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
+        ({"replicas": None, "minReplicas": 2}, 2),
         ({"replicas": 1, "minReplicas": 2}, 2),
         ({"replicas": 9, "maxReplicas": 3}, 3),
         ({}, 1),

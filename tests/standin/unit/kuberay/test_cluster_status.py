@@ -73,12 +73,7 @@ def _spec(generation: int) -> dict[str, Any]:
 
 
 EVENTS = cluster_events()
-STEPS = [
-    (before, after)
-    for before, after in itertools.pairwise(EVENTS)
-    # Nothing here suspends a cluster: the second generation is that, the third its end.
-    if before["status"] != after["status"] and after["metadata"]["generation"] == 1
-]
+STEPS = [(before, after) for before, after in itertools.pairwise(EVENTS) if before["status"] != after["status"]]
 
 
 @pytest.mark.parametrize("step", range(len(STEPS)))
@@ -115,6 +110,21 @@ def test_not_ready_while_a_pod_too_many_exists() -> None:
     assert "state" not in status
 
 
+def test_removing_suspend_does_not_resume() -> None:
+    instance = cluster(group(), suspend=True)
+    for _ in range(2):
+        instance["status"] = cluster_status.compute(instance, [], SERVICE, None, NOW)
+    assert instance["status"]["state"] == "suspended"
+
+    del instance["spec"]["suspend"]
+    instance["status"] = cluster_status.compute(instance, [], SERVICE, None, NOW)
+    assert cluster_status.suspend_stage(instance) == "RayClusterSuspended"
+
+    instance["spec"]["suspend"] = False
+    instance["status"] = cluster_status.compute(instance, [], SERVICE, None, NOW)
+    assert cluster_status.suspend_stage(instance) is None
+
+
 def test_a_refused_pod_shows_as_replica_failure_until_a_pass_succeeds() -> None:
     instance = cluster(group())
     error = ReconcileError("pods is forbidden: exceeded quota", "FailedCreateHeadPod")
@@ -125,3 +135,17 @@ def test_a_refused_pod_shows_as_replica_failure_until_a_pass_succeeds() -> None:
 
     instance["status"] = cluster_status.compute(instance, [head()], SERVICE, None, NOW)
     assert all(entry["type"] != "ReplicaFailure" for entry in instance["status"]["conditions"])
+
+
+def test_cause_of_an_unstartable_head_is_in_its_condition() -> None:
+    broken = head(phase="Pending", ready=False)
+    broken["status"]["conditions"][0] |= {
+        "reason": "ContainersNotReady",
+        "message": "containers with unready status: [ray-head]",
+    }
+    broken["status"]["containerStatuses"][0]["state"] = {
+        "waiting": {"reason": "CreateContainerConfigError", "message": 'secret "store" not found'}
+    }
+    status, reason, message = cluster_status.head_readiness(broken)
+    assert (status, reason) == ("False", "CreateContainerConfigError")
+    assert message == 'containers with unready status: [ray-head]; ray-head: secret "store" not found'

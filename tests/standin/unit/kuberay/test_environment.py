@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mnist_local.kuberay.kubelet import network, volumes
-from mnist_local.kuberay.kubelet.volumes import ContainerConfigError
+from mnist_local.kuberay.kubelet.volumes import ContainerConfigError, Sources
 
 POD = {
     "metadata": {"name": "p", "namespace": "ns", "uid": "u", "labels": {"ray.io/group": "workers"}},
@@ -17,16 +17,17 @@ POD = {
 SECRET = {"KEY": b"value"}
 
 
-def _resolve(container: dict[str, Any]) -> dict[str, str]:
-    return volumes.resolve(container, POD, "127.9.9.9", {"s": SECRET})
+def _resolve(container: dict[str, Any], **sources: Any) -> dict[str, str]:
+    return volumes.resolve(container, POD, "127.9.9.9", Sources(**sources))
 
 
 def test_env_wins_over_env_from_and_may_refer_to_it() -> None:
     container = {
-        "envFrom": [{"secretRef": {"name": "s"}}],
-        "env": [{"name": "KEY", "value": "own"}, {"name": "B", "value": "<$(KEY)|$(NONE)|$$(KEY)>"}],
+        "envFrom": [{"secretRef": {"name": "s"}}, {"configMapRef": {"name": "c"}, "prefix": "P_"}],
+        "env": [{"name": "KEY", "value": "own"}, {"name": "B", "value": "<$(P_A)|$(KEY)|$(NONE)|$$(KEY)>"}],
     }
-    assert _resolve(container) == {"KEY": "own", "B": "<own|$(NONE)|$(KEY)>"}
+    env = _resolve(container, secrets={"s": SECRET}, config_maps={"c": {"A": b"1"}})
+    assert env == {"KEY": "own", "P_A": "1", "B": "<1|own|$(NONE)|$(KEY)>"}
 
 
 def test_fields() -> None:
@@ -35,9 +36,10 @@ def test_fields() -> None:
         "NS": "metadata.namespace",
         "IP": "status.podIP",
         "GROUP": "metadata.labels['ray.io/group']",
+        "SA": "spec.serviceAccountName",
     }
     env = [{"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in paths.items()]
-    assert _resolve({"env": env}) == {"NAME": "p", "NS": "ns", "IP": "127.9.9.9", "GROUP": "workers"}
+    assert _resolve({"env": env}) == {"NAME": "p", "NS": "ns", "IP": "127.9.9.9", "GROUP": "workers", "SA": "runner"}
 
 
 def _key(name: str, key: str, **more: Any) -> dict[str, Any]:
@@ -48,20 +50,20 @@ def _key(name: str, key: str, **more: Any) -> dict[str, Any]:
     ("container", "message"),
     [
         ({"envFrom": [{"secretRef": {"name": "gone"}}]}, 'secret "gone" not found'),
-        ({"env": [{"name": "X", "valueFrom": {"configMapKeyRef": {}}}]}, "knows no variables from configMapKeyRef"),
+        ({"envFrom": [{"configMapRef": {"name": "gone"}}]}, 'configmap "gone" not found'),
         (_key("gone", "KEY"), 'secret "gone" not found'),
         (_key("s", "OTHER"), "couldn't find key OTHER in Secret ns/s"),
     ],
 )
 def test_what_is_missing_is_named_in_the_kubelets_words(container: dict[str, Any], message: str) -> None:
     with pytest.raises(ContainerConfigError) as error:
-        _resolve(container)
-    assert str(error.value).endswith(message)
+        _resolve(container, secrets={"s": SECRET})
+    assert str(error.value) == message
 
 
 @pytest.mark.parametrize("container", [_key("gone", "KEY", optional=True), _key("s", "OTHER", optional=True)])
 def test_optional_may_be_missing(container: dict[str, Any]) -> None:
-    assert _resolve(container) == {}
+    assert _resolve(container, secrets={"s": SECRET}) == {}
 
 
 def _pod_with(*sources: dict[str, Any]) -> dict[str, Any]:
@@ -71,19 +73,21 @@ def _pod_with(*sources: dict[str, Any]) -> dict[str, Any]:
 def test_volumes_become_private_folders(tmp_path: Path) -> None:
     pod = _pod_with(
         {"emptyDir": {}},
-        {"secret": {"secretName": "s"}},
+        {"secret": {"secretName": "s", "items": [{"key": "KEY", "path": "deep/file"}]}},
+        {"configMap": {"name": "c"}},
     )
-    volumes.set_up(pod, tmp_path, {"s": SECRET})
+    volumes.set_up(pod, tmp_path, Sources({"s": SECRET}, {"c": {"a": b"1"}}))
     assert list((tmp_path / "v0").iterdir()) == []
-    secret = tmp_path / "v1" / "KEY"
+    secret = tmp_path / "v1" / "deep" / "file"
     assert secret.read_bytes() == b"value"
     assert secret.stat().st_mode & 0o077 == 0
+    assert (tmp_path / "v2" / "a").read_text() == "1"
 
 
 def test_missing_secret_keeps_the_volume_from_being_set_up(tmp_path: Path) -> None:
     with pytest.raises(volumes.MountError, match=r'MountVolume\.SetUp failed for volume "v0" : secret "s" not found'):
-        volumes.set_up(_pod_with({"secret": {"secretName": "s"}}), tmp_path, {})
-    volumes.set_up(_pod_with({"secret": {"secretName": "s", "optional": True}}), tmp_path, {})
+        volumes.set_up(_pod_with({"secret": {"secretName": "s"}}), tmp_path, Sources())
+    volumes.set_up(_pod_with({"secret": {"secretName": "s", "optional": True}}), tmp_path, Sources())
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,13 @@ def test_unreachable_dashboard_fails_the_job_after_the_limit_and_not_before() ->
     assert "exceeded timeout of 300s" in late["message"]
 
 
+def test_an_answer_ends_the_count_of_failed_checks() -> None:
+    status = rayjob_status.unreachable(RUNNING, "connection refused", {}, START)
+    after = rayjob_status.observed(status, JobInfo("RUNNING", "", 1000, 0), {}, submitter_done=False)
+    assert "jobStatusCheckFailureStartTime" not in after
+    assert after["jobStatus"] == "RUNNING"
+
+
 @pytest.mark.parametrize(("job_status", "reason"), [("FAILED", "AppFailed"), ("RUNNING", "SubmissionFailed")])
 def test_failed_submitter(job_status: str, reason: str) -> None:
     outcome = SubmitterOutcome(START, ("BackoffLimitExceeded", "Job has reached the specified backoff limit"))
@@ -105,11 +112,15 @@ def test_unknown_job_is_final_only_after_its_submitter() -> None:
     assert (final["reason"], final["jobStatus"]) == ("AppFailed", "RUNNING")
 
 
-def test_ended_job_waits_for_its_submitter() -> None:
+def test_ended_job_waits_for_its_submitter_but_not_for_ever() -> None:
     ended = int(START.timestamp() * 1000)
     info = JobInfo("SUCCEEDED", "Job finished successfully.", ended, ended)
     status = rayjob_status.observed(RUNNING, info, {}, submitter_done=False)
     assert status["jobDeploymentStatus"] == "Running"
+    assert rayjob_status.past_grace(status, LIMITS, START + timedelta(seconds=299)) is None
+    late = rayjob_status.past_grace(status, LIMITS, START + timedelta(seconds=300))
+    assert late is not None
+    assert (late["jobDeploymentStatus"], late["jobStatus"]) == ("Complete", "SUCCEEDED")
 
 
 def test_end_time_and_counts_come_once() -> None:

@@ -72,3 +72,9 @@ def test_local_worker_finds_the_local_head() -> None:
     assert "head" not in flags
     assert "port" not in flags
     assert int(flags["object-store-memory"]) >= 80 * 2**20
+
+
+def test_local_ports_are_all_different() -> None:
+    flags = _localized("ray start --head --block")
+    ports = [value for name, value in flags.items() if name.endswith("port") and not name.endswith("worker-port")]
+    assert len(set(ports)) == len(ports)

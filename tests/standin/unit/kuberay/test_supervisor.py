@@ -154,3 +154,10 @@ def test_nothing_is_left_when_the_supervisor_ends(supervised: Supervised, how: s
         supervised.process.stdin.close()
     assert supervised.process.wait(10) == 0
     assert not any(alive(pid) for pid in pids)
+
+
+def test_a_container_can_run_again(supervised: Supervised) -> None:
+    for code in (1, 2):
+        supervised.run(f"echo run {code}; exit {code}")
+        assert supervised.event()["exitCode"] == code
+    assert supervised.log().read_text() == "run 1\nrun 2\n"
