@@ -1,0 +1,1 @@
+"""The portal: pages to see, start, compare and try trainings."""
