@@ -1,4 +1,4 @@
-"""The trainer's session with everything real but Ray: one worker, in a thread of this process."""
+"""The trainer's run with everything real but Ray: one worker, in a thread of this process."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from mnist_trainer.collective import Alone
 from mnist_trainer.config import RunConfig
 from mnist_trainer.errors import TrainerError
 from mnist_trainer.events import EpochFinished, Event, Finished, Subscriber, WorkersReady
-from mnist_trainer.run import session
+from mnist_trainer.run import training_run
 from mnist_trainer.run.console import Console
-from mnist_trainer.run.session import Timeline
+from mnist_trainer.run.training_run import Timeline
 from mnist_trainer.state import decode_state
 from mnist_trainer.train import TrainingJob, TrainingLoop
 from mnist_trainer.workers.driver import hand_on
@@ -92,23 +92,23 @@ class _NoMetrics:
 
 
 class Bare:
-    """Runs sessions; `log` has what they printed."""
+    """Runs trainings; `log` has what they printed."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.training = type("ThisTraining", (BareTraining,), {})
         self.log = StringIO()
-        monkeypatch.setattr(session, "RayTraining", self.training)
-        monkeypatch.setattr(session, "raise_on_signals", lambda: None)
-        monkeypatch.setattr(session.Session, "_metrics", lambda *_: _NoMetrics(), raising=False)
+        monkeypatch.setattr(training_run, "RayTraining", self.training)
+        monkeypatch.setattr(training_run, "raise_on_signals", lambda: None)
+        monkeypatch.setattr(training_run.TrainingRun, "_metrics", lambda *_: _NoMetrics(), raising=False)
         torch.set_num_threads(1)
 
     def run(self, config: RunConfig, env: dict[str, str], after_epoch: EpochHook | None = None) -> dict[str, Any]:
-        """One session from beginning to end; returns its result or raises its TrainerError."""
+        """One run from beginning to end; returns its result or raises its TrainerError."""
         self.training.after_epoch = staticmethod(after_epoch) if after_epoch else None  # type: ignore[attr-defined]
-        return session.Session(config, dict(env), Console(self.log, 0.0), Timeline()).execute()
+        return training_run.TrainingRun(config, dict(env), Console(self.log, 0.0), Timeline()).execute()
 
     def failure(self, config: RunConfig, env: dict[str, str], after_epoch: EpochHook | None = None) -> TrainerError:
-        """The error of a session that fails."""
+        """The error of a run that fails."""
         with pytest.raises(TrainerError) as caught:
             self.run(config, env, after_epoch)
         return caught.value

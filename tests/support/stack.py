@@ -1,4 +1,4 @@
-"""A local stack's supervisor as a process, for tests."""
+"""A local stack as a process, for tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ START_SECONDS = 90.0  # two cores, and other tests beside
 
 
 class StackHandle:
-    """A supervisor that was started, and the events that it tells."""
+    """A stack that was started, and the events that it tells."""
 
     def __init__(self, root: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
         self.root = root

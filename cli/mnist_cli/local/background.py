@@ -9,7 +9,7 @@ from mnist_cli.eventloop import InterruptedRunError, in_thread
 from mnist_cli.eventloop import run as run_interruptibly
 from mnist_cli.follow import Lines, make_view
 from mnist_cli.local.seeding import Files, check_folder, seed
-from mnist_local.stack import client
+from mnist_local.stack import stack_process
 from mnist_local.stack.layout import Layout, Options, StackError
 from mnist_trainer.store import ObjectStore, S3Address, StoreSettings
 
@@ -36,7 +36,7 @@ def start(folder: Path, data: Path | None, api_port: int, s3_port: int) -> int:
 
 
 async def _up(layout: Layout, data: Files | None, options: Options) -> int:
-    stack = client.StackProcess(layout, options, detached=True)
+    stack = stack_process.StackProcess(layout, options, detached=True)
     with make_view() as view:
         view.busy("starting the local stack")
         try:
@@ -67,9 +67,9 @@ def _prepare(layout: Layout, data: Files | None, view: Lines) -> None:
 def describe(folder: Path) -> tuple[int, list[str]]:
     """What runs in a folder, in lines; the exit code is 0 if a stack is up and all its parts stay up."""
     layout = Layout.at(folder)
-    state = client.running(layout)
+    state = stack_process.running(layout)
     if state is None:
-        failure = client.last_failure(layout)
+        failure = stack_process.last_failure(layout)
         return 1, [f"no local stack is running in {folder}" + (f"; the last one ended: {failure}" if failure else "")]
     trouble = [part.name for part in state.parts if part.is_in_trouble()]
     told = f", but this ends again and again: {', '.join(trouble)}" if trouble else ""

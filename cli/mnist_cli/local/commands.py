@@ -68,11 +68,11 @@ def up(
 @app.command()
 def down(folder: Folder = Path(".local")) -> None:
     """End the stack that `up` started."""
-    from mnist_local.stack import client
+    from mnist_local.stack import stack_process
     from mnist_local.stack.layout import Layout, StackError
 
     try:
-        ended = client.end(Layout.at(folder))
+        ended = stack_process.end(Layout.at(folder))
     except StackError as error:
         raise typer.Exit(explain(error)) from None
     print("the local stack is down" if ended else f"no local stack is running in {folder}")

@@ -19,8 +19,8 @@ from mnist_cli.manifests import Document, read
 from mnist_cli.status import Progress, aligned, progress_of, result_lines, table
 from mnist_kube.client import KubeApi
 from mnist_kube.kubeconfig import load
-from mnist_local.stack.client import StackProcess
 from mnist_local.stack.layout import Layout, Options, StackError
+from mnist_local.stack.stack_process import StackProcess
 from mnist_trainer.errors import InvalidConfigError
 from mnist_trainer.store import ObjectStore, S3Address, StoreSettings
 

@@ -150,9 +150,9 @@ def _modified(path: Path) -> int | None:
 
 
 async def _keep_orphans_out(kubelet: Kubelet) -> None:
-    """A supervisor that is killed from outside leaves its processes to us."""
+    """A shim that is killed from outside leaves its processes to us."""
     orphans = leftovers.Orphans()
     while True:
         await asyncio.sleep(_ORPHAN_CHECK_S)
-        if count := orphans.end(kubelet.supervisor_pids()):
-            log.warning("ended %d processes whose supervisor was gone", count)
+        if count := orphans.end(kubelet.shim_pids()):
+            log.warning("ended %d processes whose shim was gone", count)

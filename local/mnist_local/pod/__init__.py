@@ -1,1 +1,1 @@
-"""One local pod: a supervisor process that runs containers as plain processes and leaves none of them behind."""
+"""One local pod: a shim process that runs containers as plain processes and leaves none of them behind."""

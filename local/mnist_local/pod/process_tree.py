@@ -1,6 +1,6 @@
 """Find and end the descendants of a process.
 
-Linux gives a supervisor every orphaned descendant back (child subreaper), so the process table under its pid is
+Linux gives a shim every orphaned descendant back (child subreaper), so the process table under its pid is
 complete. Elsewhere what has detached itself is not found.
 """
 

@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     _log_to(layout.log("stack"))
     # Imported after the cheap refusals: half a second that they need not wait for.
-    from mnist_local.stack.supervisor import Supervisor
+    from mnist_local.stack.stack import LocalStack
 
     async def run() -> int:
         stop = asyncio.Event()
@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
             loop.add_signal_handler(number, stop.set)
         if arguments.lifeline:
             loop.add_reader(sys.stdin.fileno(), _on_lifeline, loop, stop)
-        return await Supervisor(layout, options, stop).run()
+        return await LocalStack(layout, options, stop).run()
 
     try:
         return asyncio.run(run())

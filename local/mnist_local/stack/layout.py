@@ -40,7 +40,7 @@ class Options:
 class Layout:
     """Paths below the stack's folder, which is absolute.
 
-    lock: held by the supervisor as long as it lives. state: what it tells about itself. kubeconfig: the
+    lock: held by the stack as long as it lives. state: what it tells about itself. kubeconfig: the
     administrator's. s3_env: the buckets' address and credentials, as shell exports. s3: the buckets; they survive.
     status: the final object of a finished local run. apiserver, kuberay, operator: files of these parts. pod_logs: as
     /var/log/pods.

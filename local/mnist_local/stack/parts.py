@@ -1,4 +1,4 @@
-"""The four parts of a stack: processes that die with their supervisor, and what each of them is started with."""
+"""The four parts of a stack: processes that die with it, and what each of them is started with."""
 
 from __future__ import annotations
 

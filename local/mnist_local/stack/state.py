@@ -1,4 +1,4 @@
-"""What a supervisor tells of itself: a file for whoever comes later, lines of JSON for whoever started it, a lock."""
+"""What a stack tells of itself: a file for whoever comes later, lines of JSON for whoever started it, a lock."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from tests.support.apiserver import ApiServer, start_apiserver
 from tests.support.bare_training import Bare
 from tests.support.kube import Kube
 
-from mnist_trainer.kube.client import KubeAccess, KubeClient
+from mnist_trainer.kube.reporter_client import KubeAccess, ReporterClient
 
 CRD = Path(__file__).parents[3] / "crds/mnisttrainings.mnist.training.yaml"
 
@@ -48,7 +48,7 @@ def pod_env(server: ApiServer, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def client(pod_env: dict[str, str]) -> KubeClient:
+def client(pod_env: dict[str, str]) -> ReporterClient:
     access = KubeAccess.from_env(pod_env)
     assert access is not None
-    return KubeClient(access)
+    return ReporterClient(access)

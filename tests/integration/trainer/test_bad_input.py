@@ -103,7 +103,7 @@ def test_version_and_help(s3):
 
 def test_the_driver_starts_without_torch_and_ray():
     """They are imported when they are needed, beside the loading of the data; --help and bad input need neither."""
-    code = "import sys, mnist_trainer.run.session; print(sorted({'torch', 'ray', 'pandas'} & set(sys.modules)))"
+    code = "import sys, mnist_trainer.run.training_run; print(sorted({'torch', 'ray', 'pandas'} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 

@@ -11,8 +11,8 @@ from tests.support.training_object import create, reported, set_attempt
 from mnist_trainer.config import parse_config
 from mnist_trainer.errors import StoreAccessDeniedError
 from mnist_trainer.kube.claim import Claim, ReplacedError
-from mnist_trainer.kube.client import KubeAccess, KubeClient, KubeError
 from mnist_trainer.kube.reporter import StatusReporter, TrainingState
+from mnist_trainer.kube.reporter_client import KubeAccess, KubeError, ReporterClient
 from mnist_trainer.run.storage import RunStorage
 
 
@@ -50,7 +50,7 @@ def test_refusals_are_told_apart(client):
     with pytest.raises(KubeError) as caught:
         client.read_secret("default", "absent")
     assert caught.value.status == 404
-    nowhere = KubeClient(KubeAccess("127.0.0.1", 1, client._access.directory))
+    nowhere = ReporterClient(KubeAccess("127.0.0.1", 1, client._access.directory))
     with pytest.raises(KubeError, match="no answer from the Kubernetes API") as caught:
         nowhere.read_secret("default", "x")
     assert caught.value.status == 0

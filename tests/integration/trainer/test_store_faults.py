@@ -17,7 +17,7 @@ from tests.support.s3 import S3Handle, start_s3
 
 from mnist_trainer.config import RunConfig, parse_config
 from mnist_trainer.errors import FailureReason
-from mnist_trainer.run.session import StopRequestedError
+from mnist_trainer.run.training_run import StopRequestedError
 
 EPOCHS = 4
 FULL = Fault(
@@ -202,7 +202,7 @@ def test_a_stop_saves_what_is_on_its_way_and_the_resumed_run_gives_the_same_mode
         return False
 
     proxy.only = slowly
-    monkeypatch.setattr("mnist_trainer.run.session._LAST_WORDS", 20.0)  # for a busy machine
+    monkeypatch.setattr("mnist_trainer.run.training_run._LAST_WORDS", 20.0)  # for a busy machine
     error = bare.failure(config("stopped", proxy), s3.env, stop_after(2))
     assert error.exit_code == 75
     assert "epoch-00002" in checkpoints(s3, "stopped")

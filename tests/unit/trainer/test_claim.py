@@ -15,8 +15,8 @@ import pytest
 from mnist_trainer.config import TrainingIdentity
 from mnist_trainer.errors import FailureReason, TrainerError
 from mnist_trainer.kube.claim import Claim, ReplacedError
-from mnist_trainer.kube.client import KubeError
 from mnist_trainer.kube.reporter import HEARTBEAT, StatusReporter, TrainingState, compose, failure
+from mnist_trainer.kube.reporter_client import KubeError
 
 CONTRACT = json.loads((Path(__file__).parents[3] / "contracts/trainer.json").read_text())
 IDENTITY = TrainingIdentity(namespace="default", name="mnist", uid="u-1")

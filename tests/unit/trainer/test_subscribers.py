@@ -31,8 +31,8 @@ from mnist_trainer.events import (
 from mnist_trainer.kube.claim import ReplacedError
 from mnist_trainer.kube.reporter import compose
 from mnist_trainer.run.console import Console
-from mnist_trainer.run.session import Timeline
 from mnist_trainer.run.status import StatusUpdates
+from mnist_trainer.run.training_run import Timeline
 from mnist_trainer.workers.driver import hand_on
 
 CONTRACT = json.loads((Path(__file__).parents[3] / "contracts/trainer.json").read_text())

@@ -48,7 +48,7 @@ def train(
     flags = dict(locals())
     from mnist_trainer.config import RunConfig, parse_config
     from mnist_trainer.run.console import Console
-    from mnist_trainer.run.session import Session, Timeline, raise_on_signals
+    from mnist_trainer.run.training_run import Timeline, TrainingRun, raise_on_signals
 
     values = {field: flags[field] for field in RunConfig.model_fields if field in flags}
     config = parse_config({**values, "training": _identity(flags)})
@@ -56,11 +56,11 @@ def train(
     timeline.mark("started", STARTED)
     raise_on_signals()
     console = Console(started=STARTED)
-    session = Session(config, os.environ, console, timeline)
+    run = TrainingRun(config, os.environ, console, timeline)
     try:
-        result = session.execute()
+        result = run.execute()
     finally:
-        session.close()
+        run.close()
     console.line(f"model {result['model']}  sha256 {result['sha256']}")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from mnist_trainer.config import TrainingIdentity
 from mnist_trainer.errors import FailureReason, TrainerError
-from mnist_trainer.kube.client import KubeClient, KubeError
+from mnist_trainer.kube.reporter_client import KubeError, ReporterClient
 
 _TEST_FAILED = 422
 _NOT_FOUND = 404
@@ -26,7 +26,7 @@ class ReplacedError(TrainerError):
 class Claim:
     """One process's right to report. Methods raise ReplacedError, or KubeError where trying again may help."""
 
-    def __init__(self, client: KubeClient, identity: TrainingIdentity, attempt: int, run_id: str) -> None:
+    def __init__(self, client: ReporterClient, identity: TrainingIdentity, attempt: int, run_id: str) -> None:
         self._client = client
         self._identity = identity
         self._attempt = attempt

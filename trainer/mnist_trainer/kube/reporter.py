@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from mnist_trainer.backoff import Backoff
 from mnist_trainer.errors import FailureReason, TrainerError
 from mnist_trainer.kube.claim import Claim, ReplacedError
-from mnist_trainer.kube.client import KubeError
+from mnist_trainer.kube.reporter_client import KubeError
 
 _INTERVAL = 1.0
 HEARTBEAT = 60.0  # contracts/trainer.json, heartbeatSeconds: whoever is silent for several of these counts as lost

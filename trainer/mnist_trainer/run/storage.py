@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from mnist_trainer.config import RunConfig
 from mnist_trainer.errors import StoreAccessDeniedError, TrainerError
-from mnist_trainer.kube.client import KubeClient, KubeError
+from mnist_trainer.kube.reporter_client import KubeError, ReporterClient
 from mnist_trainer.store import ObjectStore, StoreSettings
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ class RunStorage:
     later time and for every thread.
     """
 
-    def __init__(self, config: RunConfig, env: Mapping[str, str], client: KubeClient | None) -> None:
+    def __init__(self, config: RunConfig, env: Mapping[str, str], client: ReporterClient | None) -> None:
         self._config = config
         self._env = env
         self._client = client

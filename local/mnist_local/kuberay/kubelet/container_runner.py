@@ -14,8 +14,8 @@ from mnist_local.kuberay.kubelet.folders import PodFolders
 from mnist_local.kuberay.kubelet.launch import Launch, RayPlace
 from mnist_local.kuberay.kubelet.network import NodeNetwork
 from mnist_local.kuberay.kubelet.pod_status import PodReporter
+from mnist_local.kuberay.kubelet.shim_client import ShimClient, ShimLostError
 from mnist_local.kuberay.kubelet.starts import Turn
-from mnist_local.kuberay.kubelet.supervisor_client import SupervisorClient, SupervisorLostError
 
 _CONFIG_RETRY_S = 0.5
 _JOINED = "Ray runtime started"  # `ray start` says so when the GCS knows the node
@@ -60,7 +60,7 @@ class ContainerRunner:
         self,
         context: KubeletContext,
         reporter: PodReporter,
-        supervisor: SupervisorClient,
+        shim: ShimClient,
         folders: PodFolders,
         ray: RayPlace,
         container: Object,
@@ -68,7 +68,7 @@ class ContainerRunner:
         """`ray` says where the Ray is that the container runs or talks to."""
         self._context = context
         self._reporter = reporter
-        self._supervisor = supervisor
+        self._shim = shim
         self._folders = folders
         self._ray = ray
         self._container = container
@@ -94,7 +94,7 @@ class ContainerRunner:
 
     async def _run_process(self, start: Launch, log: "Log", turn: Turn | None) -> int:
         await self._reporter.event("Normal", "Created", f"Created container: {self.name}")
-        event = await self._supervisor.run(self.name, start.argv, start.env, self._folders.home, log.path)
+        event = await self._shim.run(self.name, start.argv, start.env, self._folders.home, log.path)
         at = from_unix(event["at"])
         if event["event"] == "unstartable":
             await self._reporter.event("Warning", "Failed", f"Error: {event['message']}")
@@ -107,12 +107,12 @@ class ContainerRunner:
             followers.append(asyncio.create_task(self._end_when_joined(turn, log)))
         await self._reporter.event("Normal", "Started", f"Started container: {self.name}")
         try:
-            ended = await self._supervisor.wait(self.name)
+            ended = await self._shim.wait(self.name)
             if turn is None or log.has(_JOINED):
                 return self.record_exit(ended)
             self._context.starts.learn(joined=False)
             return self.record_exit(ended, log.last_line())  # it says why the node never joined, and nothing else does
-        except SupervisorLostError as error:
+        except ShimLostError as error:
             self._reporter.set(self._reporter.state(self.name).end(_KILLED_EXIT_CODE, 9, timestamp(), str(error)))
             return _KILLED_EXIT_CODE
         finally:
@@ -129,7 +129,7 @@ class ContainerRunner:
         turn.end()
 
     def record_exit(self, event: Object, message: str = "") -> int:
-        """Take in the supervisor's `exited` event; returns the exit code."""
+        """Take in the shim's `exited` event; returns the exit code."""
         code: int = event["exitCode"]
         at = from_unix(event["at"])
         self._reporter.set(self._reporter.state(self.name).end(code, event.get("signal"), at, message if code else ""))

@@ -60,8 +60,8 @@ class Folders:
         self._marker.write_text(str(self._short))
         self.bin = self._short / "bin"
         """First in a pod's PATH."""
-        self.supervisor_errors = work_dir / "supervisors.log"
-        """What supervisors themselves print: nothing, unless they are broken."""
+        self.shim_errors = work_dir / "shims.log"
+        """What shims themselves print: nothing, unless they are broken."""
 
     def pod(self, pod: Object) -> PodFolders:
         """Return the folders of a new pod."""

@@ -49,9 +49,9 @@ class Kubelet:
             self._workers[pod["metadata"]["uid"]] = worker = PodWorker(self._context, pod)
             _start(self._run(pod["metadata"]["uid"], worker), self._pods)
 
-    def supervisor_pids(self) -> set[int]:
-        """Return the supervisors that belong here."""
-        return {pid for worker in self._workers.values() if (pid := worker.supervisor_pid) is not None}
+    def shim_pids(self) -> set[int]:
+        """Return the shims that belong here."""
+        return {pid for worker in self._workers.values() if (pid := worker.shim_pid) is not None}
 
     async def close(self) -> None:
         """End all pods at once."""

@@ -58,15 +58,15 @@ class RayPlace:
 
 @dataclass(frozen=True)
 class Launch:
-    """What a supervisor is told to run."""
+    """What a shim is told to run."""
 
     argv: list[str]
     env: dict[str, str] = field(repr=False)
     ray_token: str = field(repr=False)
 
 
-def supervisor_environment(machine: Machine) -> dict[str, str]:
-    """Return the environment of the supervisor itself: nothing of the pod's, nothing secret."""
+def shim_environment(machine: Machine) -> dict[str, str]:
+    """Return the environment of the shim itself: nothing of the pod's, nothing secret."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     return {**inherited, "PATH": machine.path(), WORK_DIR_VARIABLE: str(machine.work_dir)}
 
@@ -88,7 +88,7 @@ def build(
     own = volumes.resolve(container, pod, ray.node.address if ray.node else "127.0.0.1", sources)
     own = {name: network.localized(volumes.translated(value, mounted), endpoints) for name, value in own.items()}
     token = own.get("RAY_AUTH_TOKEN") or ray.fallback_token
-    env = supervisor_environment(machine) | own | _given(pod, folders, machine)
+    env = shim_environment(machine) | own | _given(pod, folders, machine)
     if token:  # on for every pod, since Ray's servers listen on all interfaces
         env |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(folders.ray_token)}
     words = [*(container.get("command") or []), *(container.get("args") or [])]

@@ -1,4 +1,4 @@
-"""Processes of pods whose supervisor is gone: found by a mark in their environment, and ended."""
+"""Processes of pods whose shim is gone: found by a mark in their environment, and ended."""
 
 import contextlib
 import logging
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mnist_local.kuberay.kubelet.launch import WORK_DIR_VARIABLE
 from mnist_local.pod import process_tree
-from mnist_local.pod.supervisor import CONTAINER_VARIABLE
+from mnist_local.pod.shim import CONTAINER_VARIABLE
 
 log = logging.getLogger(__name__)
 
@@ -22,22 +22,22 @@ def end_former(work_dir: Path) -> int:
 
 
 class Orphans:
-    """Our descendants whose supervisor was killed from outside: they come to us, and are ended here."""
+    """Our descendants whose shim was killed from outside: they come to us, and are ended here."""
 
     def __init__(self) -> None:
         self._ended: set[int] = set()
 
-    def end(self, supervisors: set[int]) -> int:
-        """Kill the containers' processes that are under none of the living supervisors; returns how many."""
+    def end(self, shims: set[int]) -> int:
+        """Kill the containers' processes that are under none of the living shims; returns how many."""
         for pid in list(self._ended):
             with contextlib.suppress(ChildProcessError):
                 if os.waitpid(pid, os.WNOHANG)[0] == 0:
                     continue
             self._ended.discard(pid)
         below = set(process_tree.descendants(os.getpid()))
-        for supervisor in supervisors:
-            below -= {supervisor, *process_tree.descendants(supervisor)}
-        # A supervisor that is just being started is not in the set, but it bears no container's mark either.
+        for shim in shims:
+            below -= {shim, *process_tree.descendants(shim)}
+        # A shim that is just being started is not in the set, but it bears no container's mark either.
         found = [pid for pid in sorted(below) if process_tree.environment_value(pid, CONTAINER_VARIABLE)]
         process_tree.kill(found)
         self._ended |= set(found)

@@ -14,7 +14,7 @@ from mnist_local.kuberay.kubelet.context import KubeletContext
 from mnist_local.kuberay.kubelet.launch import RayPlace
 from mnist_local.kuberay.kubelet.network import NodeNetwork
 from mnist_local.kuberay.kubelet.pod_status import HOST_IP, PodReporter
-from mnist_local.kuberay.kubelet.supervisor_client import SupervisorClient
+from mnist_local.kuberay.kubelet.shim_client import ShimClient
 
 _POLL_S = 0.1
 _VOLUME_RETRY_S = 0.5
@@ -30,16 +30,16 @@ class PodWorker:
         self._context = context
         self._reporter = PodReporter(context, pod)
         self._folders = context.folders.pod(pod)
-        self._supervisor: SupervisorClient | None = None
+        self._shim: ShimClient | None = None
         self._runners: dict[str, ContainerRunner] = {}
         self._worker_node: NodeNetwork | None = None
         self._grace_s: float | None = None
         self._stopping = asyncio.Event()
 
     @property
-    def supervisor_pid(self) -> int | None:
-        """Process id of the pod's supervisor, once it has one."""
-        return None if self._supervisor is None else self._supervisor.pid
+    def shim_pid(self) -> int | None:
+        """Process id of the pod's shim, once it has one."""
+        return None if self._shim is None else self._shim.pid
 
     def update(self, pod: Object) -> None:
         """Take in a newer version of the object."""
@@ -49,8 +49,8 @@ class PodWorker:
         """End the pod as its deletion asks for: SIGTERM, SIGKILL after the grace period, then the object goes."""
         if self._grace_s is None or grace_s < self._grace_s:
             self._grace_s = grace_s
-            if self._stopping.is_set() and self._supervisor is not None:
-                self._supervisor.stop(grace_s)
+            if self._stopping.is_set() and self._shim is not None:
+                self._shim.stop(grace_s)
             self._stopping.set()
 
     def kill(self) -> None:
@@ -84,8 +84,8 @@ class PodWorker:
         await self._context.api.delete(PODS.path_to(pod), pod["metadata"]["uid"], None, 0, missing_ok=True)
 
     async def _clean_up(self) -> None:
-        if self._supervisor is not None:
-            await self._supervisor.end()
+        if self._shim is not None:
+            await self._shim.end()
         if self._worker_node is not None:
             self._context.places.network.release(self._worker_node)
         await asyncio.to_thread(self._folders.remove)
@@ -97,16 +97,16 @@ class PodWorker:
         spec = pod["spec"]
         self._folders.make()
         label = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
-        environment = launch.supervisor_environment(self._context.machine)
-        errors = self._context.folders.supervisor_errors
-        supervisor = self._supervisor = await SupervisorClient.start(label, environment, errors)
+        environment = launch.shim_environment(self._context.machine)
+        errors = self._context.folders.shim_errors
+        shim = self._shim = await ShimClient.start(label, environment, errors)
         ray = self._place()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._set_up_volumes())
             refresh_s = group.create_task(self._write_token())
         self._reporter.pod_ip = ray.node.address if ray.node else HOST_IP
         for container in [*(spec.get("initContainers") or []), *spec["containers"]]:
-            runner = ContainerRunner(self._context, self._reporter, supervisor, self._folders, ray, container)
+            runner = ContainerRunner(self._context, self._reporter, shim, self._folders, ray, container)
             self._runners[runner.name] = runner
         keeper = asyncio.create_task(self._keep_token(refresh_s.result()))
         try:
@@ -198,13 +198,13 @@ class PodWorker:
         """End what runs, with the grace that the deletion gives; a second deletion may shorten it meanwhile."""
         states = [*self._reporter.inits.values(), *self._reporter.mains.values()]
         running = [state.name for state in states if state.is_running and state.name != k.WAIT_FOR_GCS]
-        supervisor = self._supervisor
-        if supervisor is None or not running or self._reporter.gone:
+        shim = self._shim
+        if shim is None or not running or self._reporter.gone:
             return
-        supervisor.stop(grace_s)
+        shim.stop(grace_s)
         for name in running:
             await self._reporter.event("Normal", "Killing", f"Stopping container {name}")
-        exits = await asyncio.gather(*(supervisor.wait(name) for name in running), return_exceptions=True)
+        exits = await asyncio.gather(*(shim.wait(name) for name in running), return_exceptions=True)
         codes = [
             self._runners[name].record_exit(event)
             for name, event in zip(running, exits, strict=True)

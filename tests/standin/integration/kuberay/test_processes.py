@@ -34,15 +34,13 @@ async def test_killed_controller_leaves_nothing_and_its_successor_recovers(own_s
     assert own_stack.kuberay.descendants() == []
 
 
-async def test_killed_supervisor_is_a_failed_pod_and_leaves_nothing(stack: Stack) -> None:
+async def test_killed_shim_is_a_failed_pod_and_leaves_nothing(stack: Stack) -> None:
     name = stack.name()
     await stack.ready_cluster(name)
     (worker,) = await stack.pods(name, k.WORKER)
     label = f"{NAMESPACE}/{worker['metadata']['name']}"
-    (supervisor,) = [
-        child for child in psutil.Process(stack.kuberay.process.pid).children() if child.cmdline()[-1] == label
-    ]
-    supervisor.kill()
+    (shim,) = [child for child in psutil.Process(stack.kuberay.process.pid).children() if child.cmdline()[-1] == label]
+    shim.kill()
     await eventually(lambda: not stack.processes_of(worker), 60)
 
     async def replaced() -> bool:

@@ -1,4 +1,4 @@
-"""The supervisor with its real parts: what comes up, what a crash does, and that nothing is left."""
+"""The stack with its real parts: what comes up, what a crash does, and that nothing is left."""
 
 import signal
 import socket
@@ -17,7 +17,7 @@ from tests.support.wait import wait_for
 
 from mnist_cli.local.run import exports
 from mnist_kube.errors import ApiError
-from mnist_local.stack import client
+from mnist_local.stack import stack_process
 from mnist_local.stack.layout import Layout
 from mnist_trainer.store import ObjectStore, S3Address, StoreSettings
 
@@ -80,15 +80,15 @@ def test_up_and_down(tmp_path: Path) -> None:
         assert "already running" in second.stdout
         assert str(stack.process.pid) in second.stdout
 
-        assert client.running(Layout.at(root)) is not None
-        assert client.end(Layout.at(root))
+        assert stack_process.running(Layout.at(root)) is not None
+        assert stack_process.end(Layout.at(root))
         assert stack.process.wait(30) == 0
     assert_none_left(root)
     assert not (root / "kubeconfig").exists()
     assert not (root / "s3.env").exists()
     assert (root / "s3" / "models" / "x").read_bytes() == b"kept"
-    assert client.running(Layout.at(root)) is None
-    assert not client.end(Layout.at(root))
+    assert stack_process.running(Layout.at(root)) is None
+    assert not stack_process.end(Layout.at(root))
 
     with StackHandle(root) as again:
         again.expect("s3")
@@ -108,7 +108,7 @@ def test_a_crash_ends_the_stack_and_says_what_happened(tmp_path: Path, name: str
         assert failed["tail"]
         assert stack.process.wait(30) == 1
     assert_none_left(root)
-    assert client.last_failure(Layout.at(root)) == failed["message"]
+    assert stack_process.last_failure(Layout.at(root)) == failed["message"]
 
 
 def test_crashed_parts_come_back_in_the_background(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_crashed_parts_come_back_in_the_background(tmp_path: Path) -> None:
     assert_none_left(root)
 
 
-def test_a_killed_supervisor_takes_everything_along(tmp_path: Path) -> None:
+def test_a_killed_stack_takes_everything_along(tmp_path: Path) -> None:
     root = tmp_path / "stack"
     with StackHandle(root) as stack:
         stack.expect("up")
@@ -164,7 +164,7 @@ def test_the_end_of_the_life_line_ends_it(tmp_path: Path) -> None:
 def test_signals_during_the_start(tmp_path: Path, number: signal.Signals) -> None:
     root = tmp_path / "stack"
     with StackHandle(root) as stack:
-        wait_for(lambda: (root / "stack.json").exists(), "the supervisor to begin", 30)
+        wait_for(lambda: (root / "stack.json").exists(), "the stack to begin", 30)
         time.sleep(0.2)
         stack.process.send_signal(number)
         assert stack.process.wait(40) == 0

@@ -42,7 +42,7 @@ class KubeAccess:
         return cls(host, port, Path(env.get("MNIST_SERVICEACCOUNT_DIR") or _DEFAULT_DIRECTORY))
 
 
-class KubeClient:
+class ReporterClient:
     """Requests with the ServiceAccount's token, which is read anew each time because the kubelet renews it."""
 
     def __init__(self, access: KubeAccess, timeout: float = 5.0) -> None:

@@ -20,8 +20,8 @@ from mnist_trainer.data import Dataset, load_dataset
 from mnist_trainer.errors import FailureReason, InvalidConfigError, TrainerError
 from mnist_trainer.events import Event, Finished, FirstStep, WorkersReady
 from mnist_trainer.kube.claim import Claim
-from mnist_trainer.kube.client import KubeAccess, KubeClient
 from mnist_trainer.kube.reporter import NoReporter, Reporter, StatusReporter, TrainingState, failure
+from mnist_trainer.kube.reporter_client import KubeAccess, ReporterClient
 from mnist_trainer.naming import RunPlace, new_run_id
 from mnist_trainer.plan import TrainingPlan, make_plan
 from mnist_trainer.release import publish as releases
@@ -84,7 +84,7 @@ class Timeline:
         return dict(self._marks)
 
 
-class Session:
+class TrainingRun:
     """One run of `config`, in one process with a run id of its own."""
 
     def __init__(self, config: RunConfig, env: MutableMapping[str, str], console: Console, timeline: Timeline) -> None:
@@ -94,7 +94,7 @@ class Session:
         self._timeline = timeline
         self._place = RunPlace(config.output_address, config.attempt, new_run_id())
         access = KubeAccess.from_env(env)
-        self._client = KubeClient(access) if access else None
+        self._client = ReporterClient(access) if access else None
         self._storage = RunStorage(config, env, self._client)
         self._reporter = self._make_reporter()
         self._uploader: CheckpointUploader | None = None

@@ -27,7 +27,7 @@ _BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 _STEADY_S = 60.0  # a part that ran so long starts its backoff anew
 
 
-class Supervisor:
+class LocalStack:
     """One stack, from its start to its end."""
 
     def __init__(self, layout: Layout, options: Options, stop: asyncio.Event) -> None:

@@ -1,4 +1,4 @@
-"""For whoever starts, asks or ends a stack: the other end of the supervisor."""
+"""For whoever starts, asks or ends a stack: the other end of its process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STOP_S = 40.0
 
 
 class StackProcess:
-    """A supervisor that this process has started."""
+    """A stack that this process has started."""
 
     def __init__(self, layout: Layout, options: Options, detached: bool) -> None:
         """`detached`: it outlives this process; else it ends when this process does, however that ends."""
@@ -29,7 +29,7 @@ class StackProcess:
         self._noise: list[str] = []
 
     async def start(self) -> None:
-        """Start the supervisor."""
+        """Start it."""
         options = self._options
         command = [sys.executable, "-m", "mnist_local.stack", "--dir", str(self._layout.root)]
         command += ["--api-port", str(options.api_port), "--s3-port", str(options.s3_port)]
@@ -45,7 +45,7 @@ class StackProcess:
         )
 
     async def events(self) -> AsyncIterator[dict[str, Any]]:
-        """What the supervisor tells, until it ends. Raises StackError (or StackRefusedError) where it failed."""
+        """What the stack tells, until it ends. Raises StackError (or StackRefusedError) where it failed."""
         assert self._process is not None
         assert self._process.stdout is not None
         async for line in self._process.stdout:
@@ -96,9 +96,9 @@ def end(layout: Layout) -> bool:
     if state is None:
         return False
     try:
-        supervisor = psutil.Process(state.pid)
-        supervisor.terminate()
-        supervisor.wait(_STOP_S)  # the process, not its lock: whoever looks for what is left must find nothing
+        process = psutil.Process(state.pid)
+        process.terminate()
+        process.wait(_STOP_S)  # the process, not its lock: whoever looks for what is left must find nothing
     except psutil.NoSuchProcess:
         return False  # it has just ended by itself
     except psutil.TimeoutExpired as error:

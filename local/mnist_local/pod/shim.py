@@ -1,4 +1,4 @@
-"""The supervisor of one pod.
+"""The shim of one pod.
 
 It reads commands from stdin, one JSON object a line, and writes events to stdout the same way:
 
@@ -42,7 +42,7 @@ class Container:
     kill_at: float | None = None
 
 
-class Supervisor:
+class Shim:
     """Runs and ends the containers of one pod. `commands` and `events` are file descriptors of JSON lines."""
 
     def __init__(self, commands: int, events: int) -> None:
@@ -174,8 +174,8 @@ class Supervisor:
 
 
 def main() -> int:
-    """Entry point of `python -m mnist_local.pod.supervisor [label]`; the label only names the pod in process lists."""
-    Supervisor(sys.stdin.fileno(), sys.stdout.fileno()).run()
+    """Entry point of `python -m mnist_local.pod.shim [label]`; the label only names the pod in process lists."""
+    Shim(sys.stdin.fileno(), sys.stdout.fileno()).run()
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The pod supervisor, as a real process."""
+"""The pod shim, as a real process."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="de
 
 
 class Supervised:
-    """A running supervisor and its two pipes."""
+    """A running shim and its two pipes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "mnist_local.pod.supervisor", "ns/pod"],
+            [sys.executable, "-m", "mnist_local.pod.shim", "ns/pod"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -48,7 +48,7 @@ class Supervised:
     def event(self) -> dict[str, Any]:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line, "the supervisor ended"
+        assert line, "the shim ended"
         found: dict[str, Any] = json.loads(line)
         return found
 
@@ -64,12 +64,12 @@ class Supervised:
 
 @pytest.fixture
 def supervised(tmp_path: Path) -> Iterator[Supervised]:
-    supervisor = Supervised(tmp_path)
+    shim = Supervised(tmp_path)
     try:
-        yield supervisor
+        yield shim
     finally:
-        supervisor.process.kill()
-        supervisor.process.wait()
+        shim.process.kill()
+        shim.process.wait()
 
 
 def until(condition: Any, timeout_s: float = 10) -> Any:
@@ -144,7 +144,7 @@ def test_end_of_the_first_process_is_the_end_of_all_of_its_container(supervised:
 
 
 @pytest.mark.parametrize("how", ["end of input", "SIGTERM"])
-def test_nothing_is_left_when_the_supervisor_ends(supervised: Supervised, how: str) -> None:
+def test_nothing_is_left_when_the_shim_ends(supervised: Supervised, how: str) -> None:
     supervised.run("trap '' TERM; " + FAMILY + "wait")
     pids = until(lambda: found if len(found := pids_in(supervised.folder / "pids")) == 4 else None)
     if how == "SIGTERM":

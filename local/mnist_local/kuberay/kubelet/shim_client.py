@@ -1,4 +1,4 @@
-"""The controller's end of a pod supervisor: start it, give it commands, hear its events."""
+"""The controller's end of a pod shim: start it, give it commands, hear its events."""
 
 import asyncio
 import contextlib
@@ -15,12 +15,12 @@ _EXIT_DEADLINE_S = 6.0
 log = logging.getLogger(__name__)
 
 
-class SupervisorLostError(RuntimeError):
-    """The supervisor process itself ended (killed, out of memory)."""
+class ShimLostError(RuntimeError):
+    """The shim process itself ended (killed, out of memory)."""
 
 
-class SupervisorClient:
-    """One running supervisor. Its containers end with it, and it ends with this process."""
+class ShimClient:
+    """One running shim. Its containers end with it, and it ends with this process."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -29,14 +29,14 @@ class SupervisorClient:
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
-    async def start(cls, label: str, environment: Mapping[str, str], errors: Path) -> "SupervisorClient":
-        """A new supervisor; `label` names the pod in process lists, `errors` takes its own stderr."""
+    async def start(cls, label: str, environment: Mapping[str, str], errors: Path) -> "ShimClient":
+        """A new shim; `label` names the pod in process lists, `errors` takes its own stderr."""
         errors.parent.mkdir(parents=True, exist_ok=True)
         with errors.open("ab") as stderr:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "mnist_local.pod.supervisor",
+                "mnist_local.pod.shim",
                 label,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -48,7 +48,7 @@ class SupervisorClient:
 
     @property
     def pid(self) -> int:
-        """Process id of the supervisor."""
+        """Process id of the shim."""
         return self._process.pid
 
     async def run(self, container: str, argv: list[str], env: dict[str, str], cwd: Path, log_file: Path) -> Object:
@@ -61,23 +61,23 @@ class SupervisorClient:
         return await self._starts[container]
 
     async def wait(self, container: str) -> Object:
-        """The `exited` event of a started container. Raises SupervisorLostError."""
+        """The `exited` event of a started container. Raises ShimLostError."""
         return await asyncio.shield(self._exits[container])
 
     def stop(self, grace_s: float) -> None:
         """SIGTERM to all containers now, SIGKILL to all their processes after the grace period."""
-        with contextlib.suppress(SupervisorLostError):  # then nothing is left to stop
+        with contextlib.suppress(ShimLostError):  # then nothing is left to stop
             self._send({"op": "stop", "graceSeconds": grace_s})
 
     async def end(self) -> None:
-        """Kill everything that is left, and the supervisor with it."""
+        """Kill everything that is left, and the shim with it."""
         with contextlib.suppress(OSError, RuntimeError):
             if self._process.stdin is not None:
                 self._process.stdin.close()
         try:
             await asyncio.wait_for(self._process.wait(), _EXIT_DEADLINE_S)
         except TimeoutError:
-            log.warning("supervisor %d does not end; killing it", self.pid)
+            log.warning("shim %d does not end; killing it", self.pid)
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             await self._process.wait()
@@ -85,13 +85,13 @@ class SupervisorClient:
 
     def _send(self, command: Object) -> None:
         if self._process.stdin is None or self._process.stdin.is_closing():
-            raise SupervisorLostError(f"supervisor {self.pid} is gone")
+            raise ShimLostError(f"shim {self.pid} is gone")
         self._process.stdin.write((json.dumps(command) + "\n").encode())
 
     async def _read(self) -> None:
         output = self._process.stdout
         if output is None:
-            raise RuntimeError("the supervisor was started without a pipe for its events")
+            raise RuntimeError("the shim was started without a pipe for its events")
         while line := await output.readline():
             event = json.loads(line)
             waiters = self._exits if event["event"] == "exited" else self._starts
@@ -100,5 +100,5 @@ class SupervisorClient:
                 future.set_result(event)
         for future in [*self._starts.values(), *self._exits.values()]:
             if not future.done():
-                future.set_exception(SupervisorLostError(f"the supervisor of the pod (pid {self.pid}) was killed"))
+                future.set_exception(ShimLostError(f"the shim of the pod (pid {self.pid}) was killed"))
                 future.exception()  # looked at, so that an unawaited one is not complained about
