@@ -172,6 +172,9 @@ def _named(namespace: str, spec: dict[str, Any]) -> Iterator[_Named]:
     if account.get("create") is False and account.get("name"):
         action = "create it, or leave spec.serviceAccount out: then one is made"
         yield _Named("account", "ServiceAccount", f"{core}/serviceaccounts/{account['name']}", action)
+    if name := _part(spec, "code", "configMap").get("name"):
+        path = f"{core}/configmaps/{name}"
+        yield _Named("code", "ConfigMap", path, "create it from the files of the code; the pods wait for it")
     for name in _names(_part(spec, "ray").get("imagePullSecrets")):
         yield _Named("registry", "Secret", f"{core}/secrets/{name}", required=False)
     workers = _part(spec, "workers")

@@ -152,7 +152,9 @@ class Reconciler:
         child = f"RayCluster/{name}"
         if status.ray_job is not None and status.ray_job.name:
             child = f"RayJob/{status.ray_job.name}"
+        head_pod = next((view.head_pod for view in views if view.name == name), None)
         explanation, address = memory.explanations.get(child), memory.addresses.get(service or "")
+        of_head = memory.explanations.get(f"Pod/{head_pod}")
         return Observed(
             training=training,
             status=status,
@@ -167,6 +169,7 @@ class Reconciler:
                 ANNOTATION_HASH
             ],
             explanation=explanation.text if explanation is not None else None,
+            pod_explanation=of_head.text if of_head is not None else None,
             balancer=address.text if address is not None else None,
             node_address=self._installation.node_address,
             policy=self._policy,

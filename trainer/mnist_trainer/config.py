@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from mnist_trainer.errors import InvalidConfigError, TrainerError
 from mnist_trainer.store.address import S3Address
 
+_MODULE = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
+
 
 class ModelName(StrEnum):
     """Networks that the trainer knows; `mnist_trainer.models` builds them."""
@@ -63,13 +65,17 @@ class RunConfig(BaseModel):
     storage_endpoint: str | None = None
     storage_region: str | None = None
     attempt: Annotated[int, Field(ge=1)] = 1
+    code_module: Annotated[str | None, Field(pattern=_MODULE, max_length=256)] = None
+    """`package.file:function` of a network of the user's own, in place of `model`."""
+    code_archive: str | None = None
+    code_sha256: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$")] = None
     training: TrainingIdentity | None = None
 
-    @field_validator("dataset", "output")
+    @field_validator("dataset", "output", "code_archive")
     @classmethod
-    def _is_s3_address(cls, value: str) -> str:
+    def _is_s3_address(cls, value: str | None) -> str | None:
         try:
-            return str(S3Address.parse(value))
+            return None if value is None else str(S3Address.parse(value))
         except TrainerError as error:
             raise ValueError(error.message) from None
 
@@ -79,6 +85,12 @@ class RunConfig(BaseModel):
             raise ValueError(f"--min-workers ({self.min_workers}) is greater than --workers ({self.workers})")
         if self.max_workers is not None and self.max_workers < self.workers:
             raise ValueError(f"--max-workers ({self.max_workers}) is less than --workers ({self.workers})")
+        return self
+
+    @model_validator(mode="after")
+    def _an_archive_has_a_digest(self) -> Self:
+        if (self.code_archive is None) != (self.code_sha256 is None):
+            raise ValueError("--code-archive and --code-sha256 belong together: the file's digest is checked")
         return self
 
     @property

@@ -26,6 +26,10 @@ class FailureReason(StrEnum):
     INTERRUPTED = "Interrupted"
     REPLACED = "Replaced"
     INTERNAL_ERROR = "InternalError"
+    CODE_NOT_FOUND = "CodeNotFound"
+    CODE_INVALID = "CodeInvalid"
+    USER_CODE_FAILED = "UserCodeFailed"
+    NO_OUTPUT = "NoOutput"
 
     @property
     def retryable(self) -> bool:
@@ -52,6 +56,10 @@ _TABLE: dict[FailureReason, tuple[bool, int]] = {
     FailureReason.INTERRUPTED: (True, 75),
     FailureReason.REPLACED: (False, 76),
     FailureReason.INTERNAL_ERROR: (True, 70),
+    FailureReason.CODE_NOT_FOUND: (False, 66),
+    FailureReason.CODE_INVALID: (False, 65),
+    FailureReason.USER_CODE_FAILED: (True, 70),
+    FailureReason.NO_OUTPUT: (False, 65),
 }
 
 

@@ -57,6 +57,13 @@ DnsSubdomain = Annotated[
     Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"),
 ]
 
+
+class LocalObjectReference(ApiModel):
+    """The name of an object in the training's namespace."""
+
+    name: Annotated[DnsSubdomain, Field(description="Name of the object.")]
+
+
 # Bucket names as S3 has them (3 to 63 characters), then an optional key. The key's characters are those that need no
 # quoting in any shell: KubeRay passes an entrypoint through one shell or through two.
 S3Uri = Annotated[

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
+from mnist_operator.api.code import CodeSpec
 from mnist_operator.api.fields import (
     Annotations,
     ApiModel,
     DnsSubdomain,
+    LocalObjectReference,
     S3Uri,
     cel,
     unchanged,
@@ -94,12 +97,6 @@ class TrainingSpec(ApiModel):
         float | None,
         Field(ge=0, le=1, description="Stop early once the test accuracy of an epoch reaches this share (0 to 1)."),
     ] = None
-
-
-class LocalObjectReference(ApiModel):
-    """The name of an object in the training's namespace."""
-
-    name: Annotated[DnsSubdomain, Field(description="Name of the object.")]
 
 
 class RaySpec(ApiModel):
@@ -253,6 +250,17 @@ class SubmissionSpec(ApiModel):
     ] = SubmissionMode.K8S_JOB
 
 
+def _untouched(*fields: str) -> str:
+    """Return a CEL rule: fields of `training` are absent or have their defaults, which the API server fills in."""
+    rules = []
+    for name in fields:
+        field = TrainingSpec.model_fields[name]
+        path = f"self.training.{field.alias}"
+        same = "" if field.default is None else f" || {path} == {json.dumps(field.default)}"
+        rules.append(f"(!has({path}){same})")
+    return " && ".join(rules)
+
+
 class MnistTrainingSpec(ApiModel):
     """What to train, on what, and where the result goes."""
 
@@ -261,12 +269,33 @@ class MnistTrainingSpec(ApiModel):
             unchanged(
                 "clusterRef", "clusterRef cannot be changed; delete this training and create another, or use a new name"
             ),
+            unchanged("code", "code cannot be changed; delete this training and create another, or use a new name"),
+            cel(
+                "!has(self.code) || !has(self.code.configMap) || !has(self.clusterRef)",
+                "a ConfigMap cannot be mounted into the pods of clusterRef, which run already: use code.archive, or "
+                "code that is in their image",
+                field=".code.configMap",
+            ),
+            cel(
+                f"!has(self.code) || !has(self.code.module) || {_untouched('model')}",
+                "training.model names one of our networks, and code.module another: leave training.model out",
+                field=".training.model",
+            ),
+            cel(
+                f"!has(self.code) || !has(self.code.command) || ({_untouched(*TrainingSpec.model_fields)})",
+                "spec.training describes our own recipe, which code.command replaces: leave spec.training out, and "
+                "give epochs and the like to the command as it takes them",
+                field=".training",
+            ),
         )
     )
 
     training: Annotated[TrainingSpec, Field(description="What is trained, and how.")] = Field(
         default_factory=TrainingSpec
     )
+    code: Annotated[
+        CodeSpec | None, Field(description="A network or a script of your own. Absent: our network, by our recipe.")
+    ] = None
     workers: Annotated[WorkersSpec, Field(description="The training workers.")] = Field(default_factory=WorkersSpec)
     head: Annotated[HeadSpec, Field(description="The Ray head.")] = Field(default_factory=HeadSpec)
     ray: Annotated[RaySpec, Field(description="Ray's version and image.")] = Field(default_factory=RaySpec)

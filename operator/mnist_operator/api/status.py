@@ -11,6 +11,7 @@ from mnist_operator.api.fields import ApiModel, Timestamp
 
 ShortText = Annotated[str, Field(max_length=256)]
 Message = Annotated[str, Field(max_length=4096)]
+MAX_METRICS = 32
 
 
 class Phase(StrEnum):
@@ -146,6 +147,13 @@ class TrainerReport(ApiModel):
     workers: Annotated[int | None, Field(ge=0, description="Workers training now.")] = None
     lost_workers: Annotated[int | None, Field(ge=0, description="Workers that this process has lost so far.")] = None
     last_lost_worker: Annotated[LostWorker | None, Field(description="The last of them.")] = None
+    metrics: Annotated[
+        dict[Annotated[str, Field(max_length=63)], float] | None,
+        Field(
+            max_length=MAX_METRICS,
+            description="Figures of the user's own code, by name: the last ones that it reported.",
+        ),
+    ] = None
     updated_at: Annotated[Timestamp, Field(description="When this was written.")]
     result: Annotated[TrainingResult | None, Field(description="What was left in the store.")] = None
     failure: Annotated[TrainingFailure | None, Field(description="Why the trainer gave up.")] = None

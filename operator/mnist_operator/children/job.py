@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mnist_kube.objects import controller_uid
-from mnist_operator.api.spec import SubmissionMode
+from mnist_operator.api.spec import MnistTrainingSpec, SubmissionMode
+from mnist_operator.children.code import command_words, source_flags
 from mnist_operator.children.pods import submitter_template
 from mnist_operator.children.training import (
     ANNOTATION_CREDENTIALS,
@@ -33,15 +34,10 @@ def entrypoint(training: Training, attempt: int) -> list[str]:
     """Return the trainer's command line. It carries no credentials: those are in the pods' environment."""
     spec = training.spec
     workers = spec.workers
+    command = spec.code.command if spec.code is not None else None
     flags: dict[str, object] = {
         "--name": training.name,
-        "--model": spec.training.model.value,
-        "--epochs": spec.training.epochs,
-        "--batch-size": spec.training.batch_size,
-        "--learning-rate": spec.training.learning_rate,
-        "--seed": spec.training.seed,
-        "--precision": spec.training.precision.value,
-        "--target-accuracy": spec.training.target_accuracy,
+        **({} if command else _recipe_flags(spec)),
         "--workers": workers.total_replicas,
         "--min-workers": workers.total_min_replicas if workers.total_min_replicas < workers.total_replicas else None,
         "--max-workers": workers.total_max_replicas if workers.total_max_replicas > workers.total_replicas else None,
@@ -53,12 +49,27 @@ def entrypoint(training: Training, attempt: int) -> list[str]:
         "--training-uid": training.uid,
         "--attempt": attempt,
         "--storage-secret": storage_secret_name(training),
+        **source_flags(spec.code),
     }
-    words = ["mnist-trainer", "train"]
+    words = ["mnist-trainer", "run" if command else "train"]
     for flag, value in flags.items():
         if value is not None:
             words += [flag, str(value)]
-    return words
+    return [*words, *command_words(command)] if command else words
+
+
+def _recipe_flags(spec: MnistTrainingSpec) -> dict[str, object]:
+    """Return the flags of our own recipe; a command of the user's replaces it."""
+    return {
+        "--model": spec.training.model.value,
+        "--code-module": spec.code.module if spec.code is not None else None,
+        "--epochs": spec.training.epochs,
+        "--batch-size": spec.training.batch_size,
+        "--learning-rate": spec.training.learning_rate,
+        "--seed": spec.training.seed,
+        "--precision": spec.training.precision.value,
+        "--target-accuracy": spec.training.target_accuracy,
+    }
 
 
 def ray_job(

@@ -8,6 +8,7 @@ from typing import Any
 
 from mnist_kube.quantity import parse_quantity
 from mnist_operator.api.workers import ResourceRequirements
+from mnist_operator.children import code
 from mnist_operator.children.training import (
     Group,
     Installation,
@@ -119,6 +120,7 @@ def _template(
     }
     if component != "submitter":
         spec["serviceAccountName"] = service_account_name(training, component)
+        code.mount(training, container, spec["volumes"])
     if secrets := training.spec.ray.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": secret.name} for secret in secrets]
     template: Manifest = overlay({"metadata": {"labels": {}}, "spec": spec}, patch or {})

@@ -76,9 +76,9 @@ class DeleteTraining:
 
 @dataclass(frozen=True)
 class Explain:
-    """Read the events of a child that does not come up, for the status message."""
+    """Read the events of a child, or of a pod of its, that does not come up, for the status message."""
 
-    kind: Literal["RayCluster", "RayJob"]
+    kind: Literal["RayCluster", "RayJob", "Pod"]
     name: str
 
 

@@ -16,6 +16,7 @@ from mnist_operator.api.status import (
     WorkerRestarts,
 )
 from mnist_operator.children.cluster import ClusterView
+from mnist_operator.children.code import config_map_name
 from mnist_operator.children.job import JobView
 from mnist_operator.lifecycle.observed import Observed
 
@@ -258,6 +259,25 @@ class Facts:
         if self.shared or cluster is None or not cluster.spec_hash:
             return False
         return cluster.spec_hash != self.observed.desired_cluster()
+
+    @property
+    def code_pod(self) -> str | None:
+        """Name of a head pod that a ConfigMap with code is mounted into and that has not started yet."""
+        cluster = self.cluster
+        if config_map_name(self.training) is None or cluster is None or cluster.head_ready:
+            return None
+        return cluster.head_pod
+
+    @property
+    def code_missing(self) -> str | None:
+        """What to say of a ConfigMap with code that is not there, as the head pod's events tell."""
+        name, told = config_map_name(self.training), self.observed.pod_explanation or ""
+        if self.code_pod is None or f'configmap "{name}" not found' not in told:
+            return None
+        return (
+            f"ConfigMap {self.training.namespace}/{name}, named in spec.code.configMap, does not exist; "
+            "create it, and the pods that wait for it start"
+        )
 
     @property
     def cluster_was_seen(self) -> bool:

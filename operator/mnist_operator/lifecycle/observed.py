@@ -29,6 +29,8 @@ class Policy:
     explain_after: float = 60.0
     """A child without progress for this long gets its events read."""
     explain_again: float = 30.0
+    explain_pod_after: float = 10.0
+    """As above for a head pod that a ConfigMap is mounted into: it may not be there yet."""
     report_grace: float = 30.0
     """How long a finished job may wait for the trainer's last report to arrive."""
     retry_base: float = 10.0
@@ -67,6 +69,8 @@ class Observed:
     obstacle: Obstacle | None = None
     explanation: str | None = None
     """What a child's events say about why it does not come up."""
+    pod_explanation: str | None = None
+    """What the head pod's events say about that."""
     credentials_version: str = ""
     """Version of the Secret that the user named."""
     desired_cluster: Callable[[], str] = lambda: ""

@@ -71,6 +71,7 @@ _WARNINGS = frozenset(
         "NamespaceTerminating",
         "TrainerSilent",
         "WorkersRestarting",
+        "CodeNotFound",
     }
 )
 

@@ -10,6 +10,9 @@ from tests.integration.operator.conftest import Scene
 from mnist_kube.errors import ApiError
 from mnist_operator.api.spec import MnistTrainingSpec
 
+ARCHIVE = {"url": "s3://models/code/net.zip", "sha256": "0" * 64}
+CODE_DIGEST = "spec.code.archive.sha256"
+
 
 @pytest.mark.parametrize(
     ("spec", "field", "sentence"),
@@ -52,6 +55,36 @@ from mnist_operator.api.spec import MnistTrainingSpec
         ),
         ({"workers": {"additionalGroups": [{"name": "A"}]}}, "spec.workers.additionalGroups[0].name", "should match"),
         ({"workers": {"resources": {"limits": {"cpu": "many"}}}}, "spec.workers.resources.limits.cpu", "should match"),
+        ({"code": {}}, "spec.code", "code needs exactly one of module"),
+        ({"code": {"module": "net:build", "command": ["python"]}}, "spec.code", "code needs exactly one of module"),
+        ({"code": {"module": "net.py"}}, "spec.code.module", "should match"),
+        ({"code": {"command": []}}, "spec.code.command", "should have at least 1 items"),
+        (
+            {"code": {"module": "net:build", "configMap": {"name": "c"}, "archive": ARCHIVE}},
+            "spec.code.archive",
+            "from a configMap or from an archive, not from both",
+        ),
+        ({"code": {"module": "net:build", "archive": {**ARCHIVE, "sha256": "1"}}}, CODE_DIGEST, "should match"),
+        (
+            {"code": {"module": "net:build", "configMap": {"name": "c"}}, "clusterRef": {"name": "shared"}},
+            "spec.code.configMap",
+            "a ConfigMap cannot be mounted into the pods of clusterRef, which run already",
+        ),
+        (
+            {"code": {"module": "net:build"}, "training": {"model": "mlp"}},
+            "spec.training.model",
+            "leave training.model out",
+        ),
+        (
+            {"code": {"command": ["python", "train.py"]}, "training": {"epochs": 9}},
+            "spec.training",
+            "give epochs and the like to the command as it takes them",
+        ),
+        (
+            {"code": {"command": ["python", "train.py"]}, "training": {"targetAccuracy": 0.9}},
+            "spec.training",
+            "spec.training describes our own recipe, which code.command replaces",
+        ),
     ],
 )
 def test_bad_specs_are_refused(scene: Scene, spec: dict[str, Any], field: str, sentence: str) -> None:
@@ -60,6 +93,22 @@ def test_bad_specs_are_refused(scene: Scene, spec: dict[str, Any], field: str, s
     assert caught.value.status == 422
     causes = {cause["field"]: cause["message"] for cause in caught.value.details["causes"]}
     assert sentence in causes[field]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        {"module": "net:build", "configMap": {"name": "net"}},
+        {"module": "package.sub.file:build", "archive": ARCHIVE},
+        {"command": ["python", "-m", "mine", "--text", "any $WORD; 'quoted'"]},
+    ],
+)
+def test_own_code_is_accepted_and_cannot_be_changed(scene: Scene, code: dict[str, Any]) -> None:
+    assert scene.apply(spec={"code": code})["spec"]["code"] == code
+    with pytest.raises(ApiError, match="code cannot be changed; delete this training and create another"):
+        scene.kube.merge(f"{scene.trainings}/mnist", {"spec": {"code": {**dict.fromkeys(code), "module": "b:c"}}})
+    with pytest.raises(ApiError, match="code cannot be changed"):
+        scene.kube.merge(f"{scene.trainings}/mnist", {"spec": {"code": None}})
 
 
 @pytest.mark.parametrize("name", ["a" * 43, "1-begins-with-a-digit", "dots.are.out"])
@@ -108,6 +157,7 @@ def test_null_is_the_same_as_absent(scene: Scene) -> None:
         ({"storage": {"output": "s3://other"}}, "spec.storage.output"),
         ({"clusterRef": {"name": "shared"}}, "spec.clusterRef"),
         ({"workers": {"gpusPerWorker": 1}}, "spec.workers.gpusPerWorker"),
+        ({"code": {"module": "net:build"}}, "spec.code"),
     ],
 )
 def test_what_cannot_change_is_refused_with_a_sentence(scene: Scene, change: dict[str, Any], field: str) -> None:

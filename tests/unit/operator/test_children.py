@@ -162,6 +162,7 @@ def test_the_entrypoint_is_the_contracts() -> None:
         {
             "training": {"learningRate": 0.01, "targetAccuracy": 0.99},
             "workers": {"replicas": 2, "minReplicas": 1, "maxReplicas": 4},
+            "code": {"module": "net:build", "archive": {"url": "s3://models/code/net.zip", "sha256": "0" * 64}},
         }
     )
     words = job_module.entrypoint(owner, 3)

@@ -150,6 +150,7 @@ class World:
     problems: tuple[str, ...] = ()
     obstacle: Obstacle | None = None
     explanation: str | None = None
+    pod_explanation: str | None = None
     secret_version: str = "1"
     balancer: str | None = None
     deleted: bool = False
@@ -175,6 +176,7 @@ class World:
             jobs=tuple(job.view() for job in self.jobs),
             obstacle=self.obstacle,
             explanation=self.explanation,
+            pod_explanation=self.pod_explanation,
             credentials_version=self.secret_version,
             desired_cluster=lambda: self.spec_hash,
             balancer=self.balancer,

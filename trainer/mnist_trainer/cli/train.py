@@ -40,6 +40,9 @@ def train(
     storage_secret: Annotated[
         str | None, typer.Option(help="Secret with storage credentials, if the environment's fail.")
     ] = None,
+    code_module: Annotated[str | None, typer.Option(help="A network of your own: package.file:build.")] = None,
+    code_archive: Annotated[str | None, typer.Option(help="Zip file with its code: s3://bucket/key.")] = None,
+    code_sha256: Annotated[str | None, typer.Option(help="Digest of the zip file.")] = None,
 ) -> None:
     """Train, evaluate and publish a model.
 

@@ -96,7 +96,9 @@ def wait_for_cluster(facts: Facts) -> Decision:
     wanted = cluster.wanted_workers or facts.spec.workers.total_replicas
     head = "head ready" if cluster.head_ready else "head starting"
     message = f"Starting Ray: {head}, {cluster.ready_workers} of {wanted} workers ready"
-    if facts.workers_restarting:
+    if facts.code_missing:
+        message, reason = f"{message}. {facts.code_missing}", "CodeNotFound"
+    elif facts.workers_restarting:
         message, reason = f"{message}. {facts.workers_restarting}", "WorkersRestarting"
     elif problem:
         message = f"{message}. {problem}"
@@ -107,7 +109,25 @@ def wait_for_cluster(facts: Facts) -> Decision:
         reason,
         message,
         conditions={ConditionType.CLUSTER_READY: (False, reason, message)},
-        actions=(*upkeep(facts, afresh=bool(told)), *((Explain("RayCluster", cluster.name),) if stuck else ())),
-        look_again=SHARED_POLL if facts.shared else explain_in(facts, cluster.created),
+        actions=(
+            *upkeep(facts, afresh=bool(told)),
+            *((Explain("RayCluster", cluster.name),) if stuck else ()),
+            *_explain_code(facts, age),
+        ),
+        look_again=SHARED_POLL if facts.shared else _look_again(facts, cluster.created),
         **progress.cluster_fields(facts),
     )
+
+
+def _explain_code(facts: Facts, age: float) -> tuple[Explain, ...]:
+    """A pod whose ConfigMap is missing waits for it, and only its events tell."""
+    pod = facts.code_pod
+    return (Explain("Pod", pod),) if pod is not None and age >= facts.policy.explain_pod_after else ()
+
+
+def _look_again(facts: Facts, created: str | None) -> float:
+    later = explain_in(facts, created)
+    if facts.code_pod is None:
+        return later
+    remaining = facts.policy.explain_pod_after - facts.age(created)
+    return min(later, remaining + 0.1 if remaining > 0 else facts.policy.explain_again)

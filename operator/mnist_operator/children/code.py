@@ -1,0 +1,56 @@
+"""Code of the user's own: where its files are in the pods, and how the trainer is told of it.
+
+Names and paths are the contract's (``contracts/trainer.json``, ``code``).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+
+from mnist_operator.api.code import CodeSpec
+from mnist_operator.children.training import Manifest, Training
+
+VOLUME = "code"
+MOUNT_PATH = "/opt/mnist-training/code"
+# No shell does anything with these, so a command of such words is passed as it is, for people to read.
+_PLAIN = re.compile(r"[A-Za-z0-9._=+@:,/-]+")
+
+
+def config_map_name(training: Training) -> str | None:
+    """Return the name of the ConfigMap with the code, if that is where it is."""
+    code = training.spec.code
+    return code.config_map.name if code is not None and code.config_map is not None else None
+
+
+def mount(training: Training, container: Manifest, volumes: list[Manifest]) -> None:
+    """Give a Ray container the files of the ConfigMap, read-only, and Python the folder; changes both arguments.
+
+    The volume is not optional: a ConfigMap that comes later, as with GitOps, lets the pods start.
+    """
+    name = config_map_name(training)
+    if name is None:
+        return
+    container["env"] += [{"name": key, "value": MOUNT_PATH} for key in ("MNIST_CODE_DIR", "PYTHONPATH")]
+    container["volumeMounts"].append({"name": VOLUME, "mountPath": MOUNT_PATH, "readOnly": True})
+    volumes.append({"name": VOLUME, "configMap": {"name": name}})
+
+
+def source_flags(code: CodeSpec | None) -> dict[str, object]:
+    """Return the trainer's flags that say where the code is; a mounted ConfigMap is known from the environment."""
+    archive = code.archive if code is not None else None
+    return {
+        "--code-archive": archive.url if archive is not None else None,
+        "--code-sha256": archive.sha256 if archive is not None else None,
+    }
+
+
+def command_words(command: list[str]) -> list[str]:
+    """Return the words that stand behind the flags of `mnist-trainer run`.
+
+    KubeRay passes them through one shell or through two, so a command that a shell would change is encoded.
+    """
+    if all(_PLAIN.fullmatch(word) for word in command):
+        return ["--", *command]
+    return ["--encoded", base64.urlsafe_b64encode(json.dumps(command).encode()).decode()]
