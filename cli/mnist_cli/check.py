@@ -15,9 +15,10 @@ import typer
 
 from mnist_cli import submit
 from mnist_cli.cluster import Session, Where, explained, in_cluster
-from mnist_cli.manifests import Document, overridden, read
 from mnist_cli.options import Context, Kubeconfig, Namespace, Output, SeenFrom, Settings
 from mnist_cli.running import CommandError
+from mnist_cli.settings import overridden
+from mnist_client.manifests import Document, read
 from mnist_kube.errors import ApiError
 
 if TYPE_CHECKING:

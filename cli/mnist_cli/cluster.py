@@ -85,7 +85,7 @@ def in_cluster(where: Where, work: Callable[[Session], Awaitable[int]], if_inter
 async def _connected(connection: Connection, where: Where, work: Callable[[Session], Awaitable[int]]) -> int:
     import asyncio
 
-    from mnist_cli.eventloop import in_thread
+    from mnist_client.threads import in_thread
     from mnist_kube.client import KubeApi
     from mnist_kube.kubeconfig import load
 

@@ -56,7 +56,7 @@ async def _report(session: Session, request: _Request) -> int:
 
     Raises CommandError or TrainerError with one line.
     """
-    from mnist_cli.eventloop import in_thread
+    from mnist_client.threads import in_thread
 
     training = await session.training(request.name)
     address = _address(training)
@@ -110,7 +110,7 @@ async def _fetch(session: Session, training: dict[str, Any], address: S3Address,
 
 
 async def _read(settings: StoreSettings, address: S3Address) -> bytes:
-    from mnist_cli.eventloop import in_thread
+    from mnist_client.threads import in_thread
     from mnist_trainer.store import ObjectStore
 
     return await in_thread(lambda: ObjectStore(settings).get_bytes(address, _MOST_BYTES))

@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from mnist_client.errors import MnistError
 from mnist_trainer.cli.terminal import with_output
 from mnist_trainer.errors import TrainerError
 
@@ -32,6 +33,9 @@ def _run(app: typer.Typer, name: str, argv: list[str] | None) -> int:
         _say(f"{name}: {error.message}")
         # Input and refusals are the user's to change; the rest may pass by itself.
         return 1 if error.retryable else 2
+    except MnistError as error:
+        _say(f"{name}: {error.message}")
+        return 1 if error.may_pass else 2
     except CommandError as error:
         _say(f"{name}: {error.message}")
         return error.exit_code

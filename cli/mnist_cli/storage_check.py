@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from mnist_cli.checks import Finding
 from mnist_cli.cluster import Session
-from mnist_cli.eventloop import in_thread
+from mnist_client.threads import in_thread
 from mnist_kube.errors import ApiError
 from mnist_kube.resources import SECRETS, SERVICES
 from mnist_trainer.errors import (

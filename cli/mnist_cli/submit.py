@@ -13,10 +13,11 @@ from typing import Annotated, Any
 import typer
 
 from mnist_cli.cluster import MANAGER, Session, Where, in_cluster, one_line
-from mnist_cli.manifests import Document, overridden, read
 from mnist_cli.options import Context, Kubeconfig, Namespace, Settings
 from mnist_cli.running import CommandError
+from mnist_cli.settings import overridden
 from mnist_cli.status import aligned, progress_of, result_lines, table
+from mnist_client.manifests import Document, read
 from mnist_kube.errors import ApiError
 from mnist_kube.resources import TRAININGS
 

@@ -79,7 +79,7 @@ class KubeProxy:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        if "watch" in request.query:
+        if "watch" in request.query or "follow" in request.query:
             return await self._watch(request)
         fault = ""
         if request.headers.get("User-Agent") == "mnist-operator" and self._random.random() < self.spoiled:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mnist_cli.cluster import one_line
-from mnist_cli.manifests import TRAINING_KIND, Document
+from mnist_client.manifests import TRAINING_KIND, Document
 from mnist_kube.client import KubeApi
 from mnist_kube.errors import ApiError
 from mnist_kube.resources import SECRETS

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mnist_cli.eventloop import InterruptedRunError, in_thread
+from mnist_cli.eventloop import InterruptedRunError
 from mnist_cli.eventloop import run as run_interruptibly
 from mnist_cli.follow import Lines, make_view, tell_events, until_final
 from mnist_cli.local import objects
 from mnist_cli.local.seeding import Files, check_folder, seed
-from mnist_cli.manifests import Document, read
 from mnist_cli.status import Progress, aligned, progress_of, result_lines, table
+from mnist_client.manifests import Document, read
+from mnist_client.threads import in_thread
 from mnist_kube.client import KubeApi
 from mnist_kube.kubeconfig import load
 from mnist_local.stack.layout import Layout, Options, StackError

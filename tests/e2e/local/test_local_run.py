@@ -17,7 +17,7 @@ from tests.support.wait import wait_for
 
 from mnist_cli.local.objects import apply
 from mnist_cli.local.run import addresses
-from mnist_cli.manifests import read
+from mnist_client.manifests import read
 from mnist_kube import kubeconfig
 from mnist_kube.client import KubeApi
 from mnist_trainer.errors import InvalidConfigError

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import yaml
 from tests.integration.operator.conftest import apply_crd, kuberay_crds
-from tests.integration.workstation.conftest import Ran, Scene, training
 from tests.support.apiserver import start_apiserver
 from tests.support.datasets import encode, small_dataset, write_folder
 from tests.support.faulty_proxy import DENIED, FaultyProxy
 from tests.support.kube import Kube
 from tests.support.s3 import S3Handle, start_s3
+from tests.support.scene import Ran, Scene, training
 
 from mnist_operator.api import crd
 

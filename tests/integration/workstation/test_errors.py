@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import trustme
 import yaml
-from tests.integration.workstation.conftest import Scene
 from tests.support.apiserver import start_apiserver
 from tests.support.s3 import start_s3
+from tests.support.scene import Scene
 
 # As if the uid had no entry anywhere, wherever the test runs.
 _AS_NOBODY = """

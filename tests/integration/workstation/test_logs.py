@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.integration.workstation.conftest import Scene
+from tests.support.scene import Scene
 
 
 def test_the_submitter_of_an_attempt(scene: Scene) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.workstation.conftest import Scene
 from tests.support.s3 import S3Handle, start_s3
+from tests.support.scene import Scene
 from tests.support.wait import wait_for
 
 HTML = b"<!doctype html><title>report</title>"

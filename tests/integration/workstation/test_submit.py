@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.integration.workstation.conftest import Scene, training
+from tests.support.scene import Scene, training
 
 
 def test_a_manifest_is_created_changed_and_left_alone(scene: Scene) -> None:

@@ -13,7 +13,7 @@ import sys
 import termios
 
 import pytest
-from tests.integration.workstation.conftest import Scene
+from tests.support.scene import Scene
 from tests.support.wait import wait_for
 
 

@@ -2,9 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from mnist_cli.manifests import overridden, read
-from mnist_cli.running import CommandError
-from mnist_trainer.errors import InvalidConfigError
+from mnist_client.errors import RefusedError
+from mnist_client.manifests import read
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 GOOD = """
@@ -55,7 +54,7 @@ BAD = {
 @pytest.mark.parametrize(("text", "says"), BAD.values(), ids=BAD)
 def test_bad_files_are_one_line(tmp_path: Path, text: str, says: str) -> None:
     path = write(tmp_path, text)
-    with pytest.raises(InvalidConfigError) as caught:
+    with pytest.raises(RefusedError) as caught:
         read(path)
     assert caught.value.message.startswith(f"{path}: ")
     assert says in caught.value.message
@@ -69,43 +68,5 @@ def test_unreadable_files(tmp_path: Path) -> None:
         (tmp_path, "directory"),
         (tmp_path / "binary", "text file"),
     ):
-        with pytest.raises(InvalidConfigError, match=says):
+        with pytest.raises(RefusedError, match=says):
             read(path)
-
-
-def test_settings() -> None:
-    body = {"spec": {"training": {"epochs": 5}}, "metadata": {"name": "a"}}
-    settings = [
-        "spec.training.epochs=3",
-        "spec.workers.replicas=4",
-        "metadata.name=b",
-        "spec.storage.output=s3://m/x=y",
-    ]
-    settings += [r"metadata.annotations.example\.org/team=blue", "spec.runPolicy.suspend=true"]
-    assert overridden(body, settings) == {
-        "spec": {
-            "training": {"epochs": 3},
-            "workers": {"replicas": 4},
-            "storage": {"output": "s3://m/x=y"},
-            "runPolicy": {"suspend": True},
-        },
-        "metadata": {"name": "b", "annotations": {"example.org/team": "blue"}},
-    }
-    assert body["spec"] == {"training": {"epochs": 5}}, "the original is left alone"
-
-
-NO_SETTINGS = [
-    "epochs=3",
-    "spec.training.epochs",
-    "spec=3",
-    "status.phase=Succeeded",
-    "spec..x=1",
-    "spec.training.epochs.x=1",
-    "spec.a=[",
-]
-
-
-@pytest.mark.parametrize("setting", NO_SETTINGS)
-def test_what_is_no_setting(setting: str) -> None:
-    with pytest.raises(CommandError, match="--set"):
-        overridden({"spec": {"training": {"epochs": 5}}}, [setting])

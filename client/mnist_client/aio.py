@@ -1,0 +1,373 @@
+"""The client as coroutines. `mnist_client.sync` has the same for whoever has no event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Collection
+from pathlib import Path
+from typing import Self, TypeVar
+
+from mnist_client import events as event_log
+from mnist_client.apply import apply
+from mnist_client.connect import Origin
+from mnist_client.errors import NotFoundError, RefusedError, TrainingDeleted, WaitTimeout
+from mnist_client.events import TrainingEvent
+from mnist_client.explain import explained, is_served
+from mnist_client.logs import LogReader, LogRequest, Note
+from mnist_client.threads import in_thread
+from mnist_client.training import Change, Training
+from mnist_client.watching import changes
+from mnist_kube.client import KubeApi
+from mnist_kube.connection import Connection
+from mnist_kube.errors import ApiError
+from mnist_kube.objects import Object
+from mnist_kube.resources import NAMESPACES, TRAININGS
+
+T = TypeVar("T")
+
+Which = str | Training
+"""A training by its name, or as it was submitted or seen."""
+
+
+class AsyncClient:
+    """MnistTrainings of one cluster, by the Kubernetes API. Close it, or use it as a context manager.
+
+    Making one does no request. Every method raises a `MnistError`: ConnectionFailedError, NotAllowedError,
+    NotFoundError, RefusedError, or what the method names.
+
+    Args:
+        namespace: where trainings are looked for and made; None for the kubeconfig's, else `default`.
+        kubeconfig: a file; None for $KUBECONFIG, else ~/.kube/config, else the pod that this runs in.
+        context: a context of the kubeconfig; None for its current one.
+        server: the API server's URL, instead of a kubeconfig.
+        token: the bearer token; with a kubeconfig it replaces the user there.
+        ca: the authority of the server's certificate, PEM text or a file; None for this machine's.
+        connection: all of that as a value, instead.
+        manager: the field manager of what is written, and what the server's log calls us.
+        timeout: seconds that one request may take.
+    """
+
+    def __init__(
+        self,
+        namespace: str | None = None,
+        *,
+        kubeconfig: str | Path | None = None,
+        context: str | None = None,
+        server: str | None = None,
+        token: str | None = None,
+        ca: str | Path | None = None,
+        connection: Connection | None = None,
+        manager: str = "mnist-client",
+        timeout: float = 30.0,
+    ) -> None:
+        self._origin = Origin(Path(kubeconfig) if kubeconfig else None, context, server, token, ca)
+        self._connection = connection or self._origin.connection()
+        self._renewable = connection is None and self._connection.renewable
+        self._manager = manager
+        self._timeout = timeout
+        self._api: KubeApi | None = None
+        self._namespace = namespace or self._connection.namespace
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._api is not None:
+            await self._api.close()
+            self._api = None
+            await asyncio.sleep(0)  # lets aiohttp close its sockets before the loop ends
+
+    def as_user(self, token: str, namespace: str | None = None) -> Self:
+        """Return a client of the same cluster for the bearer of a token. It is cheap, and closed by itself."""
+        return type(self)(
+            namespace or self.namespace,
+            connection=self.connection.with_token(token),
+            manager=self._manager,
+            timeout=self._timeout,
+        )
+
+    @property
+    def namespace(self) -> str:
+        """Where trainings are looked for and made."""
+        return self._namespace
+
+    @property
+    def connection(self) -> Connection:
+        """The API server, and who we are there."""
+        return self._connection if self._api is None else self._api.connection
+
+    @property
+    def api(self) -> KubeApi:
+        """The Kubernetes API itself, for what this client has no method for; it raises `mnist_kube.errors.ApiError`."""
+        if self._api is None:
+            renew = self._renewed if self._renewable else None
+            self._api = KubeApi(self._connection, user_agent=self._manager, timeout=self._timeout, renew=renew)
+        return self._api
+
+    async def _renewed(self) -> Connection:
+        return await in_thread(self._origin.connection)
+
+    # --- trainings ----------------------------------------------------------------------------------------------------
+
+    async def submit(self, training: Training, *, dry_run: bool = False, force: bool = False) -> Training:
+        """Create a training, or change the one of its name to what this one says; returns it as the API has it.
+
+        Args:
+            training: what is asked for; without a namespace it goes to the client's.
+            dry_run: ask the server, and change nothing.
+            force: take over fields that another tool manages.
+
+        Raises:
+            ConflictError: another tool manages a field.
+        """
+        return (await self.apply(training, dry_run=dry_run, force=force))[1]
+
+    async def apply(self, training: Training, *, dry_run: bool = False, force: bool = False) -> tuple[str, Training]:
+        """Do as `submit`, and return also what was done: created, configured or unchanged."""
+        namespace = training.namespace or self.namespace
+        work = apply(self.api, namespace, training.object, self._manager, dry_run=dry_run, force=force)
+        done, obj = await self._asked(work)
+        return done, Training.of(obj)
+
+    async def get(self, training: Which, *, namespace: str | None = None) -> Training:
+        """Return a training as it is now. Raises NotFoundError."""
+        return Training.of(await self._object(*self._key(training, namespace)))
+
+    async def list(
+        self, *, namespace: str | None = None, all_namespaces: bool = False, labels: str = ""
+    ) -> list[Training]:
+        """Return trainings, of all namespaces if asked to; `labels` is a selector such as "team=vision"."""
+        where = None if all_namespaces else namespace or self.namespace
+        query = {"labelSelector": labels} if labels else None
+        found = await self._asked(self.api.list(TRAININGS.path(where), query))
+        return [Training.of(item) for item in found.get("items") or []]
+
+    async def delete(self, training: Which, *, namespace: str | None = None, missing_ok: bool = False) -> None:
+        """Delete a training and what runs for it; what it left in the bucket stays. Raises NotFoundError."""
+        where, name = self._key(training, namespace)
+        try:
+            obj = await self._object(where, name)
+        except NotFoundError:
+            if missing_ok:
+                return
+            raise
+        uid = obj["metadata"]["uid"]
+        await self._asked(self.api.delete(TRAININGS.path(where, name), uid, missing_ok=True))
+
+    async def suspend(self, training: Which, *, namespace: str | None = None) -> Training:
+        """Ask a training to stop and free its cluster; `wait(until="Suspended")` waits until it has.
+
+        Raises RefusedError where it has ended.
+        """
+        return await self._set_suspended(training, namespace, True)
+
+    async def resume(self, training: Which, *, namespace: str | None = None) -> Training:
+        """Let a suspended training go on from its last checkpoint. Raises RefusedError where it has ended."""
+        return await self._set_suspended(training, namespace, False)
+
+    async def scale(self, training: Which, workers: int, *, namespace: str | None = None) -> Training:
+        """Ask for another number of workers of the first group; it may be running."""
+        return await self._patch(training, namespace, {"workers": {"replicas": workers}})
+
+    # --- following ----------------------------------------------------------------------------------------------------
+
+    async def watch(
+        self, training: Which | None = None, *, namespace: str | None = None, all_namespaces: bool = False
+    ) -> AsyncGenerator[Change, None]:
+        """Yield every training as it is, then each change of one, through lost connections and restarts of the server.
+
+        Of one training it ends by itself, once that has ended or was deleted; of all it never does.
+        """
+        where, name = None if all_namespaces else namespace or self.namespace, None
+        if training is not None:
+            where, name = self._key(training, namespace)
+            await self._object(where, name)
+        async with contextlib.aclosing(self._told(changes(self.api, TRAININGS, where, name))) as seen:
+            async for kind, obj in seen:
+                change = Change(kind, Training.of(obj))
+                yield change
+                if name is not None and (kind == "DELETED" or change.training.is_final):
+                    return
+
+    async def wait(
+        self,
+        training: Which,
+        *,
+        until: str | Collection[str] = "Succeeded",
+        timeout: float | None = None,  # noqa: ASYNC109 - part of the interface, and told in words
+        namespace: str | None = None,
+    ) -> Training:
+        """Wait until a training has succeeded, or is in another phase; returns it then.
+
+        Args:
+            training: which.
+            until: the phase, or phases, that are waited for. One that has succeeded is never waited for any longer.
+            timeout: seconds; None for no limit.
+            namespace: where; None for the client's.
+
+        Raises:
+            TrainingFailed: it has failed, and that is not what was waited for.
+            TrainingDeleted: it was deleted.
+            WaitTimeout: it took too long. The training goes on.
+        """
+        where, name = self._key(training, namespace)
+        wanted = {until} if isinstance(until, str) else set(until)
+        last: Training | None = None
+        try:
+            async with asyncio.timeout(timeout), contextlib.aclosing(self.watch(name, namespace=where)) as seen:
+                async for change in seen:
+                    last = change.training
+                    if change.type == "DELETED":
+                        raise TrainingDeleted(f"{name} was deleted")
+                    if last.phase in wanted or last.succeeded:
+                        return last
+        except TimeoutError:
+            told = f"{last.phase}: {last.progress.message or last.progress.text}" if last else "nothing was heard of it"
+            raise WaitTimeout(f"{name} is not {' or '.join(sorted(wanted))} after {timeout:g} s ({told})") from None
+        assert last is not None
+        raise last.failure()
+
+    async def logs(
+        self,
+        training: Which,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        attempt: int | None = None,
+        wait: bool = True,
+        timeout: float | None = None,  # noqa: ASYNC109 - part of the interface, and told in words
+        namespace: str | None = None,
+    ) -> AsyncGenerator[str, None]:
+        """Yield the lines of a training's log, without their ends: from its pod, or from the bucket once that is gone.
+
+        Args:
+            training: which.
+            follow: go on as it is written, into the pods of new attempts, until the training has ended.
+            tail: only so many of the last lines of what is there already.
+            attempt: of which; None for the last, and with `follow` also those after it.
+            wait: wait for a log that is not there yet, since no pod has started; else raise NoLogError.
+            timeout: seconds that it may take in all; None for no limit.
+            namespace: where; None for the client's.
+
+        Raises:
+            NoLogError: there is none, or none any more.
+            WaitTimeout: it took too long.
+        """
+        request = LogRequest(follow, tail, attempt, wait=wait)
+        chunks = self.log_chunks(training, request, namespace=namespace)
+        decoder, rest = codecs.getincrementaldecoder("utf-8")("replace"), ""
+        async with contextlib.aclosing(_bounded(chunks, timeout, "the log")) as seen:
+            async for chunk in seen:
+                *lines, rest = (rest + decoder.decode(chunk)).split("\n")
+                for line in lines:
+                    yield line
+        if rest:
+            yield rest
+
+    async def log_chunks(
+        self, training: Which, request: LogRequest, *, note: Note = lambda _: None, namespace: str | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield a log as it comes, byte by byte as it was written; `note` is told what there is to say about it."""
+        obj = await self._object(*self._key(training, namespace))
+        reader = LogReader(self.api, obj, request, note=note)
+        async with contextlib.aclosing(self._told(reader.chunks())) as seen:
+            async for chunk in seen:
+                yield chunk
+
+    async def events(
+        self, training: Which, *, follow: bool = False, namespace: str | None = None
+    ) -> AsyncGenerator[TrainingEvent, None]:
+        """Yield the events of a training, and the warnings of its cluster, job and pods that need somebody.
+
+        With `follow` it goes on without end.
+        """
+        where, name = self._key(training, namespace)
+        if follow:
+            async with contextlib.aclosing(self._told(event_log.followed(self.api, where, [name]))) as seen:
+                async for event in seen:
+                    yield event
+        else:
+            for event in await self._asked(event_log.listed(self.api, where, [name])):
+                yield event
+
+    # --- what they share ----------------------------------------------------------------------------------------------
+
+    def _key(self, training: Which, namespace: str | None) -> tuple[str, str]:
+        if isinstance(training, Training):
+            return namespace or training.namespace or self.namespace, training.name
+        return namespace or self.namespace, training
+
+    async def _object(self, namespace: str, name: str) -> Object:
+        try:
+            return await self.api.get(TRAININGS.path(namespace, name))
+        except ApiError as error:
+            # A missing kind is answered with 404 too, but not with a name.
+            if not (error.not_found and is_served(error)):
+                raise await explained(error, self.connection) from error
+        raise NotFoundError(
+            f"there is no MnistTraining {name!r} in namespace {namespace!r}{await self._hint(namespace)}"
+        )
+
+    async def _hint(self, namespace: str) -> str:
+        """What to add where a training is missing: perhaps there is no such namespace, if we may know that."""
+        try:
+            missing = await self.api.find(NAMESPACES.path(name=namespace)) is None
+        except ApiError:
+            return ""
+        return "; there is no such namespace" if missing else ""
+
+    async def _set_suspended(self, training: Which, namespace: str | None, wanted: bool) -> Training:
+        now = await self.get(training, namespace=namespace)
+        if now.is_final:
+            raise RefusedError(
+                f"MnistTraining {now.name!r} has {now.phase.lower()}: there is nothing to suspend or resume"
+            )
+        if now.suspended == wanted:
+            return now
+        return await self._patch(now, namespace, {"runPolicy": {"suspend": wanted}})
+
+    async def _patch(self, training: Which, namespace: str | None, spec: Object) -> Training:
+        where, name = self._key(training, namespace)
+        query = {"fieldManager": self._manager}
+        try:
+            return Training.of(await self.api.patch(TRAININGS.path(where, name), {"spec": spec}, query=query))
+        except ApiError as error:
+            if error.not_found:
+                await self._object(where, name)  # which says it better
+            raise await explained(error, self.connection) from error
+
+    async def _asked(self, work: Awaitable[T]) -> T:
+        try:
+            return await work
+        except ApiError as error:
+            raise await explained(error, self.connection) from error
+
+    async def _told(self, seen: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+        async with contextlib.aclosing(seen):
+            try:
+                async for item in seen:
+                    yield item
+            except ApiError as error:
+                raise await explained(error, self.connection) from error
+
+
+async def _bounded(seen: AsyncGenerator[T, None], seconds: float | None, what: str) -> AsyncGenerator[T, None]:
+    """The same, until so many seconds are over. Raises WaitTimeout."""
+    loop = asyncio.get_running_loop()
+    deadline = None if seconds is None else loop.time() + seconds
+    async with contextlib.aclosing(seen):
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    item = await anext(seen)
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                raise WaitTimeout(f"{what} was not at its end after {seconds:g} s") from None
+            yield item

@@ -1,0 +1,195 @@
+"""The client for scripts and notebooks: every method of `AsyncClient`, without `await`.
+
+Its coroutines run in one background thread with an event loop of its own. So it works where an event loop runs already,
+as in Jupyter, and may be shared between threads.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Collection, Generator
+from pathlib import Path
+from typing import Self
+
+from mnist_client.aio import AsyncClient, Which
+from mnist_client.events import TrainingEvent
+from mnist_client.loop import BackgroundLoop
+from mnist_client.training import Change, Training
+from mnist_kube.connection import Connection
+
+
+class Client:
+    """MnistTrainings of one cluster. Arguments, results and errors are those of `AsyncClient`.
+
+    Close it, or use it as a context manager; else it is closed with the process. Ctrl-C ends a call that waits; an
+    iteration that is left early closes its watch.
+    """
+
+    def __init__(
+        self,
+        namespace: str | None = None,
+        *,
+        kubeconfig: str | Path | None = None,
+        context: str | None = None,
+        server: str | None = None,
+        token: str | None = None,
+        ca: str | Path | None = None,
+        connection: Connection | None = None,
+        manager: str = "mnist-client",
+        timeout: float = 30.0,
+    ) -> None:
+        self._client = AsyncClient(
+            namespace,
+            kubeconfig=kubeconfig,
+            context=context,
+            server=server,
+            token=token,
+            ca=ca,
+            connection=connection,
+            manager=manager,
+            timeout=timeout,
+        )
+        self._loop = BackgroundLoop(f"{manager}-loop")
+        self._closed = weakref.finalize(self, _close, self._loop, self._client)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End what still waits, close the connections, and end the background thread. May be called again."""
+        self._closed()
+
+    @property
+    def namespace(self) -> str:
+        """Where trainings are looked for and made."""
+        return self._client.namespace
+
+    # --- trainings ----------------------------------------------------------------------------------------------------
+
+    def submit(self, training: Training, *, dry_run: bool = False, force: bool = False) -> Training:
+        """Create a training, or change the one of its name to what this one says; returns it as the API has it.
+
+        Args:
+            training: what is asked for; without a namespace it goes to the client's.
+            dry_run: ask the server, and change nothing.
+            force: take over fields that another tool manages.
+
+        Raises:
+            ConflictError: another tool manages a field.
+        """
+        return self._loop.run(self._client.submit(training, dry_run=dry_run, force=force))
+
+    def apply(self, training: Training, *, dry_run: bool = False, force: bool = False) -> tuple[str, Training]:
+        """Do as `submit`, and return also what was done: created, configured or unchanged."""
+        return self._loop.run(self._client.apply(training, dry_run=dry_run, force=force))
+
+    def get(self, training: Which, *, namespace: str | None = None) -> Training:
+        """Return a training as it is now. Raises NotFoundError."""
+        return self._loop.run(self._client.get(training, namespace=namespace))
+
+    def list(self, *, namespace: str | None = None, all_namespaces: bool = False, labels: str = "") -> list[Training]:
+        """Return trainings, of all namespaces if asked to; `labels` is a selector such as "team=vision"."""
+        return self._loop.run(self._client.list(namespace=namespace, all_namespaces=all_namespaces, labels=labels))
+
+    def delete(self, training: Which, *, namespace: str | None = None, missing_ok: bool = False) -> None:
+        """Delete a training and what runs for it; what it left in the bucket stays. Raises NotFoundError."""
+        self._loop.run(self._client.delete(training, namespace=namespace, missing_ok=missing_ok))
+
+    def suspend(self, training: Which, *, namespace: str | None = None) -> Training:
+        """Ask a training to stop and free its cluster; `wait(until="Suspended")` waits until it has.
+
+        Raises RefusedError where it has ended.
+        """
+        return self._loop.run(self._client.suspend(training, namespace=namespace))
+
+    def resume(self, training: Which, *, namespace: str | None = None) -> Training:
+        """Let a suspended training go on from its last checkpoint. Raises RefusedError where it has ended."""
+        return self._loop.run(self._client.resume(training, namespace=namespace))
+
+    def scale(self, training: Which, workers: int, *, namespace: str | None = None) -> Training:
+        """Ask for another number of workers of the first group; it may be running."""
+        return self._loop.run(self._client.scale(training, workers, namespace=namespace))
+
+    # --- following ----------------------------------------------------------------------------------------------------
+
+    def watch(
+        self, training: Which | None = None, *, namespace: str | None = None, all_namespaces: bool = False
+    ) -> Generator[Change, None, None]:
+        """Yield every training as it is, then each change of one, through lost connections and restarts of the server.
+
+        Of one training it ends by itself, once that has ended or was deleted; of all it never does.
+        """
+        yield from self._loop.iterate(self._client.watch(training, namespace=namespace, all_namespaces=all_namespaces))
+
+    def wait(
+        self,
+        training: Which,
+        *,
+        until: str | Collection[str] = "Succeeded",
+        timeout: float | None = None,
+        namespace: str | None = None,
+    ) -> Training:
+        """Wait until a training has succeeded, or is in another phase; returns it then.
+
+        Args:
+            training: which.
+            until: the phase, or phases, that are waited for. One that has succeeded is never waited for any longer.
+            timeout: seconds; None for no limit.
+            namespace: where; None for the client's.
+
+        Raises:
+            TrainingFailed: it has failed, and that is not what was waited for.
+            TrainingDeleted: it was deleted.
+            WaitTimeout: it took too long. The training goes on.
+        """
+        return self._loop.run(self._client.wait(training, until=until, timeout=timeout, namespace=namespace))
+
+    def logs(
+        self,
+        training: Which,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        attempt: int | None = None,
+        wait: bool = True,
+        timeout: float | None = None,
+        namespace: str | None = None,
+    ) -> Generator[str, None, None]:
+        """Yield the lines of a training's log, without their ends: from its pod, or from the bucket once that is gone.
+
+        Args:
+            training: which.
+            follow: go on as it is written, into the pods of new attempts, until the training has ended.
+            tail: only so many of the last lines of what is there already.
+            attempt: of which; None for the last, and with `follow` also those after it.
+            wait: wait for a log that is not there yet, since no pod has started; else raise NoLogError.
+            timeout: seconds that it may take in all; None for no limit.
+            namespace: where; None for the client's.
+
+        Raises:
+            NoLogError: there is none, or none any more.
+            WaitTimeout: it took too long.
+        """
+        lines = self._client.logs(
+            training, follow=follow, tail=tail, attempt=attempt, wait=wait, timeout=timeout, namespace=namespace
+        )
+        yield from self._loop.iterate(lines)
+
+    def events(
+        self, training: Which, *, follow: bool = False, namespace: str | None = None
+    ) -> Generator[TrainingEvent, None, None]:
+        """Yield the events of a training, and the warnings of its cluster, job and pods that need somebody.
+
+        With `follow` it goes on without end.
+        """
+        yield from self._loop.iterate(self._client.events(training, follow=follow, namespace=namespace))
+
+
+def _close(loop: BackgroundLoop, client: AsyncClient) -> None:
+    """Close both. Held by the finalizer, so neither of them may know the Client."""
+    if not loop.is_here and loop.close.alive:
+        loop.run(client.close())
+    loop.close()

@@ -1,0 +1,55 @@
+"""The Python client against an embedded API server; the test plays operator, KubeRay and trainer."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.integration.operator.conftest import apply_crd
+from tests.support.apiserver import ApiServer, start_apiserver
+from tests.support.kube import Kube
+from tests.support.scene import Scene
+
+from mnist_client import AsyncClient, Client
+from mnist_operator.api import crd
+
+
+@pytest.fixture(scope="package")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    handle = start_apiserver(tmp_path_factory.mktemp("api"))
+    yield handle
+    handle.stop()
+
+
+@pytest.fixture(scope="package")
+def kube(server: ApiServer) -> Kube:
+    client = Kube.from_kubeconfig(server.kubeconfig)
+    apply_crd(client, yaml.safe_load(crd.crd_text()))
+    return client
+
+
+@pytest.fixture
+def scene(server: ApiServer, kube: Kube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    namespace = f"test-{uuid.uuid4().hex[:8]}"
+    kube.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    made = Scene(server, kube, namespace, tmp_path)
+    monkeypatch.setenv("KUBECONFIG", str(made.kubeconfig))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    yield made
+    kube.delete(f"/api/v1/namespaces/{namespace}")
+
+
+@pytest.fixture
+async def aclient(scene: Scene) -> AsyncIterator[AsyncClient]:
+    async with AsyncClient() as made:
+        yield made
+
+
+@pytest.fixture
+def client(scene: Scene) -> Iterator[Client]:
+    with Client() as made:
+        yield made
