@@ -36,18 +36,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NUMBER",
         help="Ray nodes that start at a time, of all local stacks together (default: one per core and one more)",
     )
-    parser.add_argument("--verbose", action="store_true", help="log more")
     return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until SIGINT or SIGTERM. Exit code 2 for an unusable kubeconfig."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(
-        level=logging.DEBUG if options.verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     ray = {"ray": options.ray.resolve()} if options.ray else {}
     settings = manager.Settings(
         **ray,

@@ -41,7 +41,7 @@ def head_service(cluster: Object) -> Object:
     selector = {
         k.CLUSTER_LABEL: name,
         k.NODE_TYPE_LABEL: k.HEAD,
-        k.IDENTIFIER_LABEL: k.label_value(f"{name}-{k.HEAD}"),
+        k.IDENTIFIER_LABEL: f"{name}-{k.HEAD}",
         k.APPLICATION_NAME_LABEL: pod_labels.get(k.APPLICATION_NAME_LABEL, k.APPLICATION_NAME),
         k.CREATED_BY_LABEL: k.COMPONENT_NAME,
     }

@@ -8,11 +8,11 @@ from mnist_kube.events import EventRecorder
 from mnist_kube.objects import Key, Object, is_terminating, key_of, labels_of
 from mnist_kube.resources import PODS, SECRETS, SERVICES
 from mnist_kube.times import now, timestamp
-from mnist_local.kuberay import children, cluster_plan, cluster_status, pods, validation
+from mnist_local.kuberay import children, cluster_plan, cluster_status, pod_state, pods, validation
 from mnist_local.kuberay import names as k
 from mnist_local.kuberay.cluster_plan import Creation
 from mnist_local.kuberay.cluster_status import ReconcileError
-from mnist_local.kuberay.controller import Controller, PodFactory, Stores
+from mnist_local.kuberay.controller import Controller, Stores
 from mnist_local.kuberay.failing import Failing, replica_of
 
 _RETRY_S = 0.5
@@ -27,9 +27,8 @@ class ClusterController(Controller):
 
     kind = "RayCluster"
 
-    def __init__(self, api: KubeApi, stores: Stores, factory: PodFactory, events: EventRecorder) -> None:
+    def __init__(self, api: KubeApi, stores: Stores, events: EventRecorder) -> None:
         super().__init__(api, stores, events)
-        self._factory = factory
         self._failing: dict[str, Failing] = {}
         stores.clusters.subscribe(self._on_cluster)
         stores.pods.subscribe(self._on_pod)
@@ -83,7 +82,7 @@ class ClusterController(Controller):
         return cluster_plan.plan(cluster, self._stores.cluster_pods(key_of(cluster)))
 
     async def _ensure_secret(self, cluster: Object) -> None:
-        if not pods.uses_token(cluster) or cluster["spec"]["authOptions"].get("secretName"):
+        if not k.uses_token(cluster):
             return
         namespace = cluster["metadata"]["namespace"]
         if await self._api.find(SECRETS.path(namespace, k.auth_secret(cluster))) is None:
@@ -93,12 +92,7 @@ class ClusterController(Controller):
         namespace, name = cluster["metadata"]["namespace"], k.head_service(cluster)
         if existing := await self._api.find(SERVICES.path(namespace, name)):
             return existing
-        try:
-            service = await self._api.create(SERVICES.path(namespace), children.head_service(cluster))
-        except ApiError as error:
-            note = f"Failed creating service {namespace}/{name}, {error.message}"
-            await self._events.record(cluster, "Warning", "FailedToCreateService", note, "Create")
-            raise
+        service = await self._api.create(SERVICES.path(namespace), children.head_service(cluster))
         note = f"Created service {namespace}/{name}"
         await self._events.record(cluster, "Normal", "CreatedService", note, "Create")
         return service
@@ -109,7 +103,9 @@ class ClusterController(Controller):
             if deletion.is_failure:
                 await self._note_failure(cluster, deletion.pod)
             await self._api.delete(PODS.path_to(deletion.pod), deletion.pod["metadata"]["uid"], None, missing_ok=True)
-            await self._events.record(cluster, "Normal", deletion.event, deletion.note, "Delete")
+            role = "Head" if pod_state.is_head(deletion.pod) else "Worker"
+            note = f"Deleted {role.lower()} Pod {deletion.pod['metadata']['name']}"
+            await self._events.record(cluster, "Normal", f"Deleted{role}Pod", note, "Delete")
         for creation in plan.creations:
             if not failing.remaining_s(creation.replica) and (failure := await self._create(cluster, creation)):
                 return failure
@@ -130,7 +126,7 @@ class ClusterController(Controller):
             pod, what, suffix = pods.worker_pod(cluster, creation.group, creation.replica_index), "worker", "WorkerPod"
         name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
         try:
-            await self._factory.create(pod)
+            await self._create_pod(pod)
         except ApiError as error:
             note = f"Failed to create {what} Pod {name}, {error.message}"
             await self._events.record(cluster, "Warning", f"FailedToCreate{suffix}", note, "Create")

@@ -11,11 +11,9 @@ from mnist_local.kuberay.failing import HEAD, Replica
 
 @dataclass(frozen=True)
 class Deletion:
-    """A pod to delete, and the event that tells of it."""
+    """A pod to delete."""
 
     pod: Object
-    event: str
-    note: str
     is_failure: bool = False
     """Whether the pod ended by itself, and not because its head did."""
 
@@ -45,10 +43,8 @@ class Plan:
 def plan(cluster: Object, pods: list[Object]) -> Plan:
     """One pass over the pods. A terminating pod still counts, so its successor comes when it is really gone."""
     stage = cluster_status.suspend_stage(cluster)
-    name = f"{cluster['metadata']['namespace']}/{cluster['metadata']['name']}"
     if stage == cluster_status.SUSPENDING:
-        note = f"Deleted Pods for RayCluster {name} due to suspension"
-        return Plan([Deletion(pod, "DeletedPod", note) for pod in pods if not is_terminating(pod)])
+        return Plan([Deletion(pod) for pod in pods if not is_terminating(pod)])
     if stage == cluster_status.SUSPENDED or cluster["spec"].get("suspend"):
         return Plan()
     result = Plan()
@@ -65,14 +61,6 @@ def plan(cluster: Object, pods: list[Object]) -> Plan:
     return result
 
 
-def _describe(pod: Object) -> str:
-    return f"Pod status: {pod_state.phase(pod)}; Ray container terminated: {pod_state.terminated(pod)}"
-
-
-def _named(pod: Object) -> str:
-    return f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
-
-
 def _plan_head(heads: list[Object], result: Plan) -> None:
     if not heads:
         result.creations.append(Creation())
@@ -84,24 +72,17 @@ def _plan_head(heads: list[Object], result: Plan) -> None:
     cause = pod_state.must_be_replaced(heads[0])
     if cause is not None:
         if not is_terminating(heads[0]):
-            note = f"Deleted head Pod {_named(heads[0])}; {_describe(heads[0])}"
-            result.deletions.append(Deletion(heads[0], "DeletedHeadPod", note, is_failure=True))
+            result.deletions.append(Deletion(heads[0], is_failure=True))
         result.error = ReconcileError(cause)
 
 
 def _plan_group(cluster: Object, group: Object, members: list[Object], head_since: str | None, result: Plan) -> None:
     unhealthy = [pod for pod in members if pod_state.must_be_replaced(pod)]
     if unhealthy:
-        result.deletions += [
-            Deletion(
-                pod,
-                "DeletedWorkerPod",
-                f"Deleted worker Pod {_named(pod)}; {_describe(pod)}",
-                is_failure=head_since is not None and pod["metadata"].get("creationTimestamp", "") >= head_since,
-            )
-            for pod in unhealthy
-            if not is_terminating(pod)
-        ]
+        for pod in unhealthy:
+            if not is_terminating(pod):
+                since = pod["metadata"].get("creationTimestamp", "")
+                result.deletions.append(Deletion(pod, is_failure=head_since is not None and since >= head_since))
         result.error = ReconcileError(f"delete {len(unhealthy)} unhealthy worker Pods")
         return
     missing = cluster_status.desired_pods(group) - len(members)
@@ -110,9 +91,7 @@ def _plan_group(cluster: Object, group: Object, members: list[Object], head_sinc
         # KubeRay takes any; those on their way out anyway go first, then the youngest, which have done the least.
         members.sort(key=lambda pod: (is_terminating(pod), pod["metadata"].get("creationTimestamp", "")), reverse=True)
         leaving = members[:-missing]
-    result.deletions += [
-        Deletion(pod, "DeletedWorkerPod", f"Deleted pod {_named(pod)}") for pod in leaving if not is_terminating(pod)
-    ]
+    result.deletions += [Deletion(pod) for pod in leaving if not is_terminating(pod)]
     used = {labels_of(pod).get(k.REPLICA_INDEX_LABEL) for pod in members}
     free = (index for index in range(len(used) + max(missing, 0)) if str(index) not in used)
     result.creations += [Creation(group, next(free)) for _ in range(missing)]

@@ -92,18 +92,8 @@ def desired_workers(cluster: Object) -> int:
 
 
 def desired_pods(group: Object) -> int:
-    """Return the worker pods that a group should have: its replicas kept within its bounds."""
-    lower, upper = _bound(group, "minReplicas", 0), _bound(group, "maxReplicas", _MAX_INT32)
-    return min(max(_bound(group, "replicas", lower), lower), upper)
-
-
-def _bound(group: Object, field: str, default: int) -> int:
-    value = group.get(field)
-    return default if value is None else int(value)
-
-
-def _total_bound(cluster: Object, field: str, default: int) -> int:
-    return min(sum(_bound(group, field, default) for group in groups(cluster)), _MAX_INT32)
+    """Return the worker pods that a group should have: its replicas within its bounds; the CRD has defaults."""
+    return int(min(max(group["replicas"], group["minReplicas"]), group["maxReplicas"]))
 
 
 def _amounts(template: Object) -> Iterator[tuple[str, Decimal]]:
@@ -117,7 +107,7 @@ def _amounts(template: Object) -> Iterator[tuple[str, Decimal]]:
 def _desired_resources(cluster: Object) -> dict[str, str]:
     """The head's and all replicas' requests."""
     total: dict[str, Decimal] = {}
-    parts = [(group["template"], (group.get("replicas") or 0)) for group in groups(cluster)]
+    parts = [(group["template"], group["replicas"]) for group in groups(cluster)]
     for template, count in [(cluster["spec"]["headGroupSpec"]["template"], 1), *parts]:
         for name, value in _amounts(template):
             total[name] = total.get(name, Decimal(0)) + value * count
@@ -134,8 +124,8 @@ def _counts(cluster: Object, pods: list[Object]) -> Object:
     workers = [pod for pod in pods if pod_state.is_worker(pod)]
     return {
         "desiredWorkerReplicas": desired_workers(cluster),
-        "minWorkerReplicas": _total_bound(cluster, "minReplicas", 0),
-        "maxWorkerReplicas": _total_bound(cluster, "maxReplicas", _MAX_INT32),
+        "minWorkerReplicas": sum(group["minReplicas"] for group in groups(cluster)),
+        "maxWorkerReplicas": min(sum(group["maxReplicas"] for group in groups(cluster)), _MAX_INT32),
         "availableWorkerReplicas": sum(pod_state.phase(pod) == "Running" for pod in workers),
         "readyWorkerReplicas": sum(pod_state.is_running_and_ready(pod) for pod in workers),
         **_desired_resources(cluster),

@@ -95,21 +95,9 @@ class Controller:
             raise
         return True
 
-
-class PodFactory:
-    """Creates pods that are bound to this node from the beginning, as a scheduler would bind them."""
-
-    def __init__(self, api: KubeApi, pods: Store, scheduler_events: EventRecorder) -> None:
-        self._api = api
-        self._pods = pods
-        self._events = scheduler_events
-
-    async def create(self, pod: Object) -> Object:
-        """Create the pod. Raises ApiError."""
+    async def _create_pod(self, pod: Object) -> Object:
+        """Create a pod that is bound to this node from the beginning. Raises ApiError."""
         pod["spec"]["nodeName"] = k.NODE_NAME
-        namespace = pod["metadata"]["namespace"]
-        created = await self._api.create(PODS.path(namespace), pod)
-        self._pods.observe(created)
-        note = f"Successfully assigned {namespace}/{created['metadata']['name']} to {k.NODE_NAME}"
-        await self._events.record(created, "Normal", "Scheduled", note)
+        created = await self._api.create(PODS.path(pod["metadata"]["namespace"]), pod)
+        self._stores.pods.observe(created)
         return created

@@ -14,13 +14,13 @@ from mnist_kube.client import KubeApi
 from mnist_kube.events import EventRecorder, Repeats
 from mnist_kube.objects import Object
 from mnist_local.kuberay.cluster_controller import ClusterController
-from mnist_local.kuberay.controller import PodFactory, Stores
+from mnist_local.kuberay.controller import Stores
 from mnist_local.kuberay.kubelet import leftovers
-from mnist_local.kuberay.kubelet.context import KubeletContext
 from mnist_local.kuberay.kubelet.folders import Folders
 from mnist_local.kuberay.kubelet.kubelet import Kubelet
 from mnist_local.kuberay.kubelet.launch import Machine
 from mnist_local.kuberay.kubelet.network import Network, Places
+from mnist_local.kuberay.kubelet.pod_status import KubeletContext
 from mnist_local.kuberay.kubelet.starts import Starts, default_count, shared_folder
 from mnist_local.kuberay.rayjob_controller import RayJobController
 from mnist_local.kuberay.rayjob_status import Limits
@@ -79,12 +79,11 @@ async def _serve(
         observe=stores.pods.observe,
     )
     kubelet = Kubelet(context)
-    factory = PodFactory(api, stores.pods, EventRecorder(api, "default-scheduler", Repeats.COUNT))
-    jobs_events = EventRecorder(api, "rayjob-controller", Repeats.SERIES)
+    job_events = EventRecorder(api, "rayjob-controller", Repeats.SERIES)
     controllers = (
-        ClusterController(api, stores, factory, EventRecorder(api, "raycluster-controller", Repeats.SERIES)),
-        JobController(api, stores, factory, EventRecorder(api, "job-controller", Repeats.COUNT)),
-        RayJobController(api, stores, places, http, jobs_events, settings.limits),
+        ClusterController(api, stores, EventRecorder(api, "raycluster-controller", Repeats.SERIES)),
+        JobController(api, stores, EventRecorder(api, "job-controller", Repeats.COUNT)),
+        RayJobController(api, stores, places, http, job_events, settings.limits),
     )
     stores.pods.subscribe(kubelet.on_pod)
     stores.clusters.subscribe(lambda cluster, deleted: _forget_later(places, cluster) if deleted else None)

@@ -42,7 +42,6 @@ MAX_RAYJOB_NAME = 47
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes' own for generated names: no vowels, no look-alikes
 _SUFFIX_LENGTH = 5
 _MAX_PREFIX = 50
-_MAX_LABEL = 63
 
 
 def suffix() -> str:
@@ -57,18 +56,14 @@ def pod_prefix(cluster: str, group: str | None) -> str:
 
 
 def auth_secret(cluster: Object) -> str:
-    """Secret that holds a cluster's token: the one that the spec names, else one named after the cluster."""
-    configured = (cluster["spec"].get("authOptions") or {}).get("secretName")
-    if configured:
-        return str(configured)
+    """Secret that holds a cluster's token, named after the cluster."""
     name: str = cluster["metadata"]["name"][-_MAX_PREFIX:]
     return name if name[0].isalpha() else f"r{name[1:]}"
 
 
-def label_value(text: str) -> str:
-    """The last 63 characters, never beginning with punctuation."""
-    value = text[-_MAX_LABEL:]
-    return value if value[0].isalnum() else f"r{value[1:]}"
+def uses_token(cluster: Object) -> bool:
+    """Whether the cluster asks for token authentication."""
+    return bool((cluster["spec"].get("authOptions") or {}).get("mode") == "token")
 
 
 def head_service(cluster: Object) -> str:

@@ -41,15 +41,10 @@ def worker_pod(cluster: Object, group: Object, replica_index: int) -> Object:
 
 def add_token_variables(container: Object, cluster: Object) -> None:
     """Add Ray's token authentication to a container's environment, where the cluster asks for it."""
-    if uses_token(cluster):
+    if k.uses_token(cluster):
         reference = {"name": k.auth_secret(cluster), "key": k.AUTH_TOKEN_KEY}
         token = {"name": "RAY_AUTH_TOKEN", "valueFrom": {"secretKeyRef": reference}}
         _add_variables(container, [{"name": "RAY_AUTH_MODE", "value": "token"}, token])
-
-
-def uses_token(cluster: Object) -> bool:
-    """Whether the cluster asks for token authentication."""
-    return bool((cluster["spec"].get("authOptions") or {}).get("mode") == "token")
 
 
 def _gcs_port(cluster: Object) -> str:
@@ -73,7 +68,7 @@ def _pod(cluster: Object, group: Object, node_type: str, group_name: str, prefix
                 k.CLUSTER_LABEL: cluster_name,
                 k.NODE_TYPE_LABEL: node_type,
                 k.GROUP_LABEL: group_name,
-                k.IDENTIFIER_LABEL: k.label_value(f"{cluster_name}-{node_type}"),
+                k.IDENTIFIER_LABEL: f"{cluster_name}-{node_type}",
                 k.APPLICATION_NAME_LABEL: k.APPLICATION_NAME,
                 k.CREATED_BY_LABEL: k.COMPONENT_NAME,
                 **{key: value for key, value in given.items() if key not in _FIXED_LABELS},
@@ -148,12 +143,10 @@ def _share_memory(pod: Object, container: Object) -> None:
     mounts = container.setdefault("volumeMounts", [])
     if any(mount["mountPath"] == "/dev/shm" for mount in mounts):
         return
-    volumes = pod["spec"].setdefault("volumes", [])
-    if not any(volume["name"] == k.SHARED_MEMORY_VOLUME for volume in volumes):
-        resources = container.get("resources") or {}
-        limit = (resources.get("limits") or {}).get("memory") or (resources.get("requests") or {}).get("memory")
-        source = {"medium": "Memory", **({"sizeLimit": limit} if limit else {})}
-        volumes.append({"name": k.SHARED_MEMORY_VOLUME, "emptyDir": source})
+    resources = container.get("resources") or {}
+    limit = (resources.get("limits") or {}).get("memory") or (resources.get("requests") or {}).get("memory")
+    source = {"medium": "Memory", **({"sizeLimit": limit} if limit else {})}
+    pod["spec"].setdefault("volumes", []).append({"name": k.SHARED_MEMORY_VOLUME, "emptyDir": source})
     mounts.append({"name": k.SHARED_MEMORY_VOLUME, "mountPath": "/dev/shm"})
 
 

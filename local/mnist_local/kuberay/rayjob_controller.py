@@ -12,7 +12,7 @@ from mnist_kube.events import EventRecorder
 from mnist_kube.objects import Key, Object, is_terminating, key_of, labels_of
 from mnist_kube.resources import JOBS, RAYJOBS, SECRETS
 from mnist_kube.times import now
-from mnist_local.kuberay import children, pods, rayjob_status, submitter_jobs, typed, validation
+from mnist_local.kuberay import children, rayjob_status, submitter_jobs, typed, validation
 from mnist_local.kuberay import names as k
 from mnist_local.kuberay.controller import Controller, Stores
 from mnist_local.kuberay.dashboard import Dashboard, DashboardError
@@ -25,10 +25,6 @@ _CONFLICT_RETRY_S = 0.05
 _AT_ONCE = 0.0
 
 log = logging.getLogger(__name__)
-
-
-class TokenMissingError(LookupError):
-    """A cluster with token authentication whose token cannot be read: KubeRay can do nothing, not even let go."""
 
 
 class RayJobController(Controller):
@@ -115,12 +111,7 @@ class RayJobController(Controller):
         if await self._api.find(JOBS.path(namespace, name)) is not None:
             return
         body = children.submitter_job(job, cluster)
-        try:
-            self._stores.jobs.observe(await self._api.create(JOBS.path(namespace), body))
-        except ApiError as error:
-            note = f"Failed to create new Kubernetes Job {namespace}/{name}: {error.message}"
-            await self._events.record(job, "Warning", "FailedToCreateRayJobSubmitter", note, "Create")
-            raise
+        self._stores.jobs.observe(await self._api.create(JOBS.path(namespace), body))
         note = f"Created Kubernetes Job {namespace}/{name}"
         await self._events.record(job, "Normal", "CreatedRayJobSubmitter", note, "Create")
 
@@ -158,29 +149,20 @@ class RayJobController(Controller):
                 await dashboard.submit(children.submission(job))
                 return {key: value for key, value in status.items() if key != "jobStatusCheckFailureStartTime"}
         except DashboardError as error:
-            return rayjob_status.unreachable(status, self._cause(cluster, error), cluster, moment)
+            return rayjob_status.unreachable(status, f"error trying to reach service: {error}", cluster, moment)
         if info is None:
             return rayjob_status.not_found(status, outcome)
         return rayjob_status.observed(status, info, cluster, submitter_done=http_mode or outcome is not None)
 
-    def _cause(self, cluster: Object, error: DashboardError) -> str:
-        """What an API server's proxy would answer in the place of an unreachable dashboard."""
-        log.debug("dashboard of %s: %s", cluster["metadata"]["name"], error)
-        address = ((cluster.get("status") or {}).get("head") or {}).get("podIP")
-        if not address:
-            return f'no endpoints available for service "{k.head_service(cluster)}"'
-        target = f"{address}:{k.PORTS['dashboard']}"
-        return f"error trying to reach service: dial tcp {target}: connect: connection refused"
-
     async def _dashboard(self, cluster: Object) -> Dashboard:
         place = self._places.of(cluster)
         token = place.fallback_token
-        if pods.uses_token(cluster):
+        if k.uses_token(cluster):
             name = k.auth_secret(cluster)
             secret = await self._api.find(SECRETS.path(cluster["metadata"]["namespace"], name))
             encoded = ((secret or {}).get("data") or {}).get(k.AUTH_TOKEN_KEY)
             if encoded is None:
-                raise TokenMissingError(f"auth token key {k.AUTH_TOKEN_KEY} not found in secret {name}")
+                raise LookupError(f"auth token key {k.AUTH_TOKEN_KEY} not found in secret {name}")
             token = base64.b64decode(encoded).decode()
         return Dashboard(self._http, place.node.at("dashboard"), token)
 

@@ -23,7 +23,6 @@ class Limits:
     """KubeRay's time limits, in seconds."""
 
     status_check_timeout_s: float = 300.0
-    transition_grace_s: float = 300.0
     submitter_finished_s: float = 30.0
 
 
@@ -73,30 +72,14 @@ def _failed(status: Object, reason: str, message: str) -> Object:
     return {**status, "jobDeploymentStatus": "Failed", "reason": reason, "message": message}
 
 
-def _seconds_since(status: Object, field: str, now: datetime) -> float | None:
-    value = status.get(field)
-    return (now - parse(value)).total_seconds() if value else None
-
-
 def past_grace(status: Object, limits: Limits, now: datetime) -> Object | None:
-    """The final status of a RayJob that hangs: its Ray job ended long ago, or its dashboard is long unreachable."""
-    if status.get("jobStatus") in TERMINAL_JOB_STATUSES:
-        since_end = _seconds_since(status.get("rayJobInfo") or {}, "endTime", now)
-        if since_end is not None and since_end >= limits.transition_grace_s:
-            end = "Failed" if status["jobStatus"] == "FAILED" else "Complete"
-            message = (
-                "JobDeploymentStatus does not transition to Complete or Failed within the grace period "
-                "after JobStatus reaches a terminal state."
-            )
-            reason = "JobDeploymentStatusTransitionGracePeriodExceeded"
-            return {**status, "jobDeploymentStatus": end, "reason": reason, "message": message}
-    failing = _seconds_since(status, "jobStatusCheckFailureStartTime", now)
-    if failing is not None and failing >= limits.status_check_timeout_s:
-        since = parse(status["jobStatusCheckFailureStartTime"]).strftime("%Y-%m-%d %H:%M:%S")
-        timeout = int(limits.status_check_timeout_s)
-        message = f"Job status checks have been failing since {since}; exceeded timeout of {timeout}s"
-        return _failed(status, "JobStatusCheckTimeoutExceeded", message)
-    return None
+    """The final status of a RayJob whose dashboard has been unreachable for too long."""
+    since = status.get("jobStatusCheckFailureStartTime")
+    if since is None or (now - parse(since)).total_seconds() < limits.status_check_timeout_s:
+        return None
+    timeout = int(limits.status_check_timeout_s)
+    message = f"Job status checks have been failing since {since}; exceeded timeout of {timeout}s"
+    return _failed(status, "JobStatusCheckTimeoutExceeded", message)
 
 
 def after_submitter(status: Object, outcome: SubmitterOutcome | None, limits: Limits, now: datetime) -> Object | None:

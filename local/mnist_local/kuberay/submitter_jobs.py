@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mnist_kube.client import KubeApi
-from mnist_kube.errors import ApiError
 from mnist_kube.events import EventRecorder
 from mnist_kube.objects import (
     TRUE,
@@ -24,10 +23,9 @@ from mnist_kube.pacing import backoff
 from mnist_kube.times import now, parse, timestamp
 from mnist_local.kuberay import names as k
 from mnist_local.kuberay import pod_state
-from mnist_local.kuberay.controller import Controller, PodFactory, Stores
+from mnist_local.kuberay.controller import Controller, Stores
 from mnist_local.kuberay.rayjob_status import SubmitterOutcome
 
-_RETRY_S = 1.0
 _CONFLICT_RETRY_S = 0.05
 
 _FIRST_BACKOFF_S = 10.0
@@ -65,37 +63,26 @@ def outcome(job: Object) -> SubmitterOutcome | None:
 def step(job: Object, pods: list[Object], moment: datetime) -> Step:
     """`pods` are those that the Job controls."""
     at = timestamp(moment)
-    status = {**(job.get("status") or {})}
-    status.setdefault("startTime", at)
+    status = {"startTime": at, **(job.get("status") or {})}
     active = [pod for pod in pods if pod_state.phase(pod) in {"Pending", "Running"} and not is_terminating(pod)]
     # A pod that is deleted under a running Job counts as failed, as it does in Kubernetes.
-    failed = [p for p in pods if pod_state.phase(p) == "Failed" or (is_terminating(p) and p not in active)]
+    failed = [pod for pod in pods if pod_state.phase(pod) == "Failed" or (is_terminating(pod) and pod not in active)]
     succeeded = [pod for pod in pods if pod_state.phase(pod) == "Succeeded" and pod not in failed]
     failures = max(len(failed), status.get("failed", 0))
-    status |= {
-        "active": len(active),
-        "ready": sum(pod_state.is_running_and_ready(pod) for pod in active),
-        "failed": failures,
-        "succeeded": len(succeeded),
-    }
-    conditions = status.get("conditions") or []
+    counts = {"active": len(active), "failed": failures, "succeeded": len(succeeded)}
+    status |= {name: count for name, count in counts.items() if count or name in status}
     if succeeded:
-        conditions = with_condition(conditions, "SuccessCriteriaMet", TRUE, "CompletionsReached", "", at)
         message = "Reached expected number of succeeded pods"
-        status["conditions"] = with_condition(conditions, "Complete", TRUE, "CompletionsReached", message, at)
+        status["conditions"] = with_condition([], "Complete", TRUE, "CompletionsReached", message, at)
         status["completionTime"] = at
     elif failures > job["spec"]["backoffLimit"]:
         message = "Job has reached the specified backoff limit"
-        status["conditions"] = with_condition(conditions, "Failed", TRUE, "BackoffLimitExceeded", message, at)
+        status["conditions"] = with_condition([], "Failed", TRUE, "BackoffLimitExceeded", message, at)
     elif not active:
         wait_s = backoff(failures - 1, _FIRST_BACKOFF_S, _LAST_BACKOFF_S) - _seconds_since_last_end(failed, moment)
         retry = bool(failures) and wait_s > 0
-        return Step(_clean(status), create_pod=not retry, again_after_s=wait_s if retry else None)
-    return Step(_clean(status))
-
-
-def _clean(status: Object) -> Object:
-    return {key: value for key, value in status.items() if value not in (0, [])}
+        return Step(status, create_pod=not retry, again_after_s=wait_s if retry else None)
+    return Step(status)
 
 
 def _seconds_since_last_end(failed: list[Object], moment: datetime) -> float:
@@ -108,13 +95,8 @@ def new_pod(job: Object) -> Object:
     template, metadata = job["spec"]["template"], job["metadata"]
     given = template.get("metadata") or {}
     prefix = f"{metadata['name']}-"
-    labels = {
-        **(given.get("labels") or {}),
-        "batch.kubernetes.io/controller-uid": metadata["uid"],
-        "batch.kubernetes.io/job-name": metadata["name"],
-        "controller-uid": metadata["uid"],
-        "job-name": metadata["name"],
-    }
+    labels = {**(given.get("labels") or {}), "batch.kubernetes.io/job-name": metadata["name"]}
+    labels["job-name"] = metadata["name"]
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -135,9 +117,8 @@ class JobController(Controller):
 
     kind = "Job"
 
-    def __init__(self, api: KubeApi, stores: Stores, factory: PodFactory, events: EventRecorder) -> None:
+    def __init__(self, api: KubeApi, stores: Stores, events: EventRecorder) -> None:
         super().__init__(api, stores, events)
-        self._factory = factory
         stores.jobs.subscribe(lambda job, _: self.queue.add(key_of(job)))
         stores.pods.subscribe(self._on_pod)
 
@@ -155,11 +136,7 @@ class JobController(Controller):
         owned = [pod for pod in self._stores.pods.values() if controller_uid(pod) == job["metadata"]["uid"]]
         todo = step(job, owned, now())
         if todo.create_pod:
-            try:
-                pod = await self._factory.create(new_pod(job))
-            except ApiError as error:
-                await self._events.record(job, "Warning", "FailedCreate", f"Error creating: {error.message}")
-                return _RETRY_S
+            pod = await self._create_pod(new_pod(job))
             await self._events.record(job, "Normal", "SuccessfulCreate", f"Created pod: {pod['metadata']['name']}")
             return 0.0
         if todo.status != (job.get("status") or {}):

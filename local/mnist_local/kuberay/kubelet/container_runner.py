@@ -9,11 +9,10 @@ import aiohttp
 from mnist_kube.objects import Object
 from mnist_kube.times import from_unix, timestamp
 from mnist_local.kuberay.kubelet import launch, volumes
-from mnist_local.kuberay.kubelet.context import KubeletContext
 from mnist_local.kuberay.kubelet.folders import PodFolders
 from mnist_local.kuberay.kubelet.launch import Launch, RayPlace
 from mnist_local.kuberay.kubelet.network import NodeNetwork
-from mnist_local.kuberay.kubelet.pod_status import PodReporter
+from mnist_local.kuberay.kubelet.pod_status import KubeletContext, PodReporter
 from mnist_local.kuberay.kubelet.shim_client import ShimClient, ShimLostError
 from mnist_local.kuberay.kubelet.starts import Turn
 
@@ -31,26 +30,17 @@ _UNSTARTABLE_EXIT_CODE = 128
 _WAITS_FOR_TURN = "waits for its turn: a few Ray nodes at a time start on this machine"
 
 
-class Log:
-    """What a container has logged."""
+def _text(log: Path) -> str:
+    try:
+        return log.read_text(errors="replace")
+    except OSError:
+        return ""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
 
-    def _text(self) -> str:
-        try:
-            return self.path.read_text(errors="replace")
-        except OSError:
-            return ""
-
-    def has(self, text: str) -> bool:
-        """Whether the text was logged."""
-        return text in self._text()
-
-    def last_line(self) -> str:
-        """The last line that is not blank, cut to a length for a status."""
-        lines = [line.strip() for line in self._text().splitlines() if line.strip()]
-        return lines[-1][:_LAST_WORDS] if lines else ""
+def _last_line(log: Path) -> str:
+    """The last line that is not blank, cut to a length for a status."""
+    lines = [line.strip() for line in _text(log).splitlines() if line.strip()]
+    return lines[-1][:_LAST_WORDS] if lines else ""
 
 
 class ContainerRunner:
@@ -77,7 +67,7 @@ class ContainerRunner:
     async def run(self) -> int:
         """Run until the container ends; returns its exit code."""
         start = await self._configure()
-        log = Log(self._context.folders.log(self._reporter.pod, self.name))
+        log = self._context.folders.log(self._reporter.pod, self.name)
         turn = await self._turn() if self._ray.runs(self._container) else None
         try:
             return await self._run_process(start, log, turn)
@@ -92,9 +82,9 @@ class ContainerRunner:
         self._reporter.set(self._reporter.state(self.name).wait("ContainerCreating", _WAITS_FOR_TURN))
         return await starts.wait()
 
-    async def _run_process(self, start: Launch, log: "Log", turn: Turn | None) -> int:
+    async def _run_process(self, start: Launch, log: Path, turn: Turn | None) -> int:
         await self._reporter.event("Normal", "Created", f"Created container: {self.name}")
-        event = await self._shim.run(self.name, start.argv, start.env, self._folders.home, log.path)
+        event = await self._shim.run(self.name, start.argv, start.env, self._folders.home, log)
         at = from_unix(event["at"])
         if event["event"] == "unstartable":
             await self._reporter.event("Warning", "Failed", f"Error: {event['message']}")
@@ -108,10 +98,10 @@ class ContainerRunner:
         await self._reporter.event("Normal", "Started", f"Started container: {self.name}")
         try:
             ended = await self._shim.wait(self.name)
-            if turn is None or log.has(_JOINED):
+            if turn is None or _JOINED in _text(log):
                 return self.record_exit(ended)
             self._context.starts.learn(joined=False)
-            return self.record_exit(ended, log.last_line())  # it says why the node never joined, and nothing else does
+            return self.record_exit(ended, _last_line(log))  # it says why the node never joined, and nothing else does
         except ShimLostError as error:
             self._reporter.set(self._reporter.state(self.name).end(_KILLED_EXIT_CODE, 9, timestamp(), str(error)))
             return _KILLED_EXIT_CODE
@@ -119,10 +109,10 @@ class ContainerRunner:
             for task in followers:
                 task.cancel()
 
-    async def _end_when_joined(self, turn: Turn, log: Log) -> None:
+    async def _end_when_joined(self, turn: Turn, log: Path) -> None:
         loop = asyncio.get_running_loop()
         limit = loop.time() + _LONGEST_START_S
-        while not (joined := log.has(_JOINED)) and loop.time() < limit:  # noqa: ASYNC110 - another process writes it
+        while not (joined := _JOINED in _text(log)) and loop.time() < limit:  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(_JOIN_POLL_S)
         if joined:
             self._context.starts.learn(joined=True)

@@ -10,7 +10,7 @@ from mnist_kube.resources import PODS
 from mnist_kube.times import timestamp
 from mnist_local.kuberay import names as k
 from mnist_local.kuberay import pod_state
-from mnist_local.kuberay.kubelet.context import KubeletContext
+from mnist_local.kuberay.kubelet.pod_status import KubeletContext
 from mnist_local.kuberay.kubelet.pod_worker import PodWorker
 
 _LOST = "the pod's processes ended with the local KubeRay that ran them"

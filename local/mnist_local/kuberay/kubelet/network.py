@@ -13,7 +13,6 @@ import random
 import re
 import secrets
 import socket
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -66,8 +65,7 @@ def is_free(address: str, port: int) -> bool:
 class Network:
     """Hands out networks and takes them back; what it handed out is never handed out twice at a time."""
 
-    def __init__(self, seed: int | None = None) -> None:
-        self._random = random.Random(seed)
+    def __init__(self) -> None:
         self._ports: set[int] = set()
         self._addresses: set[str] = set()
 
@@ -85,21 +83,16 @@ class Network:
         self._addresses.discard(network.address)
 
     def _address(self) -> str:
-        if not sys.platform.startswith("linux"):
-            # Only Linux answers on all of 127.0.0.0/8; elsewhere the aliases must have been made before.
-            candidates = [f"127.0.0.{last}" for last in range(2, 255)]
-        else:
-            pick = self._random.randint
-            candidates = [f"127.{pick(64, 126)}.{pick(1, 254)}.{pick(2, 254)}" for _ in range(64)]
-        for address in candidates:
+        for _ in range(_ATTEMPTS):
+            address = f"127.{random.randint(64, 126)}.{random.randint(1, 254)}.{random.randint(2, 254)}"
             if address not in self._addresses and is_free(address, 0):
                 self._addresses.add(address)
                 return address
-        raise NoFreePortError("no loopback address beside 127.0.0.1 is usable (macOS: `ifconfig lo0 alias 127.0.0.2`)")
+        raise NoFreePortError("no address of 127.0.0.0/8 beside 127.0.0.1 is usable: that takes Linux")
 
     def _port(self) -> int:
         for _ in range(_ATTEMPTS):
-            port = self._random.randint(_FIRST_PORT, _LAST_PORT)
+            port = random.randint(_FIRST_PORT, _LAST_PORT)
             if port not in self._ports and is_free("", port):
                 self._ports.add(port)
                 return port

@@ -8,12 +8,19 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
+import aiohttp
+
+from mnist_kube.client import KubeApi
 from mnist_kube.errors import ApiError
+from mnist_kube.events import EventRecorder
 from mnist_kube.objects import FALSE, TRUE, Object, with_condition
 from mnist_kube.pacing import Backoff
 from mnist_kube.resources import PODS
 from mnist_kube.times import timestamp
-from mnist_local.kuberay.kubelet.context import KubeletContext
+from mnist_local.kuberay.kubelet.folders import Folders
+from mnist_local.kuberay.kubelet.launch import Machine
+from mnist_local.kuberay.kubelet.network import Places
+from mnist_local.kuberay.kubelet.starts import Starts
 
 HOST_IP = "127.0.0.1"
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.1, 2.0
@@ -146,6 +153,23 @@ def _conditions(
     conditions = with_condition(conditions, "ContainersReady", *ready, now)
     conditions = with_condition(conditions, "PodScheduled", TRUE, "", "", now)
     return [{key: value for key, value in entry.items() if value} for entry in conditions]
+
+
+@dataclass
+class KubeletContext:
+    """API, folders, network, turns to start, and the cluster that a pod belongs to."""
+
+    api: KubeApi
+    events: EventRecorder
+    folders: Folders
+    machine: Machine
+    places: Places
+    http: aiohttp.ClientSession
+    starts: Starts
+    cluster_of: Callable[[Object], Object | None]
+    """RayCluster that a pod is a node of, or that it submits to; None for neither."""
+    observe: Callable[[Object], None]
+    """Told of every pod that was written."""
 
 
 class PodReporter:

@@ -10,10 +10,9 @@ from mnist_kube.times import timestamp
 from mnist_local.kuberay import names as k
 from mnist_local.kuberay.kubelet import launch, volumes
 from mnist_local.kuberay.kubelet.container_runner import ContainerRunner, until_listening
-from mnist_local.kuberay.kubelet.context import KubeletContext
 from mnist_local.kuberay.kubelet.launch import RayPlace
 from mnist_local.kuberay.kubelet.network import NodeNetwork
-from mnist_local.kuberay.kubelet.pod_status import HOST_IP, PodReporter
+from mnist_local.kuberay.kubelet.pod_status import HOST_IP, KubeletContext, PodReporter
 from mnist_local.kuberay.kubelet.shim_client import ShimClient
 
 _POLL_S = 0.1

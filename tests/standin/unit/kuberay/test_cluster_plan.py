@@ -96,7 +96,6 @@ def test_a_pass_never_overshoots(wanted: int, alive: int, leaving: int) -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"replicas": None, "minReplicas": 2}, 2),
         ({"replicas": 1, "minReplicas": 2}, 2),
         ({"replicas": 9, "maxReplicas": 3}, 3),
         ({}, 1),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.standin.unit.kuberay.builders import cluster, group, rayjob
+from tests.standin.unit.kuberay.builders import cluster, rayjob
 from tests.standin.unit.kuberay.recordings import objects
 
 from mnist_local.kuberay import names, validation
@@ -15,12 +15,6 @@ from mnist_local.kuberay.validation import RefusedError
 def _named(obj: dict[str, Any], name: str) -> dict[str, Any]:
     obj["metadata"]["name"] = name
     return obj
-
-
-def _without_containers() -> dict[str, Any]:
-    instance = cluster()
-    instance["spec"]["headGroupSpec"]["template"]["spec"]["containers"] = []
-    return instance
 
 
 def test_what_a_real_kuberay_took_is_taken() -> None:
@@ -33,13 +27,8 @@ def test_what_a_real_kuberay_took_is_taken() -> None:
     ("instance", "event", "words"),
     [
         (_named(cluster(), "a" * 54), "InvalidRayClusterMetadata", "53 characters"),
-        (_named(cluster(), "1a"), "InvalidRayClusterMetadata", "DNS1035"),
-        (_named(cluster(), "a.b"), "InvalidRayClusterMetadata", "DNS1035"),
-        (_without_containers(), "InvalidRayClusterSpec", "at least one container"),
-        (cluster(group(minReplicas=None)), "InvalidRayClusterSpec", "minReplicas and maxReplicas"),
-        (cluster(group(minReplicas=3, maxReplicas=2)), "InvalidRayClusterSpec", "greater than"),
-        (cluster(rayVersion=""), "InvalidRayClusterSpec", "RayVersion was not specified"),
-        (cluster(rayVersion="nightly"), "InvalidRayClusterSpec", "format is invalid"),
+        (cluster(rayVersion=""), "InvalidRayClusterSpec", "got none"),
+        (cluster(rayVersion="nightly"), "InvalidRayClusterSpec", "got nightly"),
         (cluster(rayVersion="2.51.9"), "InvalidRayClusterSpec", "minimum Ray version"),
     ],
 )
@@ -55,11 +44,9 @@ def test_refused_clusters(instance: dict[str, Any], event: str, words: str) -> N
     [
         ({"suspend": True}, "ClusterSelector mode doesn't support"),
         ({"backoffLimit": 1}, "BackoffLimit is incompatible"),
-        ({"submissionMode": "SidecarMode"}, "SidecarMode"),
-        ({"submissionMode": "InteractiveMode"}, "by the local KubeRay"),
-        ({"clusterSelector": {"other": "x"}}, "should not be empty"),
+        ({"submissionMode": "SidecarMode"}, "HTTPMode, and K8sJobMode"),
+        ({"clusterSelector": {"other": "x"}}, "only on an existing RayCluster"),
         ({"clusterSelector": {}, "rayClusterSpec": {"headGroupSpec": {}}}, "only on an existing RayCluster"),
-        ({"ttlSecondsAfterFinished": 5}, "shutdownAfterJobFinishes"),
     ],
 )
 def test_refused_jobs(fields: dict[str, Any], words: str) -> None:
@@ -80,4 +67,3 @@ def test_names_keep_their_limits() -> None:
     instance = _named(cluster(), "x" * 53)
     assert len(names.auth_secret(instance)) == 50
     assert len(names.pod_prefix("x" * 53, "group") + names.suffix()) <= 63
-    assert names.label_value("-" + "x" * 62) == "r" + "x" * 62
