@@ -22,12 +22,16 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## Train examples/quickstart.yaml on this machine, end to end
 	@$(BIN)/mnistctl local run examples/quickstart.yaml --dir .local/demo
 
+# Without KUBECONFIG tests/cluster runs against the embedded API server, never against a cluster of the user's.
+FAST = env -u KUBECONFIG $(BIN)/python -m pytest tests/unit tests/integration tests/cluster tests/standin/unit \
+	tests/standin/integration -n 2 --dist loadfile
+
 test: $(STAMP) ## Unit, integration and end-to-end tests
-	@$(BIN)/python -m pytest tests/unit tests/integration tests/standin/unit tests/standin/integration -n 2 --dist loadfile
+	@$(FAST)
 	@$(BIN)/python -m pytest tests/e2e
 
 test-fast: $(STAMP) ## Unit and integration tests only
-	@$(BIN)/python -m pytest tests/unit tests/integration tests/standin/unit tests/standin/integration -n 2 --dist loadfile
+	@$(FAST)
 
 # BASE_IMAGE, TORCH_INDEX_URL and pip's PIP_* go to the Dockerfiles; IMAGES=operator leaves the trainer's image out.
 IMAGES ?= operator trainer

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.apiserver import start_apiserver
-from tests.support.cluster import Cluster, new_namespace, widget_definition
+from tests.support.cluster import Cluster, widget_definition
 
 collect_ignore = [] if os.environ.get("KUBECONFIG") else ["real"]
 """What only a real cluster can prove is not even collected without one."""
@@ -30,10 +30,3 @@ def cluster(kubeconfig: Path) -> Iterator[Cluster]:
     with widget_definition(connected):
         yield connected
     connected.close()
-
-
-@pytest.fixture
-def namespace(cluster: Cluster) -> Iterator[str]:
-    """A namespace for one test."""
-    with new_namespace(cluster) as name:
-        yield name

@@ -11,15 +11,14 @@ from pathlib import Path
 
 import uvloop
 
-from mnist_local.apiserver.app import listen, serve
+from mnist_local.apiserver.app import HOST, listen, serve
 from mnist_local.apiserver.journal import JournalError
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m mnist_local.apiserver", description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True, help="folder for kubeconfig, pki/ca.crt and state")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--pod-log-dir", type=Path, default=None, help="where pod logs lie, as under /var/log/pods")
     parser.add_argument(
         "--durable", action="store_true", help="keep all state below the data folder, and go on with it"
@@ -29,16 +28,16 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 
 async def _run(options: argparse.Namespace) -> int:
     try:
-        sock = listen(options.host, options.port)
+        sock = listen(options.port)
     except OSError as error:
-        sys.stderr.write(f"error: cannot listen on {options.host}:{options.port}: {error.strerror}\n")
+        sys.stderr.write(f"error: cannot listen on {HOST}:{options.port}: {error.strerror}\n")
         return 2
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        running = await serve(sock, options.host, options.data_dir, options.pod_log_dir, options.durable)
+        running = await serve(sock, options.data_dir, options.pod_log_dir, options.durable)
     except (JournalError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

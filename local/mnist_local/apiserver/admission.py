@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from mnist_local.apiserver.errors import ApiError, Obj, forbidden, not_found
-from mnist_local.apiserver.kinds import DEFINITIONS
 from mnist_local.apiserver.objectmeta import generate_name
 from mnist_local.apiserver.policies import Policies
 from mnist_local.apiserver.rbac import Authorizer
@@ -33,11 +32,6 @@ class Admission:
             return
         if write.resource.namespaced:
             self._check_namespace(write, obj)
-        if write.resource.custom:
-            entry = self._store.table(DEFINITIONS).get("", write.resource.table_name)
-            if entry is not None and "deletionTimestamp" in entry.obj["metadata"]:
-                why = "create not allowed while custom resource definition is terminating"
-                raise _refused(write, obj, why)
         if write.resource.table_name == "pods":
             self._give_account(write, obj)
 

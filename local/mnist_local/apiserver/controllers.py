@@ -3,74 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from typing import Generic, TypeVar
 
+from mnist_kube.queue import WorkQueue
 from mnist_kube.times import timestamp
 from mnist_local.apiserver.engine import DeleteOptions, Engine
 from mnist_local.apiserver.errors import Obj
-from mnist_local.apiserver.kinds import CLEANUP, DEFINITIONS, RBAC, resources_of
+from mnist_local.apiserver.kinds import CLEANUP, DEFINITIONS, RBAC, resource_of
 from mnist_local.apiserver.rbac import CLUSTER_ROLES, Rule
 from mnist_local.apiserver.request import Write
 from mnist_local.apiserver.resource import Resource
 from mnist_local.apiserver.selectors import matches
 from mnist_local.apiserver.store import Entry, Event
 
-log = logging.getLogger(__name__)
-
 K = TypeVar("K", bound=Hashable)
 
 _RETRY_SECONDS = 0.5
-_BATCH = 200
 
 
 class ControlLoop(Generic[K]):
-    """Processes each key once however often it was added, and again where it failed; requests are served in between."""
+    """Processes keys from a queue; writes are synchronous, and requests are served in between."""
 
-    def __init__(self, name: str, process: Callable[[K], None]) -> None:
-        self.name = name
-        self._process = process
-        self._keys: dict[K, None] = {}
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.queue: WorkQueue[K] = WorkQueue(_RETRY_SECONDS)
+        engine.ctx.store.subscribe(self._on_event)
 
-    def add(self, key: K) -> None:
-        self._keys[key] = None
-        self._wake.set()
+    async def run(self) -> None:
+        await self.queue.work(type(self).__name__, 1, self._reconcile)
 
-    def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._run(), name=self.name)
+    async def _reconcile(self, key: K) -> None:
+        await asyncio.sleep(0)
+        self._process(key)
 
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+    def _on_event(self, table: str, event: Event) -> None:
+        raise NotImplementedError
 
-    def drain(self) -> None:
-        while self._keys:
-            self._process(self._next())
-
-    def _next(self) -> K:
-        key = next(iter(self._keys))
-        del self._keys[key]
-        return key
-
-    async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            done = 0
-            while self._keys:
-                key = self._next()
-                try:
-                    self._process(key)
-                except Exception:
-                    log.exception("%s: %s failed, and is tried again", self.name, key)
-                    asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.add, key)
-                done += 1
-                if done % _BATCH == 0:
-                    await asyncio.sleep(0)
+    def _process(self, key: K) -> None:
+        raise NotImplementedError
 
 
 def _delete_all(engine: Engine, resource: Resource, namespace: str | None = None) -> Iterator[Entry]:
@@ -82,19 +53,17 @@ def _delete_all(engine: Engine, resource: Resource, namespace: str | None = None
             yield left
 
 
-class DefinitionController:
+class DefinitionController(ControlLoop[str]):
     """Serves what CustomResourceDefinitions define, and removes their objects before they go."""
 
     def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.loop: ControlLoop[str] = ControlLoop("definition cleanup", self._process)
+        super().__init__(engine)
         self._definitions = engine.ctx.store.table(DEFINITIONS)
-        engine.ctx.store.subscribe(self._on_event)
 
     def _on_event(self, table: str, event: Event) -> None:
         if table != DEFINITIONS:
             if event.type == "DELETED" and self._definitions.get("", table):
-                self.loop.add(table)
+                self.queue.add(table)
             return
         obj, registry = event.entry.obj, self.engine.ctx.registry
         spec, name = obj["spec"], event.entry.key[1]
@@ -103,10 +72,9 @@ class DefinitionController:
             self.engine.ctx.store.drop(name)
         elif event.previous is None or event.previous.obj["spec"] != spec:
             registry.remove(spec["group"], spec["names"]["plural"])
-            for resource in resources_of(obj):
-                registry.add(resource)
+            registry.add(resource_of(obj))
         if event.type != "DELETED" and "deletionTimestamp" in obj["metadata"]:
-            self.loop.add(name)
+            self.queue.add(name)
 
     def _process(self, name: str) -> None:
         entry, registry = self._definitions.get("", name), self.engine.ctx.registry
@@ -122,21 +90,19 @@ class DefinitionController:
         self.engine.update(Write(definition, "", name), obj, entry)
 
 
-class NamespaceController:
+class NamespaceController(ControlLoop[str]):
     """Gives each namespace its ServiceAccount and the CA's ConfigMap, and empties it before it goes."""
 
     def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.loop: ControlLoop[str] = ControlLoop("namespace controller", self._process)
+        super().__init__(engine)
         self._resource = engine.ctx.registry.require("", "namespaces")
-        engine.ctx.store.subscribe(self._on_event)
 
     def _on_event(self, table: str, event: Event) -> None:
         namespace, name = event.entry.key
         if table == "namespaces" and event.type != "DELETED":
-            self.loop.add(name)
+            self.queue.add(name)
         elif namespace and event.type == "DELETED":
-            self.loop.add(namespace)
+            self.queue.add(namespace)
 
     def _process(self, name: str) -> None:
         entry = self.engine.ctx.table(self._resource).get("", name)
@@ -175,20 +141,18 @@ class NamespaceController:
         self.engine.update(Write(self._resource, "", name, subresource="status"), obj, entry)
 
 
-class RoleAggregation:
+class RoleAggregation(ControlLoop[str]):
     """Keeps the rules of ClusterRoles that are the sum of others, chosen by label."""
 
     def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.loop: ControlLoop[str] = ControlLoop("role aggregation", self._process)
+        super().__init__(engine)
         self._roles = engine.ctx.store.table(CLUSTER_ROLES)
-        engine.ctx.store.subscribe(self._on_event)
 
     def _on_event(self, table: str, _event: Event) -> None:
         # Every aggregating role when any ClusterRole changes; there are few of either.
         for entry in self._roles.objects.values() if table == CLUSTER_ROLES else ():
             if entry.obj.get("aggregationRule"):
-                self.loop.add(entry.key[1])
+                self.queue.add(entry.key[1])
 
     def _process(self, name: str) -> None:
         entry = self._roles.get("", name)

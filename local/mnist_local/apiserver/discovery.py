@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from typing import Any
 
 import orjson
 
@@ -30,7 +28,6 @@ class Discovery:
         self._documents: dict[str, bytes] = {}
 
     def answer(self, path: str) -> Obj | bytes:
-        """Return the body for a path."""
         match path.strip("/").split("/"):
             case ["api"]:
                 return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
@@ -53,7 +50,7 @@ class Discovery:
         groups: dict[str, set[str]] = {}
         for resource in self._registry:
             groups.setdefault(resource.group, set()).add(resource.version)
-        return {group: sorted(versions, key=_rank) for group, versions in groups.items()}
+        return {group: sorted(versions) for group, versions in groups.items()}
 
     def _resources(self, group: str, version: str) -> Obj:
         found = [r for r in self._registry if (r.group, r.version) == (group, version)]
@@ -81,14 +78,6 @@ class Discovery:
             kinds = [kind for kind in self._registry if (kind.group, kind.version) == places[where]]
             self._documents[where] = orjson.dumps(openapi_v3(kinds))
         return self._documents[where]
-
-
-def _rank(version: str) -> tuple[Any, ...]:
-    """Return the sort key that puts v2 before v1 before v1beta1 before v1alpha1 before others."""
-    found = re.fullmatch(r"v(\d+)(?:(alpha|beta)(\d+))?", version)
-    if not found:
-        return (3, 0, 0, version)
-    return ({None: 0, "beta": 1, "alpha": 2}[found[2]], -int(found[1]), -int(found[3] or 0), version)
 
 
 def _group(group: str, versions: list[str]) -> Obj:

@@ -66,7 +66,6 @@ class Engine:
         self.ctx = ctx
 
     def require(self, resource: Resource, namespace: str, name: str) -> Entry:
-        """Return a stored object."""
         entry = self.ctx.table(resource).get(namespace if resource.namespaced else "", name)
         if entry is None:
             raise not_found(resource.group, resource.plural, name)

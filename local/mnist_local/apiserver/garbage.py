@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mnist_local.apiserver.controllers import ControlLoop
 from mnist_local.apiserver.engine import DeleteOptions, Engine
 from mnist_local.apiserver.errors import Obj
@@ -11,29 +9,22 @@ from mnist_local.apiserver.objectmeta import FOREGROUND, ORPHAN
 from mnist_local.apiserver.request import Write
 from mnist_local.apiserver.store import Entry, Event, Key
 
-
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """Where an object stands."""
-
-    table: str
-    key: Key
+Ref = tuple[str, Key]
+"""Where an object stands: table and key."""
 
 
-class GarbageCollector:
+class GarbageCollector(ControlLoop[Ref]):
     """Follows owner references through all tables."""
 
     def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+        super().__init__(engine)
         self.ctx = engine.ctx
-        self.loop: ControlLoop[Ref] = ControlLoop("garbage collector", self._process)
         self._dependents: dict[str, set[Ref]] = {}
         self._live: dict[str, Ref] = {}
-        self.ctx.store.subscribe(self._on_event)
 
     def _on_event(self, table: str, event: Event) -> None:
         """Keep the graph of owners, and queue whoever a change concerns."""
-        ref, metadata = Ref(table, event.entry.key), event.entry.obj["metadata"]
+        ref, metadata = (table, event.entry.key), event.entry.obj["metadata"]
         uid, gone = metadata["uid"], event.type == "DELETED"
         before = _owner_uids(event.previous)
         after = set() if gone else _owner_uids(event.entry)
@@ -41,21 +32,21 @@ class GarbageCollector:
             self._dependents.get(owner, set()).discard(ref)
             # An owner that waits for its dependents may be free now.
             if owner in self._live:
-                self.loop.add(self._live[owner])
+                self.queue.add(self._live[owner])
         for owner in after:
             self._dependents.setdefault(owner, set()).add(ref)
         if gone:
             self._live.pop(uid, None)
             for dependent in self._dependents.pop(uid, ()):
-                self.loop.add(dependent)
+                self.queue.add(dependent)
             return
         self._live[uid] = ref
         if after or "deletionTimestamp" in metadata:
-            self.loop.add(ref)
+            self.queue.add(ref)
 
     def _entry(self, ref: Ref) -> Entry | None:
-        table = self.ctx.store.tables.get(ref.table)
-        return table.objects.get(ref.key) if table else None
+        table = self.ctx.store.tables.get(ref[0])
+        return table.objects.get(ref[1]) if table else None
 
     def _process(self, ref: Ref) -> None:
         entry = self._entry(ref)
@@ -100,7 +91,7 @@ class GarbageCollector:
         foreground = FOREGROUND in finalizers or (waiting and self._dependents.get(metadata["uid"]))
         # What a user asked for on this very object stays so.
         propagation = "Orphan" if ORPHAN in finalizers else "Foreground" if foreground else "Background"
-        resource = self.ctx.registry.by_table(ref.table)
+        resource = self.ctx.registry.by_table(ref[0])
         if resource is not None:
             options = DeleteOptions(propagation, uid=metadata["uid"])
             self.engine.delete(Write(resource, *entry.key), entry, options)
@@ -118,7 +109,7 @@ class GarbageCollector:
         blocking = False
         for dependent in self._dependents.get(uid, set()) - {ref}:
             if other := self._entry(dependent):
-                self.loop.add(dependent)
+                self.queue.add(dependent)
                 references = other.obj["metadata"]["ownerReferences"]
                 blocking = blocking or any(r["uid"] == uid and r.get("blockOwnerDeletion") for r in references)
         if not blocking:
@@ -129,7 +120,7 @@ class GarbageCollector:
         self._change(ref, entry, "finalizers", [finalizer for finalizer in present if finalizer != name])
 
     def _change(self, ref: Ref, entry: Entry, field: str, value: list[Obj] | list[str]) -> None:
-        resource, obj = self.ctx.registry.by_table(ref.table), entry.copy()
+        resource, obj = self.ctx.registry.by_table(ref[0]), entry.copy()
         obj["metadata"][field] = value
         if not value:
             del obj["metadata"][field]

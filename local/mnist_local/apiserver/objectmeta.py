@@ -193,20 +193,13 @@ def check(resource: Resource, metadata: Obj, old: Obj | None) -> list[FieldError
             fields.invalid(f"metadata.ownerReferences.{name}", "", "must not be empty")
             for name in ("apiVersion", "kind", "name", "uid") if not reference.get(name)
         ]  # fmt: skip
-    return causes + _check_finalizers(resource, metadata.get("finalizers") or [], old)
+    return causes + _check_finalizers(metadata.get("finalizers") or [], old)
 
 
-def _check_finalizers(resource: Resource, finalizers: list[str], old: Obj | None) -> list[FieldError]:
+def _check_finalizers(finalizers: list[str], old: Obj | None) -> list[FieldError]:
     former = (old or {}).get("finalizers") or []
     added = [name for name in finalizers if name not in former]
     if old is not None and "deletionTimestamp" in old and added:
         sentence = f"no new finalizers can be added if the object is being deleted, found new finalizers {added}"
         return [fields.forbidden("metadata.finalizers", sentence)]
-    causes = [fields.invalid("metadata.finalizers", name, text) for name in added for text in qualified_name(name)]
-    if not resource.custom:
-        sentence = "name is neither a standard finalizer name nor is it fully qualified"
-        causes += [
-            fields.invalid("metadata.finalizers", name, sentence)
-            for name in added if "/" not in name and name not in (FOREGROUND, ORPHAN, "kubernetes")
-        ]  # fmt: skip
-    return causes
+    return [fields.invalid("metadata.finalizers", name, text) for name in added for text in qualified_name(name)]

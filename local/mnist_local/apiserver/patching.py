@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 from aiohttp import web
 
@@ -31,6 +29,7 @@ from mnist_local.apiserver.read import entry_response, json_response
 from mnist_local.apiserver.request import Call, as_object, decode_json, decode_yaml
 from mnist_local.apiserver.resource import Resource
 from mnist_local.apiserver.schema import errors as fields
+from mnist_local.apiserver.tables import find
 from mnist_local.apiserver.write import accept, check_identity, check_kind, create_instead
 
 JSON_PATCH = "application/json-patch+json"
@@ -138,8 +137,7 @@ def scale(ctx: Context, call: Call) -> web.Response:
     obj = entry.copy()
     # A client that names no version means whatever is there.
     obj["metadata"]["resourceVersion"] = metadata.get("resourceVersion") or str(entry.rv)
-    assert resource.scale is not None
-    *parents, last = resource.scale.spec.split(".")
+    *parents, last = resource.scale["specReplicasPath"].lstrip(".").split(".")
     place = obj
     for name in parents:
         place = place.setdefault(name, {})
@@ -149,20 +147,13 @@ def scale(ctx: Context, call: Call) -> web.Response:
 
 
 def _scale_of(resource: Resource, obj: Obj) -> Obj:
-    assert resource.scale is not None
-    wanted = _at(obj, resource.scale.spec)
+    paths = resource.scale
+    wanted = find(obj, paths["specReplicasPath"])
     if wanted is None:
-        raise ApiError(500, "InternalError", f'the spec replicas field ".{resource.scale.spec}" does not exist')
-    status: Obj = {"replicas": _at(obj, resource.scale.status) or 0}
-    if resource.scale.selector and (selector := _at(obj, resource.scale.selector)):
+        raise ApiError(500, "InternalError", f'the spec replicas field "{paths["specReplicasPath"]}" does not exist')
+    status: Obj = {"replicas": find(obj, paths["statusReplicasPath"]) or 0}
+    if "labelSelectorPath" in paths and (selector := find(obj, paths["labelSelectorPath"])):
         status["selector"] = selector
     metadata = {key: obj["metadata"][key] for key in _SCALE_METADATA if key in obj["metadata"]}
     spec = {"replicas": wanted} if wanted else {}  # Go leaves out a zero
     return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status}
-
-
-def _at(obj: Obj, path: str) -> Any:
-    value: Any = obj
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return value

@@ -25,7 +25,7 @@ class Identity:
     signing_key: bytes = field(repr=False)
 
 
-def load_or_make(host: str, folder: Path | None) -> Identity:
+def load_or_make(folder: Path | None) -> Identity:
     """Return the identity that a folder holds, or a new one, which is left in the folder if one is given.
 
     Raises:
@@ -37,7 +37,7 @@ def load_or_make(host: str, folder: Path | None) -> Identity:
     else:
         # The CA's key is forgotten: it signs nothing else.
         ca = trustme.CA(organization_name="mnist-local", organization_unit_name="embedded API server")
-        names = dict.fromkeys(["127.0.0.1", "localhost", "::1", "kubernetes.default.svc", host])
+        names = ("127.0.0.1", "localhost", "kubernetes.default.svc")
         kept = {
             "ca": ca.cert_pem.bytes().decode(),
             "server": ca.issue_cert(*names).private_key_and_cert_chain_pem.bytes().decode(),

@@ -15,7 +15,8 @@ from mnist_local.apiserver.request import Call
 
 _POLL_SECONDS = 0.1
 _CHUNK = 1 << 16
-_NOT_SERVED = ("sinceSeconds", "sinceTime", "timestamps", "limitBytes")
+_NOT_SERVED = ("limitBytes", "previous", "sinceSeconds", "sinceTime", "timestamps")
+"""Containers are not started again in place, so there is never a previous one."""
 
 
 async def pod_log(ctx: Context, call: Call, request: web.BaseRequest) -> web.StreamResponse:
@@ -69,9 +70,8 @@ def _state(pod: Obj, container: str) -> Obj:
 def _log_file(ctx: Context, call: Call, uid: str, container: str) -> Path | None:
     if ctx.pod_log_dir is None:
         return None
-    folder = ctx.pod_log_dir / f"{call.namespace}_{call.info.name}_{uid}" / container
-    logs = sorted((path for path in folder.glob("*.log") if path.stem.isdigit()), key=lambda path: -int(path.stem))
-    return next(iter(logs[1 if call.flag("previous") else 0 :]), None)
+    path = ctx.pod_log_dir / f"{call.namespace}_{call.info.name}_{uid}" / container / "0.log"
+    return path if path.exists() else None
 
 
 async def _send(

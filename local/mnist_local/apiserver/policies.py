@@ -6,12 +6,13 @@ A write is compared with the `resourceRules` of each bound policy and with the s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 from mnist_local.apiserver.errors import Obj, forbidden
 from mnist_local.apiserver.kinds import ADMISSION
+from mnist_local.apiserver.rbac import among
 from mnist_local.apiserver.request import Write
 from mnist_local.apiserver.schema.cel import CelError, Program
 from mnist_local.apiserver.selectors import matches as labels_match
@@ -87,16 +88,12 @@ def _rule_matches(rule: Obj, operation: str, write: Write) -> bool:
         return plural in ("*", write.resource.plural) and subresource in ("*", write.subresource)
 
     return (
-        _among(operation, rule.get("operations") or ())
-        and _among(write.resource.group, rule.get("apiGroups") or ())
-        and _among(write.resource.version, rule.get("apiVersions") or ())
+        among(operation, rule.get("operations") or ())
+        and among(write.resource.group, rule.get("apiGroups") or ())
+        and among(write.resource.version, rule.get("apiVersions") or ())
         and any(named(entry) for entry in rule.get("resources") or ())
         and (not rule.get("resourceNames") or write.name in rule["resourceNames"])
     )
-
-
-def _among(value: str, allowed: Sequence[str]) -> bool:
-    return "*" in allowed or value in allowed
 
 
 def _seen(operation: str, write: Write, namespace: Obj | None, obj: Obj | None, old: Obj | None) -> dict[str, Any]:

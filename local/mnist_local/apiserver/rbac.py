@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
@@ -21,56 +20,34 @@ CLUSTER_BINDINGS = f"clusterrolebindings.{GROUP}"
 MASTERS = "system:masters"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What someone asks to do: with a resource, or (where `path` is set) with another path of the server."""
-
-    verb: str
-    group: str = ""
-    resource: str = ""
-    subresource: str = ""
-    namespace: str = ""
-    name: str = ""
-    path: str = ""
-
-    @classmethod
-    def of(cls, info: RequestInfo, verb: str = "") -> Question:
-        if not info.resource:
-            return cls(info.verb, path=info.path)
-        return cls(verb or info.verb, info.group, info.resource, info.subresource, info.namespace, info.name)
-
-    @property
-    def full_resource(self) -> str:
-        return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
-
-
-def _among(value: str, allowed: Iterable[str]) -> bool:
+def among(value: str, allowed: Sequence[str]) -> bool:
+    """Tell whether a list has the value, or the star that stands for all."""
     return value in allowed or "*" in allowed
 
 
-def allows(rule: Rule, ask: Question) -> bool:
+def allows(rule: Rule, ask: RequestInfo) -> bool:
     """Tell whether a rule allows what is asked; an empty name asks for all names."""
-    if not _among(ask.verb, rule.get("verbs") or ()):
+    if not among(ask.verb, rule.get("verbs") or ()):
         return False
-    if ask.path:
+    if not ask.resource:
         urls = rule.get("nonResourceURLs") or ()
         return any(url == ask.path or (url.endswith("*") and ask.path.startswith(url[:-1])) for url in urls)
     resources, names = rule.get("resources") or (), rule.get("resourceNames")
-    named = _among(ask.full_resource, resources) or (ask.subresource and f"*/{ask.subresource}" in resources)
-    return bool(named) and _among(ask.group, rule.get("apiGroups") or ()) and (not names or ask.name in names)
+    named = among(ask.full_resource, resources) or (ask.subresource and f"*/{ask.subresource}" in resources)
+    return bool(named) and among(ask.group, rule.get("apiGroups") or ()) and (not names or ask.name in names)
 
 
-def _questions(rule: Rule) -> Iterator[Question]:
+def _questions(rule: Rule) -> Iterator[RequestInfo]:
     verbs = rule.get("verbs") or ()
     names = rule.get("resourceNames") or [""]
     for verb, group, full, name in product(verbs, rule.get("apiGroups") or (), rule.get("resources") or (), names):
         resource, _, subresource = full.partition("/")
-        yield Question(verb, group, resource, subresource, name=name)
+        yield RequestInfo(verb, group, resource, subresource, name=name)
     for verb, url in product(verbs, rule.get("nonResourceURLs") or ()):
-        yield Question(verb, path=url)
+        yield RequestInfo(verb, path=url)
 
 
-def uncovered(held: Iterable[Rule], wanted: Iterable[Rule]) -> list[Question]:
+def uncovered(held: Iterable[Rule], wanted: Iterable[Rule]) -> list[RequestInfo]:
     """Return what the wanted rules allow, and none of those held."""
     held = list(held)
     return [ask for rule in wanted for ask in _questions(rule) if not any(allows(own, ask) for own in held)]
@@ -121,10 +98,10 @@ class Authorizer:
                 for binding in self._bindings.get((place, subject), {}).values():
                     yield from self.role_rules(binding) or ()
 
-    def allowed(self, user: User, ask: Question) -> bool:
+    def allowed(self, user: User, ask: RequestInfo) -> bool:
         return any(allows(rule, ask) for rule in self.rules_of(user, ask.namespace))
 
-    def require(self, user: User, ask: Question) -> None:
+    def require(self, user: User, ask: RequestInfo) -> None:
         """Refuse what is not allowed.
 
         Raises:
@@ -132,7 +109,7 @@ class Authorizer:
         """
         if self.allowed(user, ask):
             return
-        if ask.path:
+        if not ask.resource:
             raise ApiError(403, "Forbidden", f'forbidden: User "{user.name}" cannot {ask.verb} path "{ask.path}"')
         where = f'in the namespace "{ask.namespace}"' if ask.namespace else "at the cluster scope"
         why = f'User "{user.name}" cannot {ask.verb} resource "{ask.full_resource}" in API group "{ask.group}" {where}'
@@ -151,14 +128,14 @@ class Authorizer:
         if old is not None and all(obj.get(key) == old.get(key) for key in given):
             return
         if table in (ROLES, CLUSTER_ROLES):
-            ask = Question("escalate", GROUP, resource.plural, "", write.namespace, write.name)
+            ask = RequestInfo("escalate", GROUP, resource.plural, "", write.namespace, write.name)
             everything = (
                 [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}] if obj.get("aggregationRule") else []
             )
             rules: list[Rule] | None = [*(obj.get("rules") or ()), *everything]
         else:
             plural = "clusterroles" if obj["roleRef"]["kind"] == "ClusterRole" else "roles"
-            ask = Question("bind", GROUP, plural, "", write.namespace, obj["roleRef"]["name"])
+            ask = RequestInfo("bind", GROUP, plural, "", write.namespace, obj["roleRef"]["name"])
             rules = self.role_rules(obj)
         if self.allowed(write.user, ask):
             return
@@ -166,7 +143,7 @@ class Authorizer:
             raise not_found(GROUP, ask.resource, ask.name)
         if missing := uncovered(self.rules_of(write.user, write.namespace), rules):
             shown = ", ".join(
-                f"{m.verb} {m.path or m.full_resource}{'.' + m.group if m.group else ''}" for m in missing
+                f"{m.verb} {m.full_resource or m.path}{'.' + m.group if m.group else ''}" for m in missing
             )
             why = f'user "{write.user.name}" is attempting to grant RBAC permissions not currently held: {shown}'
             raise forbidden(GROUP, resource.plural, obj["metadata"].get("name", ""), why)

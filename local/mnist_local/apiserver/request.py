@@ -55,14 +55,18 @@ class Write:
 class RequestInfo:
     """What is asked for in the terms of authorization; without a `resource` it is a path such as `/version`."""
 
-    path: str
     verb: str
     group: str = ""
-    version: str = ""
     resource: str = ""
     subresource: str = ""
     namespace: str = ""
     name: str = ""
+    path: str = ""
+    version: str = ""
+
+    @property
+    def full_resource(self) -> str:
+        return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
 
 
 def _true(value: str | None) -> bool:
@@ -77,8 +81,8 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
     elif len(parts) >= 4 and parts[0] == "apis":
         group, version, rest = parts[1], parts[2], parts[3:]
     else:
-        return RequestInfo(path, method.lower())
-    info = RequestInfo(path, _VERBS.get(method, ""), group, version)
+        return RequestInfo(method.lower(), path=path)
+    info = RequestInfo(_VERBS.get(method, ""), group, path=path, version=version)
     if rest[0] == "namespaces" and len(rest) > 1:
         info.namespace = rest[1]
         if len(rest) > 2 and not (group == "" and rest[2] in ("status", "finalize")):

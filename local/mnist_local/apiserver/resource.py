@@ -16,33 +16,13 @@ ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "up
 Convert = Callable[[Obj], Obj]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A printer column: where its value stands, and how wide a listing must be to show it (priority 0 is always)."""
-
-    name: str
-    type: str
-    path: str
-    format: str = ""
-    description: str = ""
-    priority: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ScalePaths:
-    """Where a custom resource keeps what `/scale` shows, as dotted paths; the selector's may be empty."""
-
-    spec: str
-    status: str
-    selector: str = ""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """One resource at one version.
 
     `storage` names the table of the store; a view of another resource's table says how to convert. `virtual` objects
-    are answers that are not stored.
+    are answers that are not stored. `columns` and `scale` are as in a definition: printer columns, and the JSON paths
+    of what `/scale` shows.
     """
 
     group: str
@@ -65,8 +45,8 @@ class Resource:
     virtual: bool = False
     schema: Any = None
     openapi: Obj | None = None
-    columns: tuple[Column, ...] = ()
-    scale: ScalePaths | None = None
+    columns: tuple[Obj, ...] = ()
+    scale: Obj = field(default_factory=dict)
     to_storage: Convert | None = None
     from_storage: Convert | None = None
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mnist_local.apiserver.errors import Obj, bad_request
 from mnist_local.apiserver.resource import Resource
+from mnist_local.apiserver.tables import find
 
 Match = Callable[[Obj], bool]
 
@@ -70,28 +71,19 @@ def matches(selector: Obj, labels: Mapping[str, str]) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class FieldTerm:
-    """One term of a field selector: the field equals, or does not equal, the value."""
-
-    field: str
-    equal: bool
-    value: str
-
-
-def parse_fields(text: str) -> tuple[FieldTerm, ...]:
-    """Parse a field selector (`metadata.name=x,status.phase!=Running`).
+def parse_fields(text: str) -> list[tuple[str, bool, str]]:
+    """Parse a field selector (`metadata.name=x,status.phase!=Running`) into fields, whether equal, and values.
 
     Raises:
         ApiError: 400, the selector cannot be parsed.
     """
-    terms: list[FieldTerm] = []
+    terms = []
     for part in filter(None, text.split(",")):
         found = _FIELD.match(part)
         if not found:
             raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
-        terms.append(FieldTerm(found[1].strip(), found[2] != "!=", found[3]))
-    return tuple(terms)
+        terms.append((found[1].strip(), found[2] != "!=", found[3]))
+    return terms
 
 
 _ABOUT = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
@@ -105,14 +97,11 @@ _SELECTABLE: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 _EVENT_FIELDS = {"source": "source.component", "reportingController": "reportingComponent"}
-"""Field selectors of Events that are no paths of the stored form."""
 
 
-def _lookup(obj: Obj, path: str) -> str:
-    value: object = obj
-    for part in path.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return "" if value is None else str(value)
+def _event_field(name: str) -> str:
+    """Where the stored form of an Event has a field."""
+    return _EVENT_FIELDS.get(name, name.replace("regarding.", "involvedObject.", 1))
 
 
 def selection(resource: Resource, query: Mapping[str, str]) -> Match | None:
@@ -123,17 +112,16 @@ def selection(resource: Resource, query: Mapping[str, str]) -> Match | None:
     """
     labels, terms = parse_labels(query.get("labelSelector", "")), parse_fields(query.get("fieldSelector", ""))
     allowed = ("metadata.name", "metadata.namespace", *_SELECTABLE.get(resource.table_name, ()))
-    for term in terms:
-        if term.field not in allowed:
-            raise bad_request(f"field label not supported: {term.field}")
-    paths = {term.field: term.field.replace("regarding.", "involvedObject.", 1) for term in terms}
+    for name, _, _ in terms:
+        if name not in allowed:
+            raise bad_request(f"field label not supported: {name}")
     if resource.table_name == "events":
-        paths = {name: _EVENT_FIELDS.get(path, path) for name, path in paths.items()}
+        terms = [(_event_field(name), equal, value) for name, equal, value in terms]
 
     def match(obj: Obj) -> bool:
         found = obj["metadata"].get("labels") or {}
         return all(requirement.matches(found) for requirement in labels) and all(
-            (_lookup(obj, paths[term.field]) == term.value) is term.equal for term in terms
+            (str(find(obj, f".{path}") or "") == value) is equal for path, equal, value in terms
         )
 
     return match if labels or terms else None

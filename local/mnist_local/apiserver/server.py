@@ -10,12 +10,10 @@ from aiohttp import web
 from mnist_local.apiserver import patching, read, write
 from mnist_local.apiserver.discovery import VERSION, Discovery
 from mnist_local.apiserver.engine import Context
-from mnist_local.apiserver.errors import ApiError, Obj, invalid, method_not_allowed, no_such_path
+from mnist_local.apiserver.errors import ApiError, Obj, method_not_allowed, no_such_path
 from mnist_local.apiserver.podlog import pod_log
-from mnist_local.apiserver.rbac import Question
 from mnist_local.apiserver.read import error_response, json_response
 from mnist_local.apiserver.request import Call, RequestInfo, parse
-from mnist_local.apiserver.schema import errors as fields
 from mnist_local.apiserver.tokens import Tokens
 from mnist_local.apiserver.watch import watch
 
@@ -50,7 +48,7 @@ class Server:
         try:
             user = self.tokens.of_request(request.headers)
             info = parse(request.method, request.path, request.rel_url.query)
-            self.ctx.authorizer.require(user, Question.of(info))
+            self.ctx.authorizer.require(user, info)
             if not info.resource:
                 return self._other(info)
             resource = self.ctx.registry.find(info.group, info.version, info.resource)
@@ -92,19 +90,11 @@ class Server:
         return json_response(VERSION if info.path == "/version" else self.discovery.answer(info.path))
 
     def _review(self, call: Call, obj: Obj) -> Obj:
-        """Answer a SelfSubjectAccessReview: whether whoever asks may do something.
-
-        Raises:
-            ApiError: 422, the question is malformed.
-        """
+        """Answer a SelfSubjectAccessReview: whether whoever asks may do something."""
         spec = obj.get("spec") or {}
-        what, path = spec.get("resourceAttributes") or {}, spec.get("nonResourceAttributes") or {}
-        if bool(what) == bool(path):
-            sentence = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-            cause = fields.invalid("spec.resourceAttributes", fields.OMIT, sentence)
-            raise invalid(call.resource.group, call.resource.kind, "", [cause])
+        what = spec.get("resourceAttributes") or spec.get("nonResourceAttributes") or {}
         known = ("verb", "group", "resource", "subresource", "namespace", "name", "path")
-        ask = Question(**{"verb": "", **{key: value for key, value in (what or path).items() if key in known}})
+        ask = RequestInfo(**{"verb": "", **{key: value for key, value in what.items() if key in known}})
         status = {"allowed": self.ctx.authorizer.allowed(call.user, ask)}
         kind = {"kind": call.resource.kind, "apiVersion": call.resource.api_version}
         return {**kind, "metadata": {}, "spec": spec, "status": status}

@@ -9,7 +9,8 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import orjson
 
@@ -21,33 +22,31 @@ Key = tuple[str, str]
 EVENT_WINDOW = 5_000
 
 
+@dataclass(slots=True, eq=False)
 class Entry:
     """One version of one object: the parsed form (read only), its JSON bytes, and its resource version."""
 
-    __slots__ = ("key", "obj", "raw", "rv")
-
-    def __init__(self, key: Key, obj: Obj, raw: bytes, rv: int) -> None:
-        self.key = key
-        self.obj = obj
-        self.raw = raw
-        self.rv = rv
+    key: Key
+    obj: Obj
+    raw: bytes
+    rv: int
 
     def copy(self) -> Obj:
         out: Obj = orjson.loads(self.raw)
         return out
 
 
+@dataclass(slots=True, eq=False)
 class Event:
     """A change; `previous` is None for ADDED; for DELETED `entry` is the last state at the version of the deletion."""
 
-    __slots__ = ("entry", "frames", "previous", "rv", "type")
+    type: str
+    entry: Entry
+    previous: Entry | None
 
-    def __init__(self, type_: str, entry: Entry, previous: Entry | None) -> None:
-        self.type = type_
-        self.entry = entry
-        self.previous = previous
-        self.rv = entry.rv
-        self.frames: dict[Any, bytes] = {}
+    @property
+    def rv(self) -> int:
+        return self.entry.rv
 
 
 class Listener(Protocol):

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from mnist_kube.times import parse
 from mnist_local.apiserver.errors import Obj
-from mnist_local.apiserver.resource import Column, Resource
+from mnist_local.apiserver.resource import Resource
 from mnist_local.apiserver.store import Entry
 
 _NONE: Final = "<none>"
@@ -97,7 +97,7 @@ def _row_object(resource: Resource, entry: Entry, include: str) -> Obj | None:
 
 def _columns(resource: Resource) -> Iterator[tuple[Obj, Callable[[Obj], Any]]]:
     if resource.table_name != "events":
-        yield _definition(Column("Name", "string", "", "name")), lambda obj: obj["metadata"]["name"]
+        yield _definition({"name": "Name", "type": "string", "format": "name"}), lambda obj: obj["metadata"]["name"]
     if resource.custom and resource.columns:
         for column in resource.columns:
             yield _definition(column), partial(_cell, column)
@@ -106,16 +106,17 @@ def _columns(resource: Resource) -> Iterator[tuple[Obj, Callable[[Obj], Any]]]:
     if resource.table_name != "events":
         columns.setdefault("Age", "")
     for title, path in columns.items():
-        column = Column(title.rstrip("*"), "string", path, "", "", 1 if title.endswith("*") else 0)
-        made = _MADE.get((resource.table_name, column.name)) or _MADE.get(("", column.name))
+        name = title.rstrip("*")
+        made = _MADE.get((resource.table_name, name)) or _MADE.get(("", name))
+        column = {"name": name, "type": "string", "jsonPath": path, "priority": int(title.endswith("*"))}
         yield _definition(column), made or partial(_text, path)
 
 
-def _definition(column: Column) -> Obj:
-    description = column.description or column.path
+def _definition(column: Obj) -> Obj:
+    description = column.get("description") or column.get("jsonPath", "")
     return {
-        "name": column.name, "type": column.type, "format": column.format, "description": description,
-        "priority": column.priority,
+        "name": column["name"], "type": column["type"], "format": column.get("format", ""), "description": description,
+        "priority": column.get("priority", 0),
     }  # fmt: skip
 
 
@@ -123,10 +124,10 @@ def _text(path: str, obj: Obj) -> str:
     return str(find(obj, path) or _NONE)
 
 
-def _cell(column: Column, obj: Obj) -> Any:
-    value = find(obj, column.path)
+def _cell(column: Obj, obj: Obj) -> Any:
+    value = find(obj, column["jsonPath"])
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    match column.type:
+    match column["type"]:
         case "string" if value is not None:
             return str(value) if not isinstance(value, bool) else str(value).lower()
         case "integer" if is_number:
@@ -149,20 +150,12 @@ def since(moment: str | None) -> str:
 
 
 def human(seconds: float) -> str:
-    """A duration in two units at most, coarser the longer: 42s, 5m10s, 3h, 2d4h."""
+    """A duration in one unit, coarser the longer: 42s, 119s, 2m, 3h, 2d."""
     whole = max(int(seconds), 0)
-    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
-    if whole < 120:
-        return f"{whole}s"
-    if minutes < 10:
-        return f"{minutes}m{whole % 60}s" if whole % 60 else f"{minutes}m"
-    if hours < 3:
-        return f"{minutes}m"
-    if hours < 8:
-        return f"{hours}h{minutes % 60}m" if minutes % 60 else f"{hours}h"
-    if hours < 48:
-        return f"{hours}h"
-    return f"{days}d{hours % 24}h" if days < 8 and hours % 24 else f"{days}d"
+    for unit, size in (("s", 1), ("m", 60)):
+        if whole < 120 * size:
+            return f"{whole // size}{unit}"
+    return f"{whole // 3600}h" if whole < 2 * 86400 else f"{whole // 86400}d"
 
 
 def _statuses(pod: Obj) -> list[Obj]:

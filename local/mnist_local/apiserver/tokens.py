@@ -19,7 +19,6 @@ ISSUER = "https://kubernetes.default.svc.cluster.local"
 ADMIN = User("mnist-local-admin", ("system:masters", "system:authenticated"))
 _ALGORITHM = "HS256"
 _SHORTEST, _DEFAULT = 600, 3600
-_BINDABLE = {"Pod": "pods", "Secret": "secrets"}
 
 
 class Tokens:
@@ -29,7 +28,6 @@ class Tokens:
         self._store = store
         self._key = key
         self._admin = admin
-        self._claims: dict[str, Obj] = {}
 
     def of_request(self, headers: Mapping[str, str]) -> User:
         """Return who asks.
@@ -51,25 +49,17 @@ class Tokens:
         """Return whom a token stands for; None where it is unknown, expired, or its account or pod is gone."""
         if hmac.compare_digest(token.encode(), self._admin.encode()):
             return ADMIN
-        claims = self._claims.get(token) or self._read(token)
-        if claims is None or claims["exp"] <= time.time():
-            self._claims.pop(token, None)
+        try:
+            claims: Obj = jwt.decode(token, self._key, [_ALGORITHM], audience=ISSUER, issuer=ISSUER)
+        except jwt.InvalidTokenError:
             return None
-        self._claims[token] = claims
         bound = claims["kubernetes.io"]
-        for table, kind in (("serviceaccounts", "serviceaccount"), ("pods", "pod"), ("secrets", "secret")):
+        for table, kind in (("serviceaccounts", "serviceaccount"), ("pods", "pod")):
             entry = self._store.table(table).get(bound["namespace"], bound[kind]["name"]) if kind in bound else None
             if kind in bound and (entry is None or entry.obj["metadata"]["uid"] != bound[kind]["uid"]):
                 return None
         groups = ("system:serviceaccounts", f"system:serviceaccounts:{bound['namespace']}", "system:authenticated")
         return User(claims["sub"], groups, bound["serviceaccount"]["uid"])
-
-    def _read(self, token: str) -> Obj | None:
-        try:
-            claims: Obj = jwt.decode(token, self._key, [_ALGORITHM], audience=ISSUER, issuer=ISSUER)
-        except jwt.InvalidTokenError:
-            return None
-        return claims
 
     def issue(self, call: Call, request: Obj) -> Obj:
         """Answer a TokenRequest for a ServiceAccount.
@@ -105,13 +95,13 @@ class Tokens:
         if not reference:
             return {}
         kind, name = reference.get("kind", ""), reference.get("name", "")
-        if kind not in _BINDABLE:
-            cause = fields.not_supported("spec.boundObjectRef.kind", kind, list(_BINDABLE))
+        if kind != "Pod":
+            cause = fields.not_supported("spec.boundObjectRef.kind", kind, ["Pod"])
             raise invalid("authentication.k8s.io", "TokenRequest", "", [cause])
-        entry = self._store.table(_BINDABLE[kind]).get(namespace, name)
+        entry = self._store.table("pods").get(namespace, name)
         if entry is None or reference.get("uid", entry.obj["metadata"]["uid"]) != entry.obj["metadata"]["uid"]:
-            raise not_found("", _BINDABLE[kind], name)
-        return {kind.lower(): _reference(entry.obj)}
+            raise not_found("", "pods", name)
+        return {"pod": _reference(entry.obj)}
 
 
 def _reference(obj: Obj) -> Obj:

@@ -32,7 +32,7 @@ class Watcher:
         self.namespace = namespace
         self.name = name
         self.match = match
-        self.queue: deque[tuple[str, Entry, Event | None]] = deque()
+        self.queue: deque[tuple[str, Entry]] = deque()
         self.wake = asyncio.Event()
         self.overrun = False
         self.after = 0
@@ -52,20 +52,20 @@ class Watcher:
         before = event.previous is not None and self.selects(event.previous)
         after = event.type != "DELETED" and self.selects(event.entry)
         if after:
-            self._queue("MODIFIED" if before else "ADDED", event.entry, event)
+            self._queue("MODIFIED" if before else "ADDED", event.entry)
         elif before and event.type == "DELETED":
-            self._queue("DELETED", event.entry, event)
+            self._queue("DELETED", event.entry)
         elif before and event.previous is not None:
             # The client last saw the former state; it gets that under the new version.
             obj = event.previous.copy()
             obj["metadata"]["resourceVersion"] = str(event.rv)
-            self._queue("DELETED", Entry(event.entry.key, obj, orjson.dumps(obj), event.rv), None)
+            self._queue("DELETED", Entry(event.entry.key, obj, orjson.dumps(obj), event.rv))
 
-    def _queue(self, type_: str, entry: Entry, event: Event | None) -> None:
+    def _queue(self, type_: str, entry: Entry) -> None:
         if len(self.queue) >= _BUFFER:
             self.overrun = True
         else:
-            self.queue.append((type_, entry, event))
+            self.queue.append((type_, entry))
         self.wake.set()
 
     def end(self) -> None:
@@ -74,7 +74,7 @@ class Watcher:
 
 
 class _Frames:
-    """Encodes events as lines of JSON; one that goes to many watchers is encoded once."""
+    """Encodes events as lines of JSON."""
 
     def __init__(self, resource: Resource, as_table: bool, include: str) -> None:
         self._resource = resource
@@ -82,7 +82,7 @@ class _Frames:
         self._include = include
         self._first = True
 
-    def line(self, type_: str, entry: Entry, event: Event | None = None) -> bytes:
+    def line(self, type_: str, entry: Entry) -> bytes:
         if self._as_table:
             table = table_of(self._resource, [entry], self._include)
             table["metadata"] = {"resourceVersion": str(entry.rv)}
@@ -90,13 +90,7 @@ class _Frames:
                 table["columnDefinitions"] = []
             self._first = False
             return _line(type_, table)
-        key = (type_, self._resource.api_version)
-        if event is not None and (cached := event.frames.get(key)):
-            return cached
-        line = b'{"type":"' + type_.encode() + b'","object":' + self._resource.raw(entry) + b"}\n"
-        if event is not None:
-            event.frames[key] = line
-        return line
+        return b'{"type":"' + type_.encode() + b'","object":' + self._resource.raw(entry) + b"}\n"
 
     def bookmark(self, rv: int) -> bytes:
         metadata = {"resourceVersion": str(rv)}

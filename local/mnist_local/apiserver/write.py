@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aiohttp import web
 
 from mnist_local.apiserver import objectmeta
 from mnist_local.apiserver.engine import Context, DeleteOptions, Engine
 from mnist_local.apiserver.errors import Obj, UndecodableError, bad_option, bad_request, conflict, invalid, not_found
 from mnist_local.apiserver.kinds import hooks_of, schema_for
-from mnist_local.apiserver.rbac import Question
 from mnist_local.apiserver.read import entry_response, json_response, list_response
 from mnist_local.apiserver.request import Call, Write
 from mnist_local.apiserver.resource import Resource
@@ -108,7 +109,7 @@ def create_instead(ctx: Context, call: Call, write: Write, obj: Obj) -> web.Resp
     Raises:
         ApiError: 403, or why it cannot be created.
     """
-    ctx.authorizer.require(call.user, Question.of(call.info, "create"))
+    ctx.authorizer.require(call.user, replace(call.info, verb="create"))
     return entry_response(call, Engine(ctx).create(write, obj), 201)
 
 

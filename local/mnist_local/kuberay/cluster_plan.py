@@ -27,7 +27,6 @@ class Creation:
 
     @property
     def replica(self) -> Replica:
-        """Which replica the pod is going to be."""
         return HEAD if self.group is None else (self.group["groupName"], str(self.replica_index))
 
 

@@ -78,7 +78,6 @@ class Controller:
         self.queue: WorkQueue[Key] = WorkQueue(_FIRST_RETRY_S, _LAST_RETRY_S)
 
     async def run(self) -> None:
-        """Work until cancelled."""
         await self.queue.work(self.kind, _WORKERS, self._reconcile)
 
     async def _reconcile(self, key: Key) -> float | None:

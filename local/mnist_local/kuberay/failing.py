@@ -55,7 +55,6 @@ class Failing:
         self._backoffs = {replica: backoff for replica, backoff in self._backoffs.items() if replica in replicas}
 
     def remaining_s(self, replica: Replica) -> float:
-        """Seconds until the replica's next pod may be made."""
         backoff = self._backoffs.get(replica)
         return 0.0 if backoff is None else backoff.remaining_s
 

@@ -28,7 +28,6 @@ from mnist_local.kuberay.submitter_jobs import JobController
 from mnist_local.pod import process_tree
 
 _ORPHAN_CHECK_S = 2.0
-_KUBECONFIG_CHECK_S = 1.0
 _ADDRESS_KEPT_S = 60.0
 
 log = logging.getLogger(__name__)
@@ -87,10 +86,7 @@ async def _serve(
     )
     stores.pods.subscribe(kubelet.on_pod)
     stores.clusters.subscribe(lambda cluster, deleted: _forget_later(places, cluster) if deleted else None)
-    tasks = [
-        asyncio.create_task(_keep_orphans_out(kubelet)),
-        asyncio.create_task(_follow_kubeconfig(settings.kubeconfig, api)),
-    ]
+    tasks = [asyncio.create_task(_keep_orphans_out(kubelet))]
     for store in stores.all():
         tasks.append(asyncio.create_task(store.run()))
         await _unless(stop, store.synced.wait())
@@ -125,27 +121,6 @@ async def _unless(stop: asyncio.Event, work: Awaitable[object]) -> None:
     await asyncio.wait([waiting, doing], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     doing.cancel()
-
-
-async def _follow_kubeconfig(path: Path, api: KubeApi) -> None:
-    """An API server that is started anew writes another kubeconfig."""
-    seen = _modified(path)
-    while True:
-        await asyncio.sleep(_KUBECONFIG_CHECK_S)
-        if (changed := _modified(path)) in {seen, None}:
-            continue
-        seen = changed
-        try:
-            await api.reconnect(kubeconfig.load(path))
-        except (kubeconfig.KubeconfigError, OSError) as error:
-            log.warning("the new kubeconfig is not usable: %s", error)
-
-
-def _modified(path: Path) -> int | None:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return None
 
 
 async def _keep_orphans_out(kubelet: Kubelet) -> None:

@@ -20,7 +20,6 @@ FT_ENABLED_ANNOTATION = "ray.io/ft-enabled"
 KUBERAY_VERSION_ANNOTATION = "ray.io/kuberay-version"
 KUBERAY_VERSION = "v1.7.0"
 RAYJOB_FINALIZER = "ray.io/rayjob-finalizer"
-KUBERAY_MANAGER = "ray.io/kuberay-operator"
 
 NODE_NAME = "local"
 HEAD = "head"

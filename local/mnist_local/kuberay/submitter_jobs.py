@@ -95,8 +95,6 @@ def new_pod(job: Object) -> Object:
     template, metadata = job["spec"]["template"], job["metadata"]
     given = template.get("metadata") or {}
     prefix = f"{metadata['name']}-"
-    labels = {**(given.get("labels") or {}), "batch.kubernetes.io/job-name": metadata["name"]}
-    labels["job-name"] = metadata["name"]
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -104,7 +102,7 @@ def new_pod(job: Object) -> Object:
             "name": prefix + k.suffix(),
             "generateName": prefix,
             "namespace": metadata["namespace"],
-            "labels": labels,
+            "labels": dict(given.get("labels") or {}),
             "annotations": dict(given.get("annotations") or {}),
             "ownerReferences": [owner_reference(job)],
         },

@@ -49,14 +49,12 @@ class JobsApi:
             self._headers["x-ray-authorization"] = f"Bearer {token}"
 
     def call(self, method: str, path: str = "", body: dict[str, Any] | None = None) -> Any:
-        """The parsed answer."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._base + path, data, self._headers, method=method)  # noqa: S310
         with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310 - the address we were given
             return json.loads(response.read() or b"null")
 
     def status(self, job_id: str) -> str:
-        """The job's status."""
         return str(self.call("GET", job_id)["status"])
 
     def logs(self, job_id: str) -> str:

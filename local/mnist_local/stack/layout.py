@@ -61,7 +61,6 @@ class Layout:
         return cls(Path(os.path.abspath(folder)))  # noqa: PTH100 - resolve() would follow the user's links
 
     def log(self, part: str) -> Path:
-        """Return the log of a part."""
         return self.root / "logs" / f"{part}.log"
 
     def claim(self) -> None:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import time
 from pathlib import Path
 
 import yaml
 
 from mnist_kube.client import KubeApi
 from mnist_kube.errors import ApiError
-from mnist_kube.objects import Object, is_true
+from mnist_kube.objects import Object
 from mnist_kube.resources import CRDS, NAMESPACES, SECRETS, SERVICEACCOUNTS
-from mnist_local import kuberay
 from mnist_local.apiserver.pki import kubeconfig, write_private
-from mnist_local.stack.layout import StackError
+from mnist_local.kuberay.crds import documents
 from mnist_local.stack.parts import S3Credentials
 
 SECRET = "minio-credentials"  # noqa: S105 - its name, which is the manifests' default
@@ -23,19 +21,14 @@ _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _NAMESPACE = "mnist-system"
 _OPERATOR = "mnist-operator"
 _TOKEN_SECONDS = 10 * 365 * 24 * 3600  # nobody renews it; it ends with the API server
-_ESTABLISHED_S = 20.0
-_FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 async def install_definitions(api: KubeApi) -> None:
-    """Install KubeRay's CRDs and ours, and wait until they are served."""
+    """Install KubeRay's CRDs and ours. Our API server serves them at once."""
     from mnist_operator.api.crd import crd_text
 
-    folder = Path(kuberay.__file__).parent / "crds"
-    texts = [crd_text(), *(path.read_text() for path in sorted(folder.glob("*.yaml")))]
-    documents: list[Object] = [yaml.load(text, Loader=_FAST) for text in texts]  # noqa: S506 - a safe loader
-    await asyncio.gather(*(create(api, CRDS.path(), document) for document in documents))
-    await asyncio.gather(*(_established(api, document["metadata"]["name"]) for document in documents))
+    ours: Object = yaml.load(crd_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both safe
+    await asyncio.gather(*(create(api, CRDS.path(), document) for document in (ours, *documents())))
 
 
 async def install_operator_identity(api: KubeApi, path: Path) -> None:
@@ -93,13 +86,3 @@ async def create(api: KubeApi, path: str, body: Object) -> None:
     except ApiError as error:
         if not error.already_exists:
             raise
-
-
-async def _established(api: KubeApi, name: str) -> None:
-    deadline = time.monotonic() + _ESTABLISHED_S
-    while time.monotonic() < deadline:
-        status = (await api.get(CRDS.path(None, name))).get("status") or {}
-        if is_true(status.get("conditions") or [], "Established"):
-            return
-        await asyncio.sleep(0.02)
-    raise StackError(f"the API server did not serve the CustomResourceDefinition {name} in time")

@@ -29,7 +29,6 @@ class StackProcess:
         self._noise: list[str] = []
 
     async def start(self) -> None:
-        """Start it."""
         options = self._options
         command = [sys.executable, "-m", "mnist_local.stack", "--dir", str(self._layout.root)]
         command += ["--api-port", str(options.api_port), "--s3-port", str(options.s3_port)]
@@ -66,7 +65,6 @@ class StackProcess:
             )
 
     async def stop(self) -> None:
-        """End the stack, and wait until it has."""
         process = self._process
         if process is None or process.returncode is not None:
             return

@@ -89,7 +89,6 @@ class Events:
         self._open = True
 
     def emit(self, event: str, **fields: Any) -> None:
-        """Tell one thing."""
         if not self._open:
             return
         try:

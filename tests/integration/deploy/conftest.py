@@ -54,13 +54,6 @@ def our_crd(cluster: Cluster) -> None:
 
 
 @pytest.fixture
-def namespace(cluster: Cluster) -> Iterator[str]:
-    """A namespace for trainings."""
-    with new_namespace(cluster) as name:
-        yield name
-
-
-@pytest.fixture
 def installation(cluster: Cluster) -> Iterator[Installation]:
     """A release in a namespace of its own, uninstalled at the end."""
     with new_namespace(cluster) as name:

@@ -85,7 +85,7 @@ class TestApply:
             apply(live, {"a": 2, "map": [{"k": "i", "v": 2}]}, "two")
         assert refused.value.conflicts == [('"one"', ".spec.a"), ('"one"', '.spec.map[k="i"].v')]
         assert refused.value.message == (
-            'Apply failed with 2 conflicts: conflicts with "one":\n- .spec.a\n- .spec.map[k="i"].v'
+            'Apply failed with 2 conflicts: conflict with "one": .spec.a, conflict with "one": .spec.map[k="i"].v'
         )
 
     def test_a_conflict_with_an_updater_names_the_version(self):

@@ -23,7 +23,7 @@ def models_below(model: str, seen: set[str]) -> set[str]:
     if model in seen or not re.fullmatch(r"\w+", model) or not builtin._path(model).is_file():
         return seen
     seen.add(model)
-    for type_, _ in builtin._fields(model).values():
+    for type_ in builtin._fields(model).values():
         for name in re.findall(r"\b(?:[A-Z][a-z]+)?V1\w+", type_):
             models_below(name, seen)
     return seen
@@ -34,7 +34,9 @@ def models() -> set[str]:
     """The models of all kinds that the server holds."""
     seen: set[str] = set()
     for kind in builtin_resources():
-        models_below(schema(kind.group, kind.version, kind.kind).root.model, seen)
+        model = builtin._model_of(kind.group, kind.version, kind.kind)
+        assert model is not None, kind
+        models_below(model, seen)
     return seen
 
 

@@ -8,7 +8,7 @@ import pytest
 from mnist_kube.times import timestamp
 from mnist_local.apiserver import tables
 from mnist_local.apiserver.kinds import builtin_resources
-from mnist_local.apiserver.resource import Column, Resource
+from mnist_local.apiserver.resource import Resource
 from mnist_local.apiserver.store import Entry
 
 OBJ = {
@@ -43,12 +43,11 @@ def test_paths_that_are_not_read(path: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "shown"),
     [
-        (-5, "0s"), (0, "0s"), (119, "119s"), (120, "2m"), (125, "2m5s"), (600, "10m"), (10_799, "179m"),
-        (10_800, "3h"), (12_000, "3h20m"), (28_800, "8h"), (172_799, "47h"), (172_800, "2d"), (180_000, "2d2h"),
-        (691_200, "8d"),
+        (-5, "0s"), (0, "0s"), (119, "119s"), (120, "2m"), (125, "2m"), (7_199, "119m"), (7_200, "2h"),
+        (172_799, "47h"), (172_800, "2d"), (691_200, "8d"),
     ],
 )  # fmt: skip
-def test_ages_have_two_units_at_most(seconds: int, shown: str) -> None:
+def test_ages_have_one_unit(seconds: int, shown: str) -> None:
     assert tables.human(seconds) == shown
 
 
@@ -65,10 +64,13 @@ def builtin(plural: str) -> Resource:
 
 
 def test_custom_columns_hold_values_of_their_type() -> None:
-    columns = (
-        Column("Size", "integer", ".spec.size"), Column("Share", "number", ".spec.share"),
-        Column("On", "boolean", ".spec.on"), Column("Text", "string", ".spec.on"), Column("Age", "date", ".spec.when"),
-        Column("Wrong", "integer", ".spec.when"), Column("Absent", "string", ".spec.none"),
+    columns = tuple(
+        {"name": name, "type": type_, "jsonPath": f".spec.{field}"}
+        for name, type_, field in (
+            ("Size", "integer", "size"), ("Share", "number", "share"), ("On", "boolean", "on"),
+            ("Text", "string", "on"), ("Age", "date", "when"), ("Wrong", "integer", "when"),
+            ("Absent", "string", "none"),
+        )
     )  # fmt: skip
     kind = {"group": "g", "version": "v1", "kind": "K", "plural": "ks", "singular": "k", "namespaced": True}
     resource = Resource(**kind, custom=True, columns=columns)

@@ -3,11 +3,5 @@
 from mnist_local.apiserver.kindrules import definitions, objects, pods
 from mnist_local.apiserver.kinds import HOOKS
 
-
-def register() -> None:
-    """Put the hooks of all kinds where the engine finds them."""
-    for module in (definitions, objects, pods):
-        HOOKS.update(module.HOOKS)
-
-
-register()
+for _module in (definitions, objects, pods):
+    HOOKS.update(_module.HOOKS)

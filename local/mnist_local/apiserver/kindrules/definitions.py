@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mnist_kube.times import timestamp
 from mnist_local.apiserver import tables
 from mnist_local.apiserver.errors import Obj
-from mnist_local.apiserver.kinds import ADMISSION, CLEANUP, DEFINITIONS, Hooks, schema_of, schema_path
+from mnist_local.apiserver.kinds import ADMISSION, CLEANUP, DEFINITIONS, Hooks, schema_of
 from mnist_local.apiserver.schema import SchemaError
 from mnist_local.apiserver.schema import errors as field
 from mnist_local.apiserver.schema.cel import CompileError, Program
@@ -46,33 +46,22 @@ def _changed_definition(obj: Obj, old: Obj) -> None:
     obj["status"] = status
 
 
-def _ending_definition(obj: Obj) -> list[str]:
-    message = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon"
-    terminating = _condition("Terminating", "InstanceDeletionPending", message)
-    status = obj.setdefault("status", {})
-    status["conditions"] = [*(c for c in status.get("conditions", ()) if c["type"] != "Terminating"), terminating]
-    return [CLEANUP]
-
-
 def _validate_definition(obj: Obj, old: Obj | None) -> list[FieldError]:
     spec = obj["spec"]
     causes: list[FieldError] = []
     if (name := obj["metadata"].get("name")) != f"{spec['names'].get('plural', '')}.{spec.get('group', '')}":
         causes.append(field.invalid("metadata.name", name, 'must be spec.names.plural+"."+spec.group'))
     versions = spec.get("versions") or []
-    if sum(1 for version in versions if version.get("storage")) != 1:
-        sentence = "must have exactly one version marked as storage version"
-        causes.append(field.invalid("spec.versions", field.OMIT, sentence))
-    for index, version in enumerate(versions):
-        path = schema_path(obj, index)
-        if not (version.get("schema") or {}).get("openAPIV3Schema"):
-            causes.append(field.required(f"spec.versions[{index}].schema.openAPIV3Schema", "schemas are required"))
-            continue
-        causes += _validate_columns(version, f"spec.versions[{index}].additionalPrinterColumns")
-        try:
-            schema_of(version, path)
-        except SchemaError as error:
-            causes += error.errors
+    if len(versions) != 1 or not (versions[0].get("served") and versions[0].get("storage")):
+        sentence = "must have exactly one version marked as storage version; the local API server serves no other"
+        return [*causes, field.invalid("spec.versions", field.OMIT, sentence)]
+    if not (versions[0].get("schema") or {}).get("openAPIV3Schema"):
+        return [*causes, field.required("spec.versions[0].schema.openAPIV3Schema", "schemas are required")]
+    causes += _validate_columns(versions[0], "spec.versions[0].additionalPrinterColumns")
+    try:
+        schema_of(versions[0])
+    except SchemaError as error:
+        causes += error.errors
     return causes
 
 
@@ -101,7 +90,7 @@ def _validate_policy(obj: Obj, old: Obj | None) -> list[FieldError]:
 HOOKS = {
     DEFINITIONS: Hooks(
         default=_default_definition, prepare_create=_new_definition, prepare_update=_changed_definition,
-        begin_delete=_ending_definition, validate=_validate_definition,
+        begin_delete=lambda obj: [CLEANUP], validate=_validate_definition,
     ),
     f"validatingadmissionpolicies.{ADMISSION}": Hooks(validate=_validate_policy),
 }  # fmt: skip

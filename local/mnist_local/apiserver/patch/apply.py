@@ -56,19 +56,10 @@ class ApplyConflict(Exception):  # noqa: N818 (the API's own name)
 
     def __init__(self, conflicts: Sequence[tuple[str, str]]) -> None:
         self.conflicts = sorted(conflicts)
-        self.message = _sentence(self.conflicts)
+        listed = ", ".join(f"conflict with {manager}: {path}" for manager, path in self.conflicts)
+        count = len(self.conflicts)
+        self.message = f"Apply failed with {count} conflict{'s' * (count > 1)}: {listed}"
         super().__init__(self.message)
-
-
-def _sentence(conflicts: Sequence[tuple[str, str]]) -> str:
-    if len(conflicts) == 1:
-        manager, path = conflicts[0]
-        return f"Apply failed with 1 conflict: conflict with {manager}: {path}"
-    by_manager: dict[str, list[str]] = {}
-    for manager, path in conflicts:
-        by_manager.setdefault(manager, []).append(f"- {path}")
-    lines = [line for manager, found in by_manager.items() for line in (f"conflicts with {manager}:", *found)]
-    return f"Apply failed with {len(conflicts)} conflicts: " + "\n".join(lines)
 
 
 class _Managers:

@@ -12,7 +12,6 @@ import jsonpointer
 from mnist_local.apiserver.schema import Schema
 from mnist_local.apiserver.schema.node import Node, copy
 
-_MAX_OPERATIONS: Final = 10_000
 _PATCH: Final = "$patch"
 _RETAIN_KEYS: Final = "$retainKeys"
 _ORDER: Final = "$setElementOrder/"
@@ -33,13 +32,11 @@ def json_patch(obj: Obj, patch: Any) -> Obj:
     """Apply a JSON patch to an object; returns a new one.
 
     Raises:
-        PatchError: 400 the patch is no list of objects, 413 it has too many operations, 422 an operation is unknown,
-            does not fit the object, or is a `test` that fails.
+        PatchError: 400 the patch is no list of objects, 422 an operation is unknown, does not fit the object, or is a
+            `test` that fails.
     """
     if not isinstance(patch, list) or not all(isinstance(operation, dict) for operation in patch):
         raise PatchError(400, "error decoding patch: a JSON patch is a list of operations")
-    if len(patch) > _MAX_OPERATIONS:
-        raise PatchError(413, f"the most operations in a JSON patch are {_MAX_OPERATIONS}, these are {len(patch)}")
     try:
         result = jsonpatch.JsonPatch(copy(patch)).apply(copy(obj), in_place=True)
     except jsonpatch.JsonPatchException as error:

@@ -7,6 +7,7 @@ fields, JSON types), and patches and field ownership learn from them how lists m
 
 import importlib.util
 import re
+from copy import copy as shallow_copy
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -92,11 +93,13 @@ class BuiltinSchema:
 @cache
 def builtin_schema(group: str, version: str, kind: str) -> BuiltinSchema | None:
     """The schema of a built-in kind ("" is the core group); None for any other."""
+    model = _model_of(group, version, kind)
+    return BuiltinSchema(_model_node(model)) if model else None
+
+
+def _model_of(group: str, version: str, kind: str) -> str | None:
     prefix, group_name = version.capitalize(), (group or "core").partition(".")[0].capitalize()
-    for model in (f"{group_name}{prefix}{kind}", f"{prefix}{kind}"):
-        if _path(model).is_file():
-            return BuiltinSchema(_model_node(model))
-    return None
+    return next((m for m in (f"{group_name}{prefix}{kind}", f"{prefix}{kind}") if _path(m).is_file()), None)
 
 
 def object_meta() -> Node:
@@ -116,7 +119,7 @@ def _path(model: str) -> Path:
 
 
 @cache
-def _fields(model: str) -> dict[str, tuple[str, bool]]:
+def _fields(model: str) -> dict[str, str]:
     text = _path(model).read_text(encoding="utf-8")
     text = text[text.index(f"\nclass {model}(") :].partition('    """ # noqa: E501\n')[2]
     found = {}
@@ -124,18 +127,15 @@ def _fields(model: str) -> dict[str, tuple[str, bool]]:
         alias = _ALIAS.search(declaration)
         is_optional = annotation.startswith("Optional[")
         type_ = annotation.removeprefix("Optional[").removesuffix("]") if is_optional else annotation
-        found[alias[1] if alias else attribute] = (type_, not is_optional and annotation != "Any")
+        found[alias[1] if alias else attribute] = type_
     return found
 
 
 @cache
 def _model_node(model: str) -> Node:
     node = Node("object")
-    node.model = model
     node.map_type = "atomic" if model in _ATOMIC else ""
-    node.load_properties_with(
-        lambda: {name: _field_node(f"{model}.{name}", type_) for name, (type_, _) in _fields(model).items()}
-    )
+    node.load = lambda: {name: _field_node(f"{model}.{name}", type_) for name, type_ in _fields(model).items()}
     return node
 
 
@@ -146,7 +146,7 @@ def _field_node(key: str, type_: str) -> Node:
     if key in _ATOMIC:
         node.map_type = "atomic"
     if key in ("V1DeploymentSpec.strategy", "V1PodSpec.volumes"):
-        node = node.clone()
+        node = shallow_copy(node)
         node.patch_strategy = (*node.patch_strategy, "retainKeys")
     return node
 
@@ -154,7 +154,7 @@ def _field_node(key: str, type_: str) -> Node:
 def _typed(key: str, type_: str) -> Node:
     if key in ("V1JSONSchemaProps.items", "V1JSONSchemaProps.additionalProperties"):
         node = Node()  # a schema, or true or false
-        node.load_properties_with(lambda: _model_node("V1JSONSchemaProps").properties)
+        node.load = lambda: _model_node("V1JSONSchemaProps").properties
         return node
     if type_.startswith("List["):
         return _list(key, type_[len("List[") : -1])

@@ -8,6 +8,10 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Final
 
+import orjson
+
+_SORTED: Final = orjson.OPT_SORT_KEYS
+
 
 class _Missing:
     def __repr__(self) -> str:
@@ -19,21 +23,6 @@ class _Missing:
 
 MISSING: Final = _Missing()
 """A value that is not there, where null would be one."""
-
-
-def same(a: Any, b: Any) -> bool:
-    """Deep equality of JSON values in which true is not 1, and 1 is not 1.0."""
-    if a is b:
-        return True
-    return a == b and _same_types(a, b)  # most differences are found at C speed
-
-
-def _same_types(a: Any, b: Any) -> bool:
-    if isinstance(a, dict):
-        return all(_same_types(v, b[k]) for k, v in a.items())
-    if isinstance(a, list):
-        return all(map(_same_types, a, b))
-    return type(a) is type(b)
 
 
 def copy(value: Any) -> Any:
@@ -56,64 +45,32 @@ def type_name(value: Any) -> str:
 class Node:
     """One place of a schema: `type` is "" where any JSON value may stand."""
 
-    # fmt: off
-    __slots__ = (
-        "_load", "_properties", "additional", "default", "format", "int_or_string", "items", "keeps_unknown", "keyed",
-        "list_type", "map_keys", "map_type", "model", "nullable", "patch_key", "patch_strategy", "required", "rules",
-        "source", "type",
-    )
-    # fmt: on
-
     def __init__(self, type_: str = "", *, source: Mapping[str, Any] | None = None) -> None:
         get = (source := source or {}).get
         self.type = type_
         self.source = source
-        self.format: str = get("format") or ""
         self.nullable = bool(get("nullable"))
         self.default: Any = MISSING if get("default") is None else source["default"]
-        self.required: tuple[str, ...] = tuple(get("required") or ())
         self.keeps_unknown = bool(get("x-kubernetes-preserve-unknown-fields"))
-        self.int_or_string = bool(get("x-kubernetes-int-or-string"))
         self.list_type: str = get("x-kubernetes-list-type") or ""
         self.map_keys: tuple[str, ...] = tuple(get("x-kubernetes-list-map-keys") or ())
         self.map_type: str = get("x-kubernetes-map-type") or ""
         self.patch_key = ""
         self.patch_strategy: tuple[str, ...] = ()
-        self.model = ""
         self.items: Node | None = None
         self.additional: Node | None = None
         self.rules: Any = None
         """The compiled validation rules at and below this node (see `rules`)."""
-        self.keyed = True
-        """Whether there may be lists of type set or map at or below this node."""
-        self._properties: dict[str, Node] = {}
-        self._load: Callable[[], dict[str, Node]] | None = None
+        self.load: Callable[[], dict[str, Node]] = dict
+        """Makes the fields when they are first looked at: built-in types are large and contain themselves."""
 
-    @property
+    @cached_property
     def properties(self) -> dict[str, "Node"]:
-        if self._load is not None:
-            load, self._load = self._load, None
-            self._properties = load()
-        return self._properties
-
-    @properties.setter
-    def properties(self, value: dict[str, "Node"]) -> None:
-        self._load = None
-        self._properties = value
-
-    def load_properties_with(self, load: Callable[[], dict[str, "Node"]]) -> None:
-        """Make the declared fields when they are first looked at: built-in types are large and contain themselves."""
-        self._load = load
+        return self.load()
 
     def child(self, name: str) -> "Node | None":
         found = self.properties.get(name)
         return found if found is not None else self.additional
-
-    def clone(self) -> "Node":
-        clone = Node.__new__(Node)
-        for slot in Node.__slots__:
-            setattr(clone, slot, getattr(self, slot))
-        return clone
 
 
 def parse(schema: Mapping[str, Any]) -> Node:
@@ -128,8 +85,6 @@ def parse(schema: Mapping[str, Any]) -> Node:
         node.additional.keeps_unknown = True
     if isinstance(schema.get("items"), Mapping):
         node.items = parse(schema["items"])
-    below = [*node.properties.values(), node.items, node.additional]
-    node.keyed = node.list_type in ("set", "map") or any(child is not None and child.keyed for child in below)
     return node
 
 
@@ -145,7 +100,10 @@ class Correlated:
 
     @cached_property
     def unchanged(self) -> bool:
-        return self.old is not MISSING and same(self.new, self.old)
+        """Equal as JSON, in which true is not 1, and 1 is not 1.0."""
+        if self.new is self.old or self.new != self.old:
+            return self.new is self.old
+        return orjson.dumps(self.new, option=_SORTED) == orjson.dumps(self.old, option=_SORTED)
 
     def child(self, name: str) -> "Correlated":
         old = self.old.get(name, MISSING) if isinstance(self.old, dict) else MISSING

@@ -67,7 +67,7 @@ def fill(value: Any, node: Node) -> None:
 
 def check_lists(value: Any, node: Node | None, path: str) -> Iterator[FieldError]:
     """The second appearance of each item (a list of type set) or of its keys (map)."""
-    if node is None or not node.keyed:
+    if node is None:
         return
     if isinstance(value, dict):
         for name, item in value.items():

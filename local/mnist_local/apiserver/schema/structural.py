@@ -6,6 +6,7 @@ stricter schema does not lock the objects that are stored already (KEP-4008).
 """
 
 from collections.abc import Mapping
+from copy import copy as shallow_copy
 from functools import cached_property
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ from mnist_local.apiserver.schema.values import Values
 _BLOCKS_RULES: Final = {
     errors.NOT_SUPPORTED, errors.REQUIRED, errors.TOO_LONG, errors.TOO_MANY, errors.TYPE_INVALID,
 }  # fmt: skip
+_PATH: Final = "spec.validation.openAPIV3Schema"
+"""Where errors say that the schema stands: the place from the time of one version."""
 _UNCHECKED: Final = (
     "some validation rules were not checked because the object was invalid; "
     "correct the existing errors to complete validation"
@@ -36,24 +39,22 @@ class StructuralSchema:
         self.root = root
 
     @classmethod
-    def compile(
-        cls, openapi_v3_schema: Mapping[str, Any], path: str = "spec.validation.openAPIV3Schema"
-    ) -> "StructuralSchema":
-        """Compile a CRD version's schema; `path` is where errors say that it stands.
+    def compile(cls, openapi_v3_schema: Mapping[str, Any]) -> "StructuralSchema":
+        """Compile the schema of a CRD's one version.
 
         Raises:
             SchemaError: with all errors found.
         """
         root = parse(openapi_v3_schema)
         compiled = cls(root)
-        if found := [*compiled._values.problems(path), *compile_rules(root, path)]:
+        if found := [*compiled._values.problems(_PATH), *compile_rules(root, _PATH)]:
             raise SchemaError(found)
         return compiled
 
     @cached_property
     def merge_root(self) -> Node:
         """The schema for patches and field ownership: `root` with the metadata that every object has."""
-        clone, text = self.root.clone(), Node("string")
+        clone, text = shallow_copy(self.root), Node("string")
         clone.properties = {
             **self.root.properties, "apiVersion": text, "kind": text, "metadata": builtin.object_meta(),
         }  # fmt: skip

@@ -73,7 +73,7 @@ class ContainerRunner:
             return await self._run_process(start, log, turn)
         finally:
             if turn is not None:
-                turn.end()
+                turn.release()
 
     async def _turn(self) -> Turn:
         starts = self._context.starts
@@ -116,7 +116,7 @@ class ContainerRunner:
             await asyncio.sleep(_JOIN_POLL_S)
         if joined:
             self._context.starts.learn(joined=True)
-        turn.end()
+        turn.release()
 
     def record_exit(self, event: Object, message: str = "") -> int:
         """Take in the shim's `exited` event; returns the exit code."""
@@ -181,7 +181,6 @@ class HealthProbe:
         self._agent_has_answered = is_head
 
     async def passes(self) -> bool:
-        """Whether the node is healthy now."""
         try:
             timeout = aiohttp.ClientTimeout(total=_PROBE_TIMEOUT_S)
             async with self._session.get(self._url, timeout=timeout) as response:

@@ -39,7 +39,6 @@ class PodFolders:
         self.ray_token.write_text(token)
 
     def remove(self) -> None:
-        """Delete them with everything in them."""
         shutil.rmtree(self.root, ignore_errors=True)
         shutil.rmtree(self.short, ignore_errors=True)
 
@@ -64,7 +63,6 @@ class Folders:
         """What shims themselves print: nothing, unless they are broken."""
 
     def pod(self, pod: Object) -> PodFolders:
-        """Return the folders of a new pod."""
         self._count += 1
         return PodFolders(self._pods / pod["metadata"]["uid"], self._short / str(self._count))
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 
 from mnist_kube.errors import ApiError
 from mnist_kube.objects import FALSE, Object, is_terminating, with_condition
@@ -28,7 +28,6 @@ class Kubelet:
         self._errands: set[asyncio.Task[None]] = set()
 
     def on_pod(self, pod: Object, deleted: bool) -> None:
-        """A pod appeared, changed or went."""
         if pod["spec"].get("nodeName") != k.NODE_NAME:
             return
         worker = self._workers.get(pod["metadata"]["uid"])
@@ -40,21 +39,21 @@ class Kubelet:
             if is_terminating(pod):
                 worker.stop(float(pod["metadata"].get("deletionGracePeriodSeconds") or 0))
         elif is_terminating(pod):
-            _start(self._remove(pod), self._errands)
+            # It has no processes here, and only waits to be let go.
+            let_go = self._context.api.delete(PODS.path_to(pod), pod["metadata"]["uid"], None, 0, missing_ok=True)
+            _start(_try(pod, let_go), self._errands)
         elif pod_state.phase(pod) in {"Failed", "Succeeded"}:
             return
         elif pod_state.has_run(pod):
-            _start(self._fail_lost(pod), self._errands)
+            _start(_try(pod, self._fail_lost(pod)), self._errands)
         else:
             self._workers[pod["metadata"]["uid"]] = worker = PodWorker(self._context, pod)
             _start(self._run(pod["metadata"]["uid"], worker), self._pods)
 
     def shim_pids(self) -> set[int]:
-        """Return the shims that belong here."""
         return {pid for worker in self._workers.values() if (pid := worker.shim_pid) is not None}
 
     async def close(self) -> None:
-        """End all pods at once."""
         for worker in self._workers.values():
             worker.kill()
         if self._pods:
@@ -70,13 +69,6 @@ class Kubelet:
         finally:
             self._workers.pop(uid, None)
 
-    async def _remove(self, pod: Object) -> None:
-        """A terminating pod that has no processes here only waits to be let go."""
-        try:
-            await self._context.api.delete(PODS.path_to(pod), pod["metadata"]["uid"], None, 0, missing_ok=True)
-        except ApiError as error:
-            log.warning("pod %s: %s", pod["metadata"]["name"], error)
-
     async def _fail_lost(self, pod: Object) -> None:
         """A pod that ran under a former local KubeRay: its processes died with that one."""
         conditions, now = pod["status"].get("conditions") or [], timestamp()
@@ -84,10 +76,14 @@ class Kubelet:
             conditions = with_condition(conditions, kind, FALSE, "PodFailed", "", now)
         status = {"phase": "Failed", "reason": "NodeLost", "message": _LOST, "conditions": conditions}
         patch = {"metadata": {"uid": pod["metadata"]["uid"]}, "status": {**pod["status"], **status}}
-        try:
-            await self._context.api.patch(PODS.path_to(pod, "status"), patch)
-        except ApiError as error:
-            log.warning("lost pod %s: %s", pod["metadata"]["name"], error)
+        await self._context.api.patch(PODS.path_to(pod, "status"), patch)
+
+
+async def _try(pod: Object, call: Awaitable[object]) -> None:
+    try:
+        await call
+    except ApiError as error:
+        log.warning("pod %s: %s", pod["metadata"]["name"], error)
 
 
 def _start(coroutine: Coroutine[None, None, None], tasks: set[asyncio.Task[None]]) -> None:

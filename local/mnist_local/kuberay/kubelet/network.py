@@ -46,7 +46,6 @@ class NodeNetwork:
     ports: Mapping[str, int]
 
     def at(self, name: str) -> str:
-        """Return address:port."""
         return f"{self.address}:{self.ports[name]}"
 
 
@@ -78,7 +77,6 @@ class Network:
         return NodeNetwork(address, ports)
 
     def release(self, network: NodeNetwork) -> None:
-        """Take a network back."""
         self._ports -= set(network.ports.values())
         self._addresses.discard(network.address)
 
@@ -134,7 +132,6 @@ class Places:
             self.network.release(place.node)
 
     def endpoints(self) -> Endpoints:
-        """Return the addresses of all head Services."""
         found: dict[tuple[str, str, int], str] = {}
         for place in self._places.values():
             for name, port in (("gcs-server", "gcs"), ("dashboard", "dashboard"), ("client", "client")):

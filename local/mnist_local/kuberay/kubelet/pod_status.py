@@ -40,31 +40,25 @@ class ContainerState:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether its process has not been started."""
         return "waiting" in self.state
 
     @property
     def is_running(self) -> bool:
-        """Whether its first process lives."""
         return "running" in self.state
 
     @property
     def exit_code(self) -> int | None:
-        """Exit code of its first process, once that has ended."""
         code: int | None = self.state.get("terminated", {}).get("exitCode")
         return code
 
     def wait(self, reason: str, message: str = "") -> "ContainerState":
-        """Return the container waiting for a cause."""
         waiting = {"reason": reason, **({"message": message} if message else {})}
         return replace(self, state={"waiting": waiting}, ready=False)
 
     def run(self, at: str, container_id: str) -> "ContainerState":
-        """Return the container running since a time."""
         return replace(self, state={"running": {"startedAt": at}}, ready=False, container_id=container_id)
 
     def end(self, exit_code: int, signal: int | None, at: str, message: str = "", reason: str = "") -> "ContainerState":
-        """Return the container after the end of its first process."""
         terminated: Object = {
             "exitCode": exit_code,
             "reason": reason or ("Completed" if exit_code == 0 else "Error"),
@@ -79,7 +73,6 @@ class ContainerState:
         )
 
     def as_status(self, image: str) -> Object:
-        """Return the v1 ContainerStatus."""
         return {
             "name": self.name,
             "state": self.state,
@@ -191,7 +184,6 @@ class PodReporter:
         self._writing = asyncio.Lock()
 
     def state(self, container: str) -> ContainerState:
-        """The state of a container."""
         return self.inits.get(container) or self.mains[container]
 
     def set(self, state: ContainerState) -> None:
@@ -205,7 +197,6 @@ class PodReporter:
         self._dirty.set()
 
     async def run(self) -> None:
-        """Write changes until cancelled."""
         while True:
             await self._dirty.wait()
             await self.flush()
@@ -248,6 +239,5 @@ class PodReporter:
                 return
 
     async def event(self, kind: str, reason: str, note: str) -> None:
-        """An event on the pod."""
         if not self.gone:
             await self._context.events.record(self.pod, kind, reason, note)

@@ -37,7 +37,6 @@ class PodWorker:
 
     @property
     def shim_pid(self) -> int | None:
-        """Process id of the pod's shim, once it has one."""
         return None if self._shim is None else self._shim.pid
 
     def update(self, pod: Object) -> None:
@@ -58,7 +57,6 @@ class PodWorker:
         self.stop(0.0)
 
     async def run(self) -> None:
-        """Live, end, clean up."""
         publisher = asyncio.create_task(self._reporter.run())
         life = asyncio.create_task(self._live())
         stopping = asyncio.create_task(self._stopping.wait())

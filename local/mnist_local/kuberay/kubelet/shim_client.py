@@ -48,7 +48,6 @@ class ShimClient:
 
     @property
     def pid(self) -> int:
-        """Process id of the shim."""
         return self._process.pid
 
     async def run(self, container: str, argv: list[str], env: dict[str, str], cwd: Path, log_file: Path) -> Object:

@@ -36,16 +36,8 @@ def shared_folder() -> Path:
     return folder if folder.stat().st_uid == os.getuid() else Path(tempfile.mkdtemp(prefix="mnist-local-"))
 
 
-class Turn:
-    """A start that is under way; `end` may be called more than once."""
-
-    def __init__(self, lock: BaseFileLock) -> None:
-        """`lock` is held."""
-        self._lock = lock
-
-    def end(self) -> None:
-        """Let the next one start."""
-        self._lock.release()
+Turn = BaseFileLock
+"""A start that is under way; its `release`, which may be called more than once, lets the next one start."""
 
 
 class Starts:
@@ -68,7 +60,6 @@ class Starts:
         self._at_once = min(len(self._files), self._at_once + 1) if joined else max(1, self._at_once - 1)
 
     async def wait(self) -> Turn:
-        """The next turn."""
         async with self._first_in_line:
             while (turn := self._free()) is None:  # noqa: ASYNC110 - other processes hold them
                 await asyncio.sleep(_POLL_S)
@@ -81,7 +72,7 @@ class Starts:
                 lock.acquire(blocking=False)
             except Timeout:
                 continue
-            return Turn(lock)
+            return lock
         return None
 
 
@@ -107,5 +98,4 @@ class Backoff:
 
     @property
     def remaining_s(self) -> float:
-        """Seconds until the next start may be made."""
         return max(0.0, self._until - self._clock())

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.support.apiserver import ApiServer, start_apiserver
-from tests.support.cluster import Cluster, new_namespace, widget_definition
+from tests.support.cluster import Cluster
 
 
 @pytest.fixture(scope="session")
@@ -17,15 +17,7 @@ def apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 
 @pytest.fixture(scope="session")
 def cluster(apiserver: ApiServer) -> Iterator[Cluster]:
-    """The server as a cluster, with the tests' own custom resource defined."""
+    """The server as a cluster."""
     connected = Cluster.connect(apiserver.kubeconfig)
-    with widget_definition(connected):
-        yield connected
+    yield connected
     connected.close()
-
-
-@pytest.fixture
-def namespace(cluster: Cluster) -> Iterator[str]:
-    """A namespace for one test."""
-    with new_namespace(cluster) as name:
-        yield name

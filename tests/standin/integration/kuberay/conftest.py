@@ -175,7 +175,7 @@ def pod_template(name: str, container: dict[str, Any] | None = None, **spec: Any
 
 def start_stack(directory: Path, *arguments: str) -> tuple[ApiServer, LocalKubeRay]:
     """Both processes; the CRDs are installed by `stack`."""
-    server = start_apiserver(directory)
+    server = start_apiserver(directory, "--durable")
     options = [*fake_ray(directory), *arguments]
     return server, start_kuberay(server.kubeconfig, directory, server.pod_log_dir, *options)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 
 import psutil
 from tests.standin.integration.kuberay.conftest import NAMESPACE, Stack, pod_template
@@ -61,14 +60,15 @@ async def test_orphans_of_a_job_end_with_their_pod(stack: Stack) -> None:
     await eventually(lambda: not stack.processes_of(head), 60)
 
 
-async def test_all_pods_end_when_the_api_server_forgets_them(own_stack: Stack, tmp_path: Path) -> None:
+async def test_all_pods_end_when_the_api_server_forgets_them(own_stack: Stack) -> None:
     await own_stack.ready_cluster("c", 1)
     assert own_stack.kuberay.descendants()
-    port = own_stack.server.url.rpartition(":")[2]
-    own_stack.server.process.send_signal(signal.SIGKILL)
-    own_stack.server.process.wait()
-    own_stack.server.kubeconfig.unlink()
-    own_stack.server = start_apiserver(tmp_path, "--port", port)
+    server = own_stack.server
+    server.process.kill()
+    server.process.wait()
+    server.kubeconfig.unlink()
+    (server.data_dir / "state" / "journal.jsonl").unlink()
+    own_stack.server = start_apiserver(own_stack.directory, "--durable", "--port", server.url.rpartition(":")[2])
     async with client(own_stack.server.kubeconfig) as api:
         await install_crds(api)
     await eventually(lambda: not [p for p in own_stack.kuberay.descendants() if "mnist_local.kuberay" not in p], 60)

@@ -5,7 +5,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_local.apiserver.rbac import Question, allows, uncovered
+from mnist_local.apiserver.rbac import allows, uncovered
+from mnist_local.apiserver.request import RequestInfo
 
 VERBS, GROUPS, RESOURCES, NAMES = ["get", "list"], ["", "apps"], ["pods", "pods/log", "secrets"], ["a", "b"]
 
@@ -26,7 +27,7 @@ rules = st.fixed_dictionaries(
 
 def allowed(held: list[dict], verb: str, group: str, resource: str, name: str) -> bool:
     plural, _, sub = resource.partition("/")
-    return any(allows(rule, Question(verb, group, plural, sub, name=name)) for rule in held)
+    return any(allows(rule, RequestInfo(verb, group, plural, sub, name=name)) for rule in held)
 
 
 @given(st.lists(rules, max_size=3), st.lists(rules, max_size=3))
@@ -46,10 +47,10 @@ def test_rules_cover_themselves(held: list[dict]) -> None:
 
 def test_names_narrow_a_rule() -> None:
     rule = {"verbs": ["get"], "apiGroups": [""], "resources": ["secrets"], "resourceNames": ["a"]}
-    assert allows(rule, Question("get", "", "secrets", name="a"))
-    assert not allows(rule, Question("get", "", "secrets", name="b"))
-    assert not allows(rule, Question("get", "", "secrets"))
-    assert not allows(rule, Question("get", "", "secrets", "status", name="a"))
+    assert allows(rule, RequestInfo("get", "", "secrets", name="a"))
+    assert not allows(rule, RequestInfo("get", "", "secrets", name="b"))
+    assert not allows(rule, RequestInfo("get", "", "secrets"))
+    assert not allows(rule, RequestInfo("get", "", "secrets", "status", name="a"))
 
 
 def test_paths_end_in_a_star() -> None:
@@ -57,4 +58,4 @@ def test_paths_end_in_a_star() -> None:
     for verb, path, holds in (
         ("get", "/api/v1", True), ("get", "/version", True), ("get", "/apis", False), ("post", "/version", False),
     ):  # fmt: skip
-        assert allows(rule, Question(verb, path=path)) is holds, (verb, path)
+        assert allows(rule, RequestInfo(verb, path=path)) is holds, (verb, path)

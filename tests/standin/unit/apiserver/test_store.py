@@ -62,7 +62,7 @@ def test_a_watcher_sees_its_selection_as_if_there_were_nothing_else(states: list
         else:
             put(store, table, "x", k=state)
         while watcher.queue:
-            kind, entry, _ = watcher.queue.popleft()
+            kind, entry = watcher.queue.popleft()
             assert kind == ("DELETED" if kind == "DELETED" else "MODIFIED" if "x" in seen else "ADDED")
             if kind == "DELETED":
                 assert "x" in seen

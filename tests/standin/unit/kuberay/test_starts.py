@@ -134,8 +134,8 @@ async def test_no_more_than_the_count_start_at_a_time_whichever_process_asks(tmp
         most = max(most, under_way)
         await asyncio.sleep(0.02)
         under_way -= 1
-        turn.end()
-        turn.end()  # a node that has joined ends some time later
+        turn.release()
+        turn.release()  # a node that has joined ends some time later
 
     await asyncio.gather(*(start(number) for number in range(8)))
     assert most == 2
@@ -150,13 +150,13 @@ async def test_turns_come_in_order_and_are_not_taken_past_those_who_wait(tmp_pat
     async def start(number: int) -> None:
         own = await starts.wait()
         order.append(number)
-        own.end()
+        own.release()
 
     waiting = [asyncio.create_task(start(number)) for number in range(3)]
     await asyncio.sleep(0)
     assert starts.take() is None
     waiting[1].cancel()
-    turn.end()
+    turn.release()
     await asyncio.wait(waiting)
     assert order == [0, 2]
     assert starts.take() is not None
@@ -168,7 +168,7 @@ def test_fewer_start_at_a_time_after_those_that_took_too_long(tmp_path: Path) ->
     def at_once() -> int:
         turns = [turn for _ in range(4) if (turn := starts.take()) is not None]
         for turn in turns:
-            turn.end()
+            turn.release()
         return len(turns)
 
     assert at_once() == 3
