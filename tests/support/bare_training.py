@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import queue
 import threading
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 import torch
 
+from mnist_trainer.code.network import add_to_path
+from mnist_trainer.code.source import Code
 from mnist_trainer.collective import Alone
 from mnist_trainer.config import RunConfig
 from mnist_trainer.errors import TrainerError
@@ -42,8 +45,9 @@ class BareTraining:
     def close(self, *_: Any) -> None:
         """Nothing to end."""
 
-    def provide(self, dataset: Any, plan: Any, state: bytes | None) -> None:
+    def provide(self, dataset: Any, plan: Any, state: bytes | None, code: bytes | None = None) -> None:
         """Train in a thread, on the dataset as it comes out of a transfer to another process."""
+        add_to_path(Code("the user's code", code).place(os.environ))
         there = pickle.loads(pickle.dumps(dataset.portable())).open()
         threading.Thread(target=self._train, args=(there, plan, state), daemon=True).start()
 

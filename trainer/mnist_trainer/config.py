@@ -114,6 +114,11 @@ class RunConfig(BaseModel):
         """Where everything of this training goes."""
         return S3Address.parse(self.output)
 
+    @property
+    def code_address(self) -> S3Address | None:
+        """Where the zip file with the user's code is."""
+        return S3Address.parse(self.code_archive) if self.code_archive else None
+
 
 def parse_config(values: dict[str, object]) -> RunConfig:
     """Check `values` (by field name; None means not given). Raises InvalidConfigError with one line naming the flag."""

@@ -148,3 +148,15 @@ class OutOfSpaceError(TrainerError):
     """The store or the local disk is full."""
 
     default_reason = FailureReason.OUT_OF_SPACE
+
+
+class CodeNotFoundError(TrainerError):
+    """Code of the user's own, or a part of it, is not where it was said to be."""
+
+    default_reason = FailureReason.CODE_NOT_FOUND
+
+
+class CodeInvalidError(TrainerError):
+    """Code of the user's own that cannot work."""
+
+    default_reason = FailureReason.CODE_INVALID

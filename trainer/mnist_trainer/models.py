@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from mnist_trainer.code.network import build_network, is_own
 from mnist_trainer.errors import InvalidConfigError
 from mnist_trainer.plan import ModelSpec
 
@@ -20,8 +21,10 @@ _MIN_SIDE = {"cnn": 4, "mlp": 1, "lenet5": 12}
 def build(spec: ModelSpec) -> nn.Module:
     """Make the network, with PyTorch's random initial weights (seed the global generator before).
 
-    Raises InvalidConfigError for images too small for the network.
+    Raises InvalidConfigError for images too small for the network, CodeInvalidError for one of the user's that fails.
     """
+    if is_own(spec.name):
+        return build_network(spec.name, spec.classes, spec.channels, (spec.height, spec.width))
     minimum = _MIN_SIDE[spec.name]
     if min(spec.height, spec.width) < minimum:
         size = f"{spec.height}x{spec.width}"

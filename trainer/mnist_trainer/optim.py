@@ -45,9 +45,9 @@ class FlatParameters:
             value.copy_(parameter.detach())
             parameter.data = value
             parameter.grad = _shaped(self.gradients[offset:end], parameter)
-            if parameter.dim() > 1:
+            if parameter.dim() > 1 and parameter.requires_grad:  # frozen ones stay as they are
                 self.decayed[offset:end] = 1
-            if parameter.dim() == 4:
+            if parameter.dim() == 4 and parameter.requires_grad:
                 convolutions += 1
                 if convolutions > 1:
                     self.filters.append((offset, end, len(parameter)))

@@ -23,6 +23,8 @@ _NUMERICS_VERSION = 2
 
 _REFERENCE_BATCH = 128
 _BASE_RATE = {"cnn": 0.01, "mlp": 0.002, "lenet5": 0.003}
+_OWN_RATE = 0.002
+"""Of a network of the user's own, whatever it is: AdamW alone, at a rate that suits convolutions and attention."""
 _FILTER_RATE = {"cnn": 3.5}
 _MIN_STEPS_PER_EPOCH = 32
 _MIN_BATCH = 16
@@ -30,7 +32,10 @@ _MIN_BATCH = 16
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What it takes to build a network: its name, and sizes that come from the data."""
+    """What it takes to build a network: its name, and sizes that come from the data.
+
+    The name of a network of the user's own is that of its function, `package.file:build`.
+    """
 
     name: str
     classes: int
@@ -109,11 +114,12 @@ class TrainingPlan:
         return asdict(self)
 
 
-def make_plan(config: RunConfig, dataset: Dataset) -> TrainingPlan:
-    """Derive the run from what the user asked for and what the data is like."""
+def make_plan(config: RunConfig, dataset: Dataset, code: str = "") -> TrainingPlan:
+    """Derive the run from what the user asked for and what the data is like; `code` is the digest of the user's."""
     images = dataset.train_images
     height, width = images.shape[1:3]
-    spec = ModelSpec(config.model.value, dataset.classes, height, width, images.shape[3] if images.ndim == 4 else 1)
+    name = config.code_module or config.model.value
+    spec = ModelSpec(name, dataset.classes, height, width, images.shape[3] if images.ndim == 4 else 1)
     recipe = make_recipe(spec.name, len(images), config.epochs, config.batch_size, config.workers, config.learning_rate)
     return TrainingPlan(
         spec=spec,
@@ -122,7 +128,7 @@ def make_plan(config: RunConfig, dataset: Dataset) -> TrainingPlan:
         seed=config.seed,
         precision=config.precision.value,
         target_accuracy=config.target_accuracy,
-        lineage=lineage(config, spec, dataset.digest),
+        lineage=lineage(config, spec, dataset.digest, code),
         class_names=dataset.class_names,
     )
 
@@ -138,11 +144,12 @@ def make_recipe(
     """
     asked = batch_per_worker * workers
     batch = min(asked, max(_MIN_BATCH, math.ceil(images / _MIN_STEPS_PER_EPOCH)))
-    peak = _BASE_RATE[model] * math.sqrt(batch / _REFERENCE_BATCH) if rate is None else rate
+    base = _BASE_RATE.get(model, _OWN_RATE)
+    peak = base * math.sqrt(batch / _REFERENCE_BATCH) if rate is None else rate
     return Recipe(batch=batch, epochs=epochs, peak_rate=peak, filter_rate=_FILTER_RATE.get(model, 0.0))
 
 
-def lineage(config: RunConfig, spec: ModelSpec, digest: str) -> str:
+def lineage(config: RunConfig, spec: ModelSpec, digest: str, code: str = "") -> str:
     """Digest of what makes a run's weights meaningful to another run.
 
     Not of the number of workers and the batch: a training that is resized goes on with the steps that are left.
@@ -155,5 +162,6 @@ def lineage(config: RunConfig, spec: ModelSpec, digest: str) -> str:
         "epochs": config.epochs,
         "learningRate": config.learning_rate,
         "precision": config.precision.value,
+        **({"code": code} if code else {}),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

@@ -115,6 +115,8 @@ class TrainingLoop:
 
     def _run_epoch(self) -> Evaluation:
         job, collective, meter = self.job, self._collective, self._meter
+        # For layers that draw (dropout): an epoch that is resumed or repeated draws what it drew before.
+        torch.manual_seed(hash((job.plan.seed, self._epoch, collective.rank)) % 2**63)
         meter.start(self._epoch + 1)
         batches = iter(
             EpochBatches(job.plan, job.train, self._epoch, self._steps, collective.rank, collective.world_size)
@@ -190,8 +192,8 @@ class TrainingLoop:
 
     def _released_weights(self) -> dict[str, Tensor]:
         """The averaged weights with the network's names for them, as copies."""
-        for buffer in self.network.buffers():
-            if not buffer.is_floating_point():  # batches seen: counted by each process, but the run's count is meant
+        for name, buffer in self.network.named_buffers():
+            if name.endswith("num_batches_tracked"):  # counted by each process, but the run's count is meant
                 buffer.fill_(self.optimizer.updates)
         with self.optimizer.averaged_weights():
             state = self.network.state_dict()

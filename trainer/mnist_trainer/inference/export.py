@@ -11,6 +11,8 @@ import copy
 import io
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +70,7 @@ def encode_onnx(network: nn.Module, spec: ModelSpec, normalisation: Normalisatio
     """The file's bytes, equal for equal weights and metadata. `network` is on the CPU, in evaluation mode."""
     example = torch.zeros(2, spec.channels, spec.height, spec.width, dtype=torch.uint8)
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _attention_in_operations():
         # The exporter that traces takes 0.4 s where its successor takes 5 s and two more packages; both are in PyTorch.
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -106,6 +108,17 @@ def export_model(model: LoadedModel, kind: ExportFormat) -> bytes:
             program = torch.export.export(network, (example,), dynamic_shapes=({0: batch},))
             torch.export.save(program, buffer, extra_files={"facts.txt": _lines(model)})
     return buffer.getvalue()
+
+
+@contextmanager
+def _attention_in_operations() -> Iterator[None]:
+    """Within it, attention is computed by operations that ONNX knows, and not by PyTorch's one for inference."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 class _Whole(nn.Module):

@@ -22,7 +22,8 @@ from safetensors.torch import load
 from torch import nn
 
 from mnist_trainer.batches import normalised
-from mnist_trainer.errors import InvalidConfigError
+from mnist_trainer.code.network import is_own
+from mnist_trainer.errors import InvalidConfigError, TrainerError
 from mnist_trainer.models import build
 from mnist_trainer.plan import ModelSpec, Normalisation
 
@@ -101,7 +102,7 @@ def load_model(data: bytes, where: str) -> LoadedModel:
         metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
         spec = _spec(metadata)
         normalisation = Normalisation(float(metadata["mean"]), float(metadata["std"]))
-        network = build(spec)
+        network = _build(spec, where)
         network.load_state_dict(weights)
         _class_names(metadata)
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
@@ -111,6 +112,18 @@ def load_model(data: bytes, where: str) -> LoadedModel:
             ) from None
         raise _no_model(where, error) from error
     return LoadedModel(network.eval(), spec, normalisation, metadata)
+
+
+def _build(spec: ModelSpec, where: str) -> nn.Module:
+    try:
+        return build(spec)
+    except TrainerError as error:
+        if not is_own(spec.name):
+            raise
+        raise InvalidConfigError(
+            f"{where} has the weights of {spec.name}, a network of its user's own, which cannot be built here "
+            f"({error.message}): put its files on PYTHONPATH, or use model.onnx, which needs none"
+        ) from error
 
 
 def load_classifier(data: bytes, where: str) -> Model:

@@ -15,6 +15,8 @@ from types import FrameType
 from typing import Any
 
 from mnist_trainer.checkpoints import CheckpointRepository, CheckpointUploader
+from mnist_trainer.code.redaction import Redaction
+from mnist_trainer.code.source import Code, find_code
 from mnist_trainer.config import RunConfig
 from mnist_trainer.data import Dataset, load_dataset
 from mnist_trainer.errors import FailureReason, InvalidConfigError, TrainerError
@@ -28,9 +30,11 @@ from mnist_trainer.release import publish as releases
 from mnist_trainer.release.build import RunFacts, WorkerLoss, build_files
 from mnist_trainer.release.publish import ReleaseManifest
 from mnist_trainer.run.console import Console
+from mnist_trainer.run.network_check import check_network
 from mnist_trainer.run.preflight import check_storage
 from mnist_trainer.run.status import StatusUpdates
 from mnist_trainer.run.storage import RunStorage
+from mnist_trainer.store import ObjectStore
 from mnist_trainer.tracking import Outcome, Tracker, mlflow_tracker
 from mnist_trainer.workers.driver import RayTraining
 from mnist_trainer.workers.metrics import TrainingMetrics
@@ -135,23 +139,41 @@ class TrainingRun:
         self._training = training = RayTraining(config, self._env, self._timeline.mark)
         self._check_storage()
         existing = use(lambda store: releases.find_release(store, config.output_address))
+        code = use(self._find_code)
         self._timeline.mark("storeChecked")
-        if existing is None:
+        # A network of the user's own is tried first, and for that the data must be known.
+        if existing is None and code is None:
             training.begin(data_is_good=False)
         self._reporter.update(TrainingState.LOADING_DATA, epochs=config.epochs)
         dataset = use(lambda store: load_dataset(store, config.dataset_address))
         self._timeline.mark("dataLoaded")
-        if existing is None:
+        if existing is None and code is None:
             training.begin(data_is_good=True)
-        plan = make_plan(config, dataset)
+        plan = make_plan(config, dataset, code.digest if code else "")
         self._console.line(
             f"{len(dataset.train_labels):,} training and {len(dataset.test_labels):,} test images, "
             f"{dataset.classes} classes, from {config.dataset}"
         )
         if existing is not None:
             return self._already_released(existing, plan)
-        finished = self._train(training, dataset, plan)
+        if code is not None:
+            self._try_network(plan, code)
+            training.begin(data_is_good=True)
+        finished = self._train(training, dataset, plan, code)
         return self._release(dataset, plan, finished)
+
+    def _find_code(self, store: ObjectStore) -> Code | None:
+        """The files of a network of the user's own; None for one of ours."""
+        if self._config.code_module is None:
+            return None
+        return find_code(store, self._config.code_address, self._config.code_sha256, self._env)
+
+    def _try_network(self, plan: TrainingPlan, code: Code) -> None:
+        """Before any worker is asked for: what is wrong with the user's network ends the run here."""
+        redacted = Redaction.of_environment(self._env)
+        parameters = check_network(plan.spec, code.place(self._env), redacted, self._console.line)
+        self._timeline.mark("networkTried")
+        self._console.line(f"{plan.spec.name} from {code.where}: {parameters:,} parameters")
 
     def _check_storage(self) -> None:
         """Before any worker is asked for; the first problem ends the run, others are said with it."""
@@ -163,12 +185,12 @@ class TrainingRun:
         if errors:
             raise errors[0]
 
-    def _train(self, training: RayTraining, dataset: Dataset, plan: TrainingPlan) -> Finished:
+    def _train(self, training: RayTraining, dataset: Dataset, plan: TrainingPlan, code: Code | None) -> Finished:
         checkpoints = self._storage.use(lambda store: CheckpointRepository(store, self._place, plan.lineage))
         newest = checkpoints.newest()
         if newest is not None:
             self._console.line(f"going on after epoch {newest[0].epoch} of run {newest[0].run_id}")
-        training.provide(dataset, plan, newest[1] if newest else None)
+        training.provide(dataset, plan, newest[1] if newest else None, code.packed if code else None)
         raise_on_signals()  # again: Ray has put its own handlers in the place of ours
         epochs, images = plan.recipe.epochs, len(dataset.train_labels)
         status = StatusUpdates(self._reporter, epochs, images, self._config.elastic)

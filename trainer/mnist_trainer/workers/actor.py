@@ -14,6 +14,8 @@ from typing import Any
 
 import ray
 
+from mnist_trainer.code.network import add_to_path
+from mnist_trainer.code.source import Code
 from mnist_trainer.errors import FailureReason, TrainerError
 from mnist_trainer.events import EpochFinished, Event, Progress
 from mnist_trainer.workers.protocol import End, Ending, Place, WorkerInputs
@@ -70,6 +72,8 @@ class TrainWorker:
         self._mailbox.open()
         try:
             if self._dataset is None:
+                for code in inputs.code:
+                    add_to_path(Code("the user's code", ray.get(code)).place(os.environ))
                 self._dataset = ray.get(inputs.dataset[0]).open()
             train_in_group(inputs.plan, self._dataset, place, publish)
         except PausedError:

@@ -38,6 +38,7 @@ class _Work:
     dataset: Dataset
     plan: TrainingPlan
     state: bytes | None
+    code: bytes | None
 
 
 class RayTraining:
@@ -70,13 +71,14 @@ class RayTraining:
         if data_is_good or self._env.get("RAY_ADDRESS"):
             self._decided.set()
 
-    def provide(self, dataset: Dataset, plan: TrainingPlan, state: bytes | None) -> None:
+    def provide(self, dataset: Dataset, plan: TrainingPlan, state: bytes | None, code: bytes | None = None) -> None:
         """Give the workers their data (put once into shared memory), the plan, and the state to go on from.
 
+        `code` is a zip file of the user's own, if there is one.
         Returns when the cluster is connected, or known not to be there (`follow` tells).
         """
         self._opened.wait()
-        self._work.put(_Work(dataset, plan, state))
+        self._work.put(_Work(dataset, plan, state, code))
 
     def follow(self, subscribers: Sequence[Subscriber]) -> Finished:
         """Call the subscribers with every event until training has finished (see `hand_on`)."""
@@ -147,7 +149,8 @@ class RayTraining:
         self._mark("dataShared")
         started = partial(self._mark, "workersStarted")
         supervisor = Supervisor(pool, min_workers, self._events.put, started, self._closing)
-        supervisor.run(WorkerInputs([dataset], work.plan), work.state, self._config.workers)
+        code = [] if work.code is None else [ray.put(work.code)]
+        supervisor.run(WorkerInputs([dataset], work.plan, code), work.state, self._config.workers)
 
 
 def hand_on(events: queue.Queue[Event | TrainerError], subscribers: Sequence[Subscriber]) -> Finished:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -12,10 +12,14 @@ from mnist_trainer.plan import TrainingPlan
 
 @dataclass(frozen=True)
 class WorkerInputs:
-    """What every worker needs. `dataset` is a list holding one object reference (so that Ray does not resolve it)."""
+    """What every worker needs. `dataset` is a list holding one object reference (so that Ray does not resolve it).
+
+    `code` holds one to a zip file of the user's own, or nothing.
+    """
 
     dataset: list[Any]
     plan: TrainingPlan
+    code: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
