@@ -12,6 +12,8 @@ LAYERS = 2
 
 
 class ViT(nn.Module):
+    """About as many as the ResNet beside it."""
+
     def __init__(self, classes: int, channels: int, size: tuple[int, int]) -> None:
         super().__init__()
         self.patches = nn.Sequential(

@@ -122,7 +122,8 @@ def _check_export(spec: ModelSpec, network: nn.Module) -> None:
     images = np.random.default_rng(1).integers(0, 256, (3, spec.channels, spec.height, spec.width), dtype=np.uint8)
     try:
         encoded = encode_onnx(network, spec, _NORMALISATION, {})
-        found: Any = ReferenceEvaluator(encoded).run(["logits"], {"images": images})[0]
+        outputs: Any = ReferenceEvaluator(encoded).run(["logits"], {"images": images})
+        found = outputs[0]
     except Exception as error:
         raise CodeInvalidError(
             f"{spec.name} cannot be exported to ONNX: {words.of_exception(error)}; use layers that ONNX has, and no "

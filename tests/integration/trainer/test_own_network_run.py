@@ -99,5 +99,5 @@ def test_without_its_code_a_model_says_what_it_needs(s3: S3Handle, bare: Bare, t
     files = s3.root / "models" / "gone"
     sys.path[:] = [folder for folder in sys.path if "code-" not in folder]
     del sys.modules["net_gone"]
-    with pytest.raises(Exception, match="put its files on PYTHONPATH, or use model.onnx, which needs none"):
+    with pytest.raises(Exception, match=r"put its files on PYTHONPATH, or use model\.onnx, which needs none"):
         load_classifier((files / "model.safetensors").read_bytes(), "here")
