@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mnist_cli import submit
-from mnist_cli.cluster import Session, Where, explained, in_cluster
+from mnist_cli.cluster import Where, in_cluster
 from mnist_cli.options import Context, Kubeconfig, Namespace, Output, SeenFrom, Settings
 from mnist_cli.running import CommandError
 from mnist_cli.settings import overridden
+from mnist_client.errors import ConnectionFailedError, MnistError, UnauthenticatedError
 from mnist_client.manifests import Document, read
-from mnist_kube.errors import ApiError
 
 if TYPE_CHECKING:
     from mnist_cli.checks import Finding
+    from mnist_client import AsyncClient
 
 
 def check(
@@ -43,55 +44,56 @@ def check(
     documents = read(manifest)
     trainings = [Document(overridden(item.body, settings or [])) for item in documents if item.is_training]
 
-    async def work(session: Session) -> int:
-        reports, usual = [], session.namespace
+    where = Where(kubeconfig, context, namespace)
+
+    async def work(usual: AsyncClient) -> int:
+        reports = []
         for training in trainings:
-            session.namespace = usual
-            submit.settle_namespace(session, training)
-            findings = await _findings(session, training, documents, endpoint)
+            client = submit.settled(usual, training, where)
+            findings = await _findings(client, training, documents, endpoint)
             reports.append(_report(training.name, findings))
             if output == "text":
-                print("\n".join([f"{session.namespace}/{training.name}", *_lines(findings)]), flush=True)
+                print("\n".join([f"{client.namespace}/{training.name}", *_lines(findings)]), flush=True)
         if output == "json":
             import json
 
             print(json.dumps(reports[0] if len(reports) == 1 else reports, indent=2))
         return 0 if all(report["ok"] for report in reports) else 1
 
-    in_cluster(Where(kubeconfig, context, namespace), work)
+    in_cluster(where, work)
 
 
 async def _findings(
-    session: Session, training: Document, documents: list[Document], endpoint: str | None
+    client: AsyncClient, training: Document, documents: list[Document], endpoint: str | None
 ) -> list[Finding]:
     from mnist_cli.checks import Finding, cluster_findings
     from mnist_cli.storage_check import Storage, storage_findings
 
-    about_manifest, spec = await _dry_run(session, training)
+    about_manifest, spec = await _dry_run(client, training)
     brought = {(item.kind, item.name): item.body for item in documents if not item.is_training}
-    findings = [about_manifest, *await cluster_findings(session, training.body["metadata"], spec, brought)]
+    findings = [about_manifest, *await cluster_findings(client, training.body["metadata"], spec, brought)]
     try:
-        storage = Storage.of(session.namespace, spec, endpoint)
+        storage = Storage.of(client.namespace, spec, endpoint)
     except (KeyError, TypeError):
         return [*findings, Finding.warn("storage", "was not checked, since the manifest is not accepted")]
-    return findings + await storage_findings(session, storage, brought.get(("Secret", storage.secret)))
+    return findings + await storage_findings(client.api, storage, brought.get(("Secret", storage.secret)))
 
 
-async def _dry_run(session: Session, training: Document) -> tuple[Finding, dict[str, Any]]:
+async def _dry_run(client: AsyncClient, training: Document) -> tuple[Finding, dict[str, Any]]:
     """What the API says to a manifest, and its spec: with the defaults where it is accepted."""
     from mnist_cli.checks import Finding
 
-    server = session.api.connection.server
+    server = client.connection.server
     try:
-        done, after = await submit.apply(session, training, dry_run=True)
+        done, after = await submit.apply(client, training, dry_run=True)
     except CommandError as error:
         message = error.message
-    except ApiError as error:
-        if error.status == 401 or error.may_pass:
+    except MnistError as error:
+        if error.may_pass or isinstance(error, (ConnectionFailedError, UnauthenticatedError)):
             raise
-        message = explained(error, session.api.connection).message
+        message = error.message
     else:
-        return Finding.ok("manifest", f"{server} accepts it (it would be {done})"), after["spec"]
+        return Finding.ok("manifest", f"{server} accepts it (it would be {done})"), after.object["spec"]
     spec = training.body.get("spec")
     return Finding.fail("manifest", message), spec if isinstance(spec, dict) else {}
 

@@ -9,10 +9,12 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mnist_cli.cluster import Session
 from mnist_kube.errors import ApiError
+
+if TYPE_CHECKING:
+    from mnist_client import AsyncClient
 
 _KUBERAY = "/apis/ray.io/v1"
 _INSTALL_KUBERAY = "install KubeRay 1.5.1 or later, with its CRDs"
@@ -72,26 +74,26 @@ class _Named:
 
 
 async def cluster_findings(
-    session: Session, metadata: dict[str, Any], spec: dict[str, Any], brought: Mapping[tuple[str, str], Any]
+    client: AsyncClient, metadata: dict[str, Any], spec: dict[str, Any], brought: Mapping[tuple[str, str], Any]
 ) -> list[Finding]:
     """Every finding on what a training with these metadata and spec needs of its cluster, but for its store.
 
     `brought` are the (kind, name) of objects that come with the training. The spec of a manifest that the API refused
     may have any shape.
     """
-    named = [item for item in _named(session.namespace, spec) if (item.kind, item.name) not in brought]
+    named = [item for item in _named(client.namespace, spec) if (item.kind, item.name) not in brought]
     found = await asyncio.gather(
-        _kuberay(session),
-        _queue(session, metadata),
-        _ray_cluster(session, spec),
-        *(_find(session, item) for item in dict.fromkeys(named)),
+        _kuberay(client),
+        _queue(client, metadata),
+        _ray_cluster(client, spec),
+        *(_find(client, item) for item in dict.fromkeys(named)),
     )
     return [finding for finding in found if finding is not None]
 
 
-async def _kuberay(session: Session) -> Finding:
+async def _kuberay(client: AsyncClient) -> Finding:
     try:
-        served = await session.api.get(_KUBERAY)
+        served = await client.api.get(_KUBERAY)
     except ApiError as error:
         if not error.not_found:
             raise
@@ -100,7 +102,7 @@ async def _kuberay(session: Session) -> Finding:
     if missing := [kind for kind in ("RayCluster", "RayJob") if kind not in kinds]:
         return Finding.fail("kuberay", f"the cluster does not know {' and '.join(missing)}", _INSTALL_KUBERAY)
     try:
-        document = await session.api.get(f"/openapi/v3{_KUBERAY}")
+        document = await client.api.get(f"/openapi/v3{_KUBERAY}")
     except ApiError:
         return Finding.warn("kuberay", "RayCluster and RayJob are served; of which version is not known from here")
     schemas = _part(document, "components", "schemas")
@@ -111,28 +113,28 @@ async def _kuberay(session: Session) -> Finding:
     return Finding.ok("kuberay", "RayCluster and RayJob are served, with token authentication")
 
 
-async def _queue(session: Session, metadata: dict[str, Any]) -> Finding | None:
+async def _queue(client: AsyncClient, metadata: dict[str, Any]) -> Finding | None:
     name = _part(metadata, "labels").get("kueue.x-k8s.io/queue-name")
     if not name:
         return None
     try:
-        group = await session.api.get("/apis/kueue.x-k8s.io")
+        group = await client.api.get("/apis/kueue.x-k8s.io")
     except ApiError as error:
         if not error.not_found:
             raise
         return Finding.warn("queue", f"Kueue is not installed, so that queue {name} holds nothing back")
     version = group["preferredVersion"]["groupVersion"]
-    path = f"/apis/{version}/namespaces/{session.namespace}/localqueues/{name}"
-    return await _find(session, _Named("queue", "LocalQueue", path, "the training would wait for ever: name another"))
+    path = f"/apis/{version}/namespaces/{client.namespace}/localqueues/{name}"
+    return await _find(client, _Named("queue", "LocalQueue", path, "the training would wait for ever: name another"))
 
 
-async def _ray_cluster(session: Session, spec: dict[str, Any]) -> Finding | None:
+async def _ray_cluster(client: AsyncClient, spec: dict[str, Any]) -> Finding | None:
     """The RayCluster of `clusterRef`, which must run the Ray that the trainer's image has."""
     name = _part(spec, "clusterRef").get("name")
     if not name:
         return None
-    path = f"{_KUBERAY}/namespaces/{session.namespace}/rayclusters/{name}"
-    found = await _get(session, path)
+    path = f"{_KUBERAY}/namespaces/{client.namespace}/rayclusters/{name}"
+    found = await _get(client, path)
     if not isinstance(found, dict):
         return _absence(_Named("cluster", "RayCluster", path), found)
     theirs, ours = found["spec"].get("rayVersion"), _part(spec, "ray").get("version")
@@ -141,17 +143,17 @@ async def _ray_cluster(session: Session, spec: dict[str, Any]) -> Finding | None
     return Finding.ok("cluster", f"RayCluster {name} is there")
 
 
-async def _find(session: Session, named: _Named) -> Finding:
-    found = await _get(session, named.path)
+async def _find(client: AsyncClient, named: _Named) -> Finding:
+    found = await _get(client, named.path)
     if isinstance(found, dict):
         return Finding.ok(named.what, f"{named.kind} {named.name} is there")
     return _absence(named, found)
 
 
-async def _get(session: Session, path: str) -> dict[str, Any] | int:
+async def _get(client: AsyncClient, path: str) -> dict[str, Any] | int:
     """An object, or the status with which it is denied (403, 404)."""
     try:
-        return await session.api.get(path)
+        return await client.api.get(path)
     except ApiError as error:
         if error.status in (403, 404):
             return error.status

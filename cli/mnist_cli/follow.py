@@ -1,105 +1,47 @@
-"""Follow a training until it has ended: its status, the events that matter, and how both are shown.
-
-Of the training itself every event is told. Of its RayCluster, RayJob and pods only warnings are, and only those that do
-not pass by themselves: on a real cluster each Ray pod fails its readiness probe for the first 15 s, and its liveness
-probe once more while it ends. What happens is a line each; on a terminal, a line per training moves below them.
-"""
+"""How a training that goes is shown, and what happens to it: a line each; on a terminal a line moves below them."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Self
 
-from mnist_cli.cluster import one_line
-from mnist_cli.status import Progress, progress_of
-from mnist_kube.client import KubeApi
-from mnist_kube.informer import Change, Informer
-from mnist_kube.resources import EVENTS, TRAININGS, Resource
-from mnist_kube.times import parse
+from mnist_client.errors import MnistError
+from mnist_client.state import Progress
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-_IDLE_S = 90.0  # an API server sends a bookmark each minute
-_PROBES_PATIENCE_S = 120.0
-_PROBES = ("Unhealthy", "ProbeWarning")
-_MOST_PROBES_APART_S = 30.0
-# Of the node's name servers, with every pod; told by status.lostWorkers, in better words.
-_NEVER = ("DNSConfigForming", "WorkerLost")
+    from mnist_client import AsyncClient, Training
 
 Say = Callable[[str, bool], None]
 """Is told a text, and whether it is a warning."""
 
 
-async def until_final(
-    api: KubeApi, namespace: str, name: str, seen: Callable[[dict[str, Any]], None]
-) -> dict[str, Any]:
+async def until_final(client: AsyncClient, training: Training, seen: Callable[[Training], None]) -> Training:
     """Call `seen` with every state of a training; returns the last one, Succeeded or Failed.
 
-    Raises LookupError when it is deleted meanwhile.
+    Raises TrainingDeleted when it is deleted meanwhile.
     """
-    async for event, training in changes(api, TRAININGS, namespace, name):
+    from mnist_client import TrainingDeleted
+
+    async for event, now in client.watch(training):
         if event == "DELETED":
-            raise LookupError(f"{name} was deleted")
-        seen(training)
-        if progress_of(training).is_final:
-            return training
+            raise TrainingDeleted(f"{now.name} was deleted")
+        seen(now)
+        if now.is_final:
+            return now
     raise AssertionError("a watch without end")
 
 
-def changes(
-    api: KubeApi, resource: Resource, namespace: str | None, name: str | None = None
-) -> AsyncGenerator[Change, None]:
-    """Yield all objects (or the one of a name), then every change of them, through lost connections.
-
-    A namespace of None means all. Raises ApiError where asking again would not help (forbidden, not served).
-    """
-    query = {"fieldSelector": f"metadata.name={name}"} if name else {}
-    return Informer(api, resource, namespace, query, _IDLE_S).changes(give_up=True)
-
-
-async def tell_events(api: KubeApi, namespace: str, names: list[str], say: Say) -> None:
-    """Call `say` for the events of these trainings and what is theirs, without end."""
-    told: set[tuple[str, str, str]] = set()
-    async for kind, event in changes(api, EVENTS, namespace):
-        about = event.get("regarding") or {}
-        name, reason, warning = str(about.get("name") or ""), event.get("reason"), event.get("type") == "Warning"
-        own = about.get("kind") == "MnistTraining" and name in names
-        child = warning and any(name.startswith(f"{training}-") for training in names)
-        text = one_line(str(event.get("note") or reason or ""))
-        key = (name, str(reason), text)
-        if kind == "DELETED" or not (own or child) or key in told or passes_by_itself(event):
-            continue
-        told.add(key)
-        say(f"{name}: {reason}: {text}", warning)
-
-
-def passes_by_itself(event: dict[str, Any]) -> bool:
-    """Whether an event (`events.k8s.io/v1`) needs nobody yet.
-
-    A failing probe does once it has failed for two minutes, time after time: an event that is counted
-    twice, at a pod's start and at its end, is no such thing.
-    """
-    reason = event.get("reason")
-    if reason in _NEVER:
-        return True
-    if reason not in _PROBES:
-        return False
-    count, seconds = _seen(event)
-    return seconds < _PROBES_PATIENCE_S or seconds > count * _MOST_PROBES_APART_S
-
-
-def _seen(event: dict[str, Any]) -> tuple[int, float]:
-    """How often an event was seen, and the seconds from the first to the last time."""
-    series = event.get("series") or {}
-    count = series.get("count") or event.get("deprecatedCount") or 1
-    first = event.get("deprecatedFirstTimestamp") or event.get("eventTime")
-    last = series.get("lastObservedTime") or event.get("deprecatedLastTimestamp") or first
-    if not first or not last:
-        return count, 0.0
-    return count, (parse(last) - parse(first)).total_seconds()
+async def tell_events(client: AsyncClient, training: Training, say: Say) -> None:
+    """Call `say` for the events of a training and what is its, without end; without the right to see them, for none."""
+    try:
+        async for event in client.events(training, follow=True):
+            say(str(event), event.warning)
+    except MnistError:
+        return
 
 
 class Lines:

@@ -1,29 +1,18 @@
-"""`mnistctl status`, and what a training's status says in words: for every command that shows one.
-
-A MnistTraining comes as the API has it. `status.training` is what the trainer last reported; a report of a former
-attempt says nothing about the present one.
-"""
+"""`mnistctl status`, and how a training is written in lines: for every command that prints one."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from mnist_cli.cluster import Session, Where, in_cluster
+from mnist_cli.cluster import Where, in_cluster
 from mnist_cli.options import Context, Kubeconfig, Name, Namespace
+from mnist_client.state import Progress, progress_of
 from mnist_kube.resources import TRAININGS
 
 if TYPE_CHECKING:
+    from mnist_client import AsyncClient
     from mnist_kube.client import KubeApi
 
-FINAL = ("Succeeded", "Failed")
-_DOING = {
-    "Starting": "the trainer starts",
-    "LoadingData": "the data is loaded",
-    "Publishing": "the model is published",
-    "Interrupted": "interrupted",
-    "Succeeded": "the training has ended",
-    "Failed": "the trainer failed",
-}
 _TAIL_LINES = 10
 _AS_TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1, application/json"
 
@@ -31,85 +20,11 @@ _AS_TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1, application/json"
 def status(name: Name, namespace: Namespace = None, context: Context = None, kubeconfig: Kubeconfig = None) -> None:
     """Tell where a training stands, and why."""
 
-    async def show(session: Session) -> int:
-        print("\n".join(described(await session.training(name))))
+    async def show(client: AsyncClient) -> int:
+        print("\n".join(described((await client.get(name)).object)))
         return 0
 
     in_cluster(Where(kubeconfig, context, namespace), show)
-
-
-class Progress(NamedTuple):
-    """One look at a training. `share` is 0 to 1, `step` is what it does, `figures` are the numbers of that.
-
-    `lost_workers` counts those that this training has lost; `last_lost` is a sentence on the last one, empty without.
-    """
-
-    phase: str
-    step: str
-    figures: str
-    share: float
-    message: str
-    lost_workers: int = 0
-    last_lost: str = ""
-
-    @property
-    def text(self) -> str:
-        """Such as "training, epoch 2/5: accuracy 97.12%, loss 0.123"."""
-        return f"{self.step}: {self.figures}" if self.figures else self.step
-
-    @property
-    def is_final(self) -> bool:
-        """Whether it has ended, well or not."""
-        return self.phase in FINAL
-
-
-def progress_of(training: dict[str, Any]) -> Progress:
-    """Read a MnistTraining as the API returned it."""
-    status = training.get("status") or {}
-    phase = status.get("phase") or "Pending"
-    report = status.get("training") or {}
-    if report.get("attempt") != status.get("attempt"):
-        report = {}
-    step, figures = _step(phase, status, report)
-    share = 1.0 if phase == "Succeeded" else (report.get("progressPercent") or 0) / 100
-    lost = status.get("lostWorkers") or report.get("lostWorkers") or 0
-    return Progress(phase, step, figures, share, status.get("message") or "", lost, _last_lost(report))
-
-
-def _last_lost(report: dict[str, Any]) -> str:
-    last = report.get("lastLostWorker") or {}
-    if not last.get("name"):
-        return ""
-    epoch = f" in epoch {last['epoch']}" if last.get("epoch") else ""
-    return f"worker {last['name']} was lost{epoch}" + (f": {last['message']}" if last.get("message") else "")
-
-
-def _step(phase: str, status: dict[str, Any], report: dict[str, Any]) -> tuple[str, str]:
-    again = f" (attempt {status['attempt']})" if (status.get("attempt") or 1) > 1 else ""
-    if phase == "Provisioning":
-        workers = (status.get("rayCluster") or {}).get("workers")
-        return f"the Ray cluster starts{again}" + (f", {workers} workers" if workers else ""), ""
-    if phase != "Running":
-        return phase, ""
-    state = report.get("state")
-    if state == "Training":
-        return f"training, epoch {report.get('epoch') or 0}/{report.get('epochs', '?')}{again}", _figures(report)
-    if state in _DOING:
-        return _DOING[state] + again, ""
-    return f"the job is submitted{again}", ""
-
-
-def _figures(report: dict[str, Any]) -> str:
-    parts = []
-    if report.get("accuracy") is not None:
-        parts.append(f"accuracy {report['accuracy']:.2%}")
-    if report.get("loss") is not None:
-        parts.append(f"loss {report['loss']:.3f}")
-    if report.get("imagesPerSecond"):
-        parts.append(f"{report['imagesPerSecond']:,.0f} images/s")
-    if report.get("etaSeconds"):
-        parts.append(f"{report['etaSeconds']} s left")
-    return ", ".join(parts)
 
 
 def described(training: dict[str, Any]) -> list[str]:

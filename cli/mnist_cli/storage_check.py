@@ -19,8 +19,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mnist_cli.checks import Finding
-from mnist_cli.cluster import Session
 from mnist_client.threads import in_thread
+from mnist_kube.client import KubeApi
 from mnist_kube.errors import ApiError
 from mnist_kube.resources import SECRETS, SERVICES
 from mnist_trainer.errors import (
@@ -68,11 +68,9 @@ class Storage:
         )
 
 
-async def storage_findings(
-    session: Session, storage: Storage, brought: Mapping[str, Any] | None = None
-) -> list[Finding]:
+async def storage_findings(api: KubeApi, storage: Storage, brought: Mapping[str, Any] | None = None) -> list[Finding]:
     """Every finding on a training's store; `brought` is the Secret if the manifest's file has it."""
-    values, about_secret = await _secret(session, storage, brought)
+    values, about_secret = await _secret(api, storage, brought)
     findings = [about_secret]
     own_keys = values is None
     if values is None:
@@ -83,7 +81,7 @@ async def storage_findings(
     if own_keys and not endpoint:
         # Only the Secret may know the store's address; AWS is not to be asked by guess.
         return [*findings, Finding.warn("endpoint", "is not known without the Secret", "--endpoint URL names it")]
-    if not storage.way_in and (elsewhere := await _only_in_cluster(session, storage.namespace, endpoint)):
+    if not storage.way_in and (elsewhere := await _only_in_cluster(api, storage.namespace, endpoint)):
         return [*findings, elsewhere]
     try:
         store = ObjectStore(StoreSettings.from_env(values, endpoint=endpoint, region=storage.region), _POLICY)
@@ -95,12 +93,12 @@ async def storage_findings(
 
 
 async def _secret(
-    session: Session, storage: Storage, brought: Mapping[str, Any] | None
+    api: KubeApi, storage: Storage, brought: Mapping[str, Any] | None
 ) -> tuple[dict[str, str] | None, Finding]:
     """The variables of the Secret, if it can be read and has them, and what is to say of it."""
     name = f"{storage.namespace}/{storage.secret}"
     try:
-        secret = brought or await session.api.find(SECRETS.path(storage.namespace, storage.secret))
+        secret = brought or await api.find(SECRETS.path(storage.namespace, storage.secret))
     except ApiError as error:
         if error.status != 403:
             raise
@@ -135,7 +133,7 @@ def _decoded(secret: Mapping[str, Any]) -> dict[str, str]:
     return {key: str(value).strip() for key, value in values.items()}
 
 
-async def _only_in_cluster(session: Session, namespace: str, endpoint: str | None) -> Finding | None:
+async def _only_in_cluster(api: KubeApi, namespace: str, endpoint: str | None) -> Finding | None:
     """A finding where this machine cannot even name the store."""
     host = urlsplit(endpoint or "").hostname
     if not endpoint or not host or await in_thread(_can_be_named, endpoint, host):
@@ -146,7 +144,7 @@ async def _only_in_cluster(session: Session, namespace: str, endpoint: str | Non
             "endpoint", f"{host} cannot be resolved on this machine; whether the cluster can is not known from here"
         )
     try:
-        if await session.api.find(SERVICES.path(service_namespace, service)) is None:
+        if await api.find(SERVICES.path(service_namespace, service)) is None:
             return Finding.fail(
                 "endpoint", f"{endpoint}: there is no Service {service} in namespace {service_namespace}"
             )

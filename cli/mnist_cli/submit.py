@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnist_cli.cluster import MANAGER, Session, Where, in_cluster, one_line
+from mnist_cli.cluster import Where, in_cluster
 from mnist_cli.options import Context, Kubeconfig, Namespace, Settings
 from mnist_cli.running import CommandError
 from mnist_cli.settings import overridden
-from mnist_cli.status import aligned, progress_of, result_lines, table
-from mnist_client.manifests import Document, read
-from mnist_kube.errors import ApiError
+from mnist_cli.status import aligned, result_lines, table
+from mnist_client.errors import ConflictError
+from mnist_client.manifests import Document, read_one
+from mnist_client.training import Training
 from mnist_kube.resources import TRAININGS
 
-_APPLY = "application/apply-patch+yaml"
+if TYPE_CHECKING:
+    from mnist_client import AsyncClient
 
 
 def submit(
@@ -43,33 +45,27 @@ def submit(
 
     Exit code with --follow: 0 if it succeeded, 1 if it failed.
     """
-    document = _the_training(manifest, settings or [])
+    document, where = _the_training(manifest, settings or []), Where(kubeconfig, context, namespace)
 
-    async def work(session: Session) -> int:
-        settle_namespace(session, document)
+    async def work(client: AsyncClient) -> int:
+        client = settled(client, document, where)
         if not (unchecked or dry_run):
-            await _check_store(session, document, force)
-        done, training = await apply(session, document, dry_run, force)
+            await _check_store(client, document, force)
+        done, training = await apply(client, document, dry_run, force)
         suffix = " (server dry run)" if dry_run else ""
         print(f"mnisttraining.mnist.training/{document.name} {done}{suffix}", flush=True)
-        return await _follow_to_the_end(session, training) if follow and not dry_run else 0
+        return await _follow_to_the_end(client, training) if follow and not dry_run else 0
 
     goes_on = f"{document.name} goes on without you; see it again: mnistctl watch {document.name}" if follow else ""
-    in_cluster(Where(kubeconfig, context, namespace), work, goes_on)
+    in_cluster(where, work, goes_on)
 
 
 def _the_training(path: Path, settings: list[str]) -> Document:
-    """The one MnistTraining of a file, with the settings applied. Raises CommandError or InvalidConfigError."""
-    documents = read(path)
-    if len(documents) > 1:
-        raise CommandError(
-            f"{path}: holds {len(documents)} objects, and submit takes one MnistTraining: split the file, or use "
-            f"kubectl apply -f {path}"
-        )
-    return Document(overridden(documents[0].body, settings))
+    """The one MnistTraining of a file, with the settings applied. Raises CommandError or RefusedError."""
+    return Document(overridden(read_one(path).body, settings))
 
 
-async def _check_store(session: Session, document: Document, force: bool) -> None:
+async def _check_store(client: AsyncClient, document: Document, force: bool) -> None:
     """Refuse a new training that its store would fail; what may come later, or is not known from here, is only said.
 
     One that is there already has found its store, or will.
@@ -77,10 +73,10 @@ async def _check_store(session: Session, document: Document, force: bool) -> Non
     from mnist_cli.checks import Result
     from mnist_cli.storage_check import Storage, storage_findings
 
-    if await session.api.find(TRAININGS.path(session.namespace, document.name)) is not None:
+    if await client.api.find(TRAININGS.path(client.namespace, document.name)) is not None:
         return
-    _, accepted = await apply(session, document, dry_run=True, force=force)
-    for finding in await storage_findings(session, Storage.of(session.namespace, accepted["spec"])):
+    _, accepted = await apply(client, document, dry_run=True, force=force)
+    for finding in await storage_findings(client.api, Storage.of(client.namespace, accepted.object["spec"])):
         if finding.result == Result.FAIL and finding.check != "secret":
             action = f"; {finding.action}" if finding.action else ""
             raise CommandError(f"{finding.message}{action} (nothing was submitted; --no-check leaves this check out)")
@@ -88,91 +84,47 @@ async def _check_store(session: Session, document: Document, force: bool) -> Non
             print(f"warning: {finding.message}", file=sys.stderr)
 
 
-def settle_namespace(session: Session, document: Document) -> None:
-    """The manifest's namespace is taken unless the user named another: that is refused, as kubectl does."""
+def settled(client: AsyncClient, document: Document, where: Where) -> AsyncClient:
+    """A client for the manifest's namespace, unless the user named another: that is refused, as kubectl does."""
     own = document.body["metadata"].get("namespace")
-    if own and session.named_namespace and own != session.named_namespace:
+    if own and where.namespace and own != where.namespace:
         raise CommandError(
-            f"the manifest says namespace {own!r} and --namespace says {session.named_namespace!r}: leave one out"
+            f"the manifest says namespace {own!r} and --namespace says {where.namespace!r}: leave one out"
         )
-    session.namespace = own or session.namespace
+    return client.in_namespace(own) if own else client
 
 
 async def apply(
-    session: Session, document: Document, dry_run: bool = False, force: bool = False
-) -> tuple[str, dict[str, Any]]:
-    """Server-side apply with strict validation; returns what was done, as kubectl says it, and the object.
+    client: AsyncClient, document: Document, dry_run: bool = False, force: bool = False
+) -> tuple[str, Training]:
+    """Create or change; returns what was done, as kubectl says it, and the training.
 
-    Raises CommandError where the API refuses the manifest, in its words, and ApiError for the rest.
+    Raises MnistError: RefusedError where the API refuses the manifest, in its words.
     """
-    path = TRAININGS.path(session.namespace, document.name)
-    before = await session.api.find(path)
-    query = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
-    query |= {"force": "true"} if force else {}
-    query |= {"dryRun": "All"} if dry_run else {}
     try:
-        after = await session.api.patch(path, document.body, _APPLY, query)
-    except ApiError as error:
-        if not _is_conflict(error):
-            raise _refused(document, error) from None
-        # Taking the fields over may be refused as well, by a rule of the API: then that is what to say.
-        forced = query | {"force": "true", "dryRun": "All"}
-        try:
-            await session.api.patch(path, document.body, _APPLY, forced)
-        except ApiError as worse:
-            raise _refused(document, worse) from None
+        return await client.apply(Training.of(document.body), dry_run=dry_run, force=force)
+    except ConflictError as error:
         raise CommandError(
-            f"{one_line(error.message)}: another tool manages that; change it there, or take it over with "
-            "--force-conflicts"
+            f"{error.said}: another tool manages that; change it there, or take it over with --force-conflicts"
         ) from None
-    if before is None:
-        return "created", after
-    same = [item["metadata"].get("generation") for item in (before, after)]
-    return "unchanged" if same[0] == same[1] and _tags(before) == _tags(after) else "configured", after
 
 
-def _tags(training: dict[str, Any]) -> list[Any]:
-    return [training["metadata"].get(key) or {} for key in ("labels", "annotations")]
-
-
-def _is_conflict(error: ApiError) -> bool:
-    """Whether another field manager has a field."""
-    return error.conflict and error.reason == "Conflict" and "conflict" in error.message.lower()
-
-
-def _refused(document: Document, error: ApiError) -> Exception:
-    if error.status in (400, 422) or (error.status == 500 and "typed patch object" in error.message):
-        return CommandError(f"MnistTraining {document.name} is refused: {one_line(error.message)}")
-    return error
-
-
-async def _follow_to_the_end(session: Session, training: dict[str, Any]) -> int:
+async def _follow_to_the_end(client: AsyncClient, training: Training) -> int:
     """Show a training until it ends; returns 0 if it succeeded, 1 if not."""
     import asyncio
-    import contextlib
 
     from mnist_cli.follow import make_view, tell_events, until_final
 
-    name, namespace = training["metadata"]["name"], training["metadata"]["namespace"]
+    name = training.name
     with make_view() as view:
-
-        async def tell() -> None:
-            with contextlib.suppress(ApiError):  # without the right to see events, there are none to tell
-                await tell_events(session.api, namespace, [name], view.say)
-
-        def seen(now: dict[str, Any]) -> None:
-            view.update(name, progress_of(now))
-
-        telling = asyncio.create_task(tell())
+        telling = asyncio.create_task(tell_events(client, training, view.say))
         try:
-            final = await until_final(session.api, namespace, name, seen)
-        except LookupError as error:
-            raise CommandError(str(error), 1) from None
+            final = await until_final(client, training, lambda now: view.update(name, now.progress))
         finally:
             telling.cancel()
             await asyncio.gather(telling, return_exceptions=True)
     print()
-    print("\n".join(aligned(await table(session.api, [(namespace, name)]))))
+    print("\n".join(aligned(await table(client.api, [(str(final.namespace), name)]))))
     print()
-    print("\n".join(result_lines(final)))
-    return 0 if progress_of(final).phase == "Succeeded" else 1
+    print("\n".join(result_lines(final.object)))
+    return 0 if final.succeeded else 1

@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mnist_cli.cluster import Session, Where, in_cluster
+from mnist_cli.cluster import Where, in_cluster
 from mnist_cli.options import Context, Kubeconfig, Namespace, OptionalName
 from mnist_cli.running import CommandError
-from mnist_cli.status import Progress, progress_of
-from mnist_kube.resources import TRAININGS
+from mnist_client.state import Progress, progress_of, report_of
 from mnist_kube.times import format_duration, now, parse
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.table import Table as RichTable
+
+    from mnist_client import AsyncClient
 
 _LOOKS_PER_SECOND = 4
 _KEPT_LOSSES = 2000
@@ -48,15 +49,15 @@ def watch(
     """Watch trainings in a live table; lines where stdout is no terminal."""
     if name and all_namespaces:
         raise typer.BadParameter("a NAME is looked for in one namespace: leave --all-namespaces out")
-    in_cluster(Where(kubeconfig, context, namespace), lambda session: _watch(session, name, all_namespaces))
+    in_cluster(Where(kubeconfig, context, namespace), lambda client: _watch(client, name, all_namespaces))
 
 
-async def _watch(session: Session, name: str | None, all_namespaces: bool) -> int:
+async def _watch(client: AsyncClient, name: str | None, all_namespaces: bool) -> int:
     """Show one training until it ends (returns 0 if it succeeded, 1 if not), or all of them until Ctrl-C."""
     if name:
-        await session.training(name)
+        await client.get(name)
     if not sys.stdout.isatty():
-        return await _as_lines(session, name, all_namespaces)
+        return await _as_lines(client, name, all_namespaces)
     from rich.console import Console
     from rich.live import Live
 
@@ -67,10 +68,10 @@ async def _watch(session: Session, name: str | None, all_namespaces: bool) -> in
         refresh_per_second=_LOOKS_PER_SECOND,
         vertical_overflow="visible",
     ):
-        return await _each(session, name, all_namespaces, table.see)
+        return await _each(client, name, all_namespaces, table.see)
 
 
-async def _as_lines(session: Session, name: str | None, all_namespaces: bool) -> int:
+async def _as_lines(client: AsyncClient, name: str | None, all_namespaces: bool) -> int:
     from mnist_cli.follow import Lines
 
     lines = Lines()
@@ -83,22 +84,18 @@ async def _as_lines(session: Session, name: str | None, all_namespaces: bool) ->
         else:
             lines.update(label, progress_of(training))
 
-    return await _each(session, name, all_namespaces, see)
+    return await _each(client, name, all_namespaces, see)
 
 
 async def _each(
-    session: Session, name: str | None, all_namespaces: bool, see: Callable[[str, dict[str, Any]], None]
+    client: AsyncClient, name: str | None, all_namespaces: bool, see: Callable[[str, dict[str, Any]], None]
 ) -> int:
-    from mnist_cli.follow import changes
-
-    namespace = None if all_namespaces else session.namespace
-    async for event, training in changes(session.api, TRAININGS, namespace, name):
-        see(event, training)
-        progress = progress_of(training)
+    async for event, training in client.watch(name, all_namespaces=all_namespaces):
+        see(event, training.object)
         if name and event == "DELETED":
             raise CommandError(f"{name} was deleted", 1)
-        if name and progress.is_final:
-            return 0 if progress.phase == "Succeeded" else 1
+        if name and training.is_final:
+            return 0 if training.succeeded else 1
     raise AssertionError("a watch without end")
 
 
@@ -112,11 +109,11 @@ class Row:
 
     def see(self, training: dict[str, Any]) -> None:
         """Take in a newer state. A loss counts once for each report; another attempt begins another curve."""
-        report = _report(training)
+        report = report_of(training)
         if report and report.get("attempt") != self.run:
             self.run = report.get("attempt")
             self.losses.clear()
-        fresh = report.get("updatedAt") != _report(self.training).get("updatedAt") or not self.losses
+        fresh = report.get("updatedAt") != report_of(self.training).get("updatedAt") or not self.losses
         self.training = training
         if report.get("loss") is not None and fresh:
             self.losses.append(report["loss"])
@@ -124,7 +121,7 @@ class Row:
     def cells(self, moment: datetime, bars: str = _BARS) -> dict[str, str]:
         """The row in words, by column; the curve is drawn with `bars`."""
         metadata, status = self.training["metadata"], self.training.get("status") or {}
-        report = _report(self.training)
+        report = report_of(self.training)
         progress = progress_of(self.training)
         return {
             "NAMESPACE": metadata["namespace"],
@@ -152,7 +149,7 @@ class Row:
 
     def _makes_up(self) -> bool:
         """Whether the epoch in which a worker was lost is not trained yet."""
-        report = _report(self.training)
+        report = report_of(self.training)
         lost = report.get("lastLostWorker") or {}
         return bool(lost) and (report.get("epoch") or 0) <= (lost.get("epoch") or 0)
 
@@ -236,13 +233,6 @@ def _shown(row: Row, name: str, cell: str) -> RenderableType:
         bar.add_row(ProgressBar(1.0, progress_of(row.training).share, _BAR_WIDTH), f"{cell:>4}")
         return bar
     return Text(cell, style=_COLOURS.get(cell, "") if name == "PHASE" else "magenta" if name == "CURVE" else "")
-
-
-def _report(training: dict[str, Any]) -> dict[str, Any]:
-    """What the trainer reported in the present attempt."""
-    status = training.get("status") or {}
-    report = status.get("training") or {}
-    return report if report.get("attempt") == status.get("attempt") else {}
 
 
 def _age(created: str | None, moment: datetime) -> str:

@@ -30,11 +30,14 @@ if TYPE_CHECKING:
         StorageError,
         TrainingDeleted,
         TrainingFailed,
+        UnauthenticatedError,
         WaitTimeout,
     )
     from mnist_client.events import TrainingEvent
+    from mnist_client.result import AsyncResult, Result
     from mnist_client.sync import Client
     from mnist_client.training import Change, Training
+    from mnist_operator.api.code import CodeArchive, CodeSpec
     from mnist_operator.api.spec import (
         ClusterCleanup,
         ClusterReference,
@@ -54,21 +57,26 @@ if TYPE_CHECKING:
 
 _ERRORS = (
     "ConflictError", "ConnectionFailedError", "MnistError", "NoLogError", "NotAllowedError", "NotFinishedError",
-    "NotFoundError", "RefusedError", "StorageError", "TrainingDeleted", "TrainingFailed", "WaitTimeout",
+    "NotFoundError", "RefusedError", "StorageError", "TrainingDeleted", "TrainingFailed",
+    "UnauthenticatedError", "WaitTimeout",
 )  # fmt: skip
 _SPEC = (
     "ClusterCleanup", "ClusterReference", "MnistTrainingSpec", "ModelName", "Precision", "RaySpec", "RunPolicy",
     "ServiceAccountSpec", "StorageSpec", "SubmissionMode", "SubmissionSpec", "TrainingSpec",
 )  # fmt: skip
+_CODE = ("CodeArchive", "CodeSpec")
 _STATUS = ("MnistTrainingStatus", "Phase", "TrainerReport", "TrainingResult")
 _WORKERS = ("HeadSpec", "ResourceRequirements", "WorkerGroup", "WorkersSpec")
 _WHERE = {
     "AsyncClient": "mnist_client.aio",
+    "AsyncResult": "mnist_client.result",
     "Change": "mnist_client.training",
     "Client": "mnist_client.sync",
+    "Result": "mnist_client.result",
     "Training": "mnist_client.training",
     "TrainingEvent": "mnist_client.events",
     **dict.fromkeys(_ERRORS, "mnist_client.errors"),
+    **dict.fromkeys(_CODE, "mnist_operator.api.code"),
     **dict.fromkeys(_SPEC, "mnist_operator.api.spec"),
     **dict.fromkeys(_STATUS, "mnist_operator.api.status"),
     **dict.fromkeys(_WORKERS, "mnist_operator.api.workers"),
@@ -76,10 +84,13 @@ _WHERE = {
 
 __all__ = [
     "AsyncClient",
+    "AsyncResult",
     "Change",
     "Client",
     "ClusterCleanup",
     "ClusterReference",
+    "CodeArchive",
+    "CodeSpec",
     "ConflictError",
     "ConnectionFailedError",
     "HeadSpec",
@@ -96,6 +107,7 @@ __all__ = [
     "RaySpec",
     "RefusedError",
     "ResourceRequirements",
+    "Result",
     "RunPolicy",
     "ServiceAccountSpec",
     "StorageError",
@@ -109,6 +121,7 @@ __all__ = [
     "TrainingFailed",
     "TrainingResult",
     "TrainingSpec",
+    "UnauthenticatedError",
     "WaitTimeout",
     "WorkerGroup",
     "WorkersSpec",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import codecs
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Collection
+import copy
+from collections.abc import AsyncGenerator, Awaitable, Collection, Mapping
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -16,6 +18,9 @@ from mnist_client.errors import NotFoundError, RefusedError, TrainingDeleted, Wa
 from mnist_client.events import TrainingEvent
 from mnist_client.explain import explained, is_served
 from mnist_client.logs import LogReader, LogRequest, Note
+from mnist_client.result import AsyncResult, Result
+from mnist_client.storage import Storage
+from mnist_client.storedlogs import read_log
 from mnist_client.threads import in_thread
 from mnist_client.training import Change, Training
 from mnist_client.watching import changes
@@ -23,7 +28,7 @@ from mnist_kube.client import KubeApi
 from mnist_kube.connection import Connection
 from mnist_kube.errors import ApiError
 from mnist_kube.objects import Object
-from mnist_kube.resources import NAMESPACES, TRAININGS
+from mnist_kube.resources import NAMESPACES, SECRETS, TRAININGS
 
 T = TypeVar("T")
 
@@ -45,6 +50,8 @@ class AsyncClient:
         token: the bearer token; with a kubeconfig it replaces the user there.
         ca: the authority of the server's certificate, PEM text or a file; None for this machine's.
         connection: all of that as a value, instead.
+        endpoint: where the bucket is seen from here, if elsewhere than in the cluster; None for $AWS_ENDPOINT_URL, else
+            what the training says.
         manager: the field manager of what is written, and what the server's log calls us.
         timeout: seconds that one request may take.
     """
@@ -59,12 +66,14 @@ class AsyncClient:
         token: str | None = None,
         ca: str | Path | None = None,
         connection: Connection | None = None,
+        endpoint: str | None = None,
         manager: str = "mnist-client",
         timeout: float = 30.0,
     ) -> None:
         self._origin = Origin(Path(kubeconfig) if kubeconfig else None, context, server, token, ca)
         self._connection = connection or self._origin.connection()
         self._renewable = connection is None and self._connection.renewable
+        self._endpoint = endpoint
         self._manager = manager
         self._timeout = timeout
         self._api: KubeApi | None = None
@@ -88,9 +97,17 @@ class AsyncClient:
         return type(self)(
             namespace or self.namespace,
             connection=self.connection.with_token(token),
+            endpoint=self._endpoint,
             manager=self._manager,
             timeout=self._timeout,
         )
+
+    def in_namespace(self, namespace: str) -> Self:
+        """Return a client for another namespace on the same connections; closing one closes both."""
+        _ = self.api
+        view = copy.copy(self)
+        view._namespace = namespace
+        return view
 
     @property
     def namespace(self) -> str:
@@ -275,7 +292,7 @@ class AsyncClient:
     ) -> AsyncGenerator[bytes, None]:
         """Yield a log as it comes, byte by byte as it was written; `note` is told what there is to say about it."""
         obj = await self._object(*self._key(training, namespace))
-        reader = LogReader(self.api, obj, request, note=note)
+        reader = LogReader(self.api, obj, request, self._stored_log, note)
         async with contextlib.aclosing(self._told(reader.chunks())) as seen:
             async for chunk in seen:
                 yield chunk
@@ -295,6 +312,45 @@ class AsyncClient:
         else:
             for event in await self._asked(event_log.listed(self.api, where, [name])):
                 yield event
+
+    # --- what it left -------------------------------------------------------------------------------------------------
+
+    async def result(self, training: Which, *, namespace: str | None = None) -> AsyncResult:
+        """Return what a training left in its bucket: `download`, `predict`, `metrics`, `manifest`.
+
+        Credentials are those of the environment, else those of the training's own Secret if they may be read.
+
+        Raises:
+            NotFinishedError: it has not succeeded.
+        """
+        return AsyncResult(await self._result(training, namespace))
+
+    async def _result(self, training: Which, namespace: str | None) -> Result:
+        found = await self.get(training, namespace=namespace)
+        return Result(found, self._storage(found.object).open)
+
+    def _storage(self, obj: Object) -> Storage:
+        metadata, loop = obj["metadata"], asyncio.get_running_loop()
+
+        def secret(namespace: str, name: str) -> Mapping[str, str] | None:
+            return asyncio.run_coroutine_threadsafe(self._secret(namespace, name), loop).result()
+
+        spec = (obj.get("spec") or {}).get("storage") or {}
+        where = metadata.get("namespace") or self.namespace
+        return Storage(where, metadata["name"], spec, secret, self._endpoint)
+
+    async def _secret(self, namespace: str, name: str) -> Mapping[str, str] | None:
+        try:
+            secret = await self.api.get(SECRETS.path(namespace, name))
+        except ApiError as error:
+            if error.status in (403, 404):
+                return None
+            raise await explained(error, self.connection) from error
+        return {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
+
+    async def _stored_log(self, obj: Object, attempt: int) -> bytes | None:
+        prefix, storage = Training.of(obj).run_prefix, self._storage(obj)
+        return await in_thread(read_log, storage.open, prefix, attempt)
 
     # --- what they share ----------------------------------------------------------------------------------------------
 

@@ -37,9 +37,7 @@ async def apply(
             await api.patch(path, _bare(body), APPLY_PATCH, forced)
         except ApiError as worse:
             raise _refused(name, worse) from None
-        raise ConflictError(
-            f"{one_line(error.message)}: another tool manages that; change it there, or take it over (force)"
-        ) from None
+        raise ConflictError(one_line(error.message)) from None
     return _done(before, after), after
 
 

@@ -26,6 +26,10 @@ class NotAllowedError(MnistError):
     """The API server does not accept our credentials (401), or they lack a right (403)."""
 
 
+class UnauthenticatedError(NotAllowedError):
+    """The API server does not accept our credentials (401)."""
+
+
 class NotFoundError(MnistError):
     """There is no such training, namespace, or kind of object."""
 
@@ -35,7 +39,14 @@ class RefusedError(MnistError, ValueError):
 
 
 class ConflictError(RefusedError):
-    """Another tool manages a field that we would change; `force=True` takes it over."""
+    """Another tool manages a field that we would change; `force=True` takes it over.
+
+    `said` is the server's own sentence.
+    """
+
+    def __init__(self, said: str) -> None:
+        super().__init__(f"{said}: another tool manages that; change it there, or take it over with force=True")
+        self.said = said
 
 
 class StorageError(MnistError):
@@ -43,9 +54,13 @@ class StorageError(MnistError):
 
 
 class NoLogError(MnistError):
-    """A training has no log yet, or none any more."""
+    """A training has no log yet, or (`yet` is false) none any more."""
 
     may_pass = True
+
+    def __init__(self, message: str, *, yet: bool = False) -> None:
+        super().__init__(message)
+        self.yet = yet
 
 
 class NotFinishedError(MnistError):

@@ -10,7 +10,14 @@ import contextlib
 import ssl
 from typing import Any
 
-from mnist_client.errors import ConnectionFailedError, MnistError, NotAllowedError, NotFoundError, RefusedError
+from mnist_client.errors import (
+    ConnectionFailedError,
+    MnistError,
+    NotAllowedError,
+    NotFoundError,
+    RefusedError,
+    UnauthenticatedError,
+)
 from mnist_kube.connection import Connection
 from mnist_kube.errors import NO_CREDENTIALS, ApiError
 
@@ -35,9 +42,9 @@ def refused(error: ApiError, connection: Connection) -> MnistError:
     if _PLAIN_TO_TLS in error.message:
         return _speaks_tls(connection)
     if error.reason == NO_CREDENTIALS:
-        return NotAllowedError(said)
+        return UnauthenticatedError(said)
     if error.status == 401:
-        return NotAllowedError(f"{connection.server} does not accept the kubeconfig's credentials")
+        return UnauthenticatedError(f"{connection.server} does not accept the kubeconfig's credentials")
     if error.status == 403:
         return NotAllowedError(f"{said}: ask for the role view (to look) or edit (to change) in that namespace")
     if error.not_found and not is_served(error):

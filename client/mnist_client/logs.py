@@ -188,7 +188,7 @@ class LogReader:
 
     def _no_log(self, attempt: int) -> NoLogError:
         if not attempt or not self._scene.is_over(attempt):
-            return NoLogError(f"{self._name} has no log yet ({state_of(self._scene.training)})")
+            return NoLogError(f"{self._name} has no log yet ({state_of(self._scene.training)})", yet=True)
         what = "head" if self._from_head else "submitter"
         return NoLogError(f"the {what}'s pod of attempt {attempt} of {self._name} is gone, and its log with it")
 

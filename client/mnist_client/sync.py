@@ -14,6 +14,7 @@ from typing import Self
 from mnist_client.aio import AsyncClient, Which
 from mnist_client.events import TrainingEvent
 from mnist_client.loop import BackgroundLoop
+from mnist_client.result import Result
 from mnist_client.training import Change, Training
 from mnist_kube.connection import Connection
 
@@ -35,6 +36,7 @@ class Client:
         token: str | None = None,
         ca: str | Path | None = None,
         connection: Connection | None = None,
+        endpoint: str | None = None,
         manager: str = "mnist-client",
         timeout: float = 30.0,
     ) -> None:
@@ -46,6 +48,7 @@ class Client:
             token=token,
             ca=ca,
             connection=connection,
+            endpoint=endpoint,
             manager=manager,
             timeout=timeout,
         )
@@ -186,6 +189,18 @@ class Client:
         With `follow` it goes on without end.
         """
         yield from self._loop.iterate(self._client.events(training, follow=follow, namespace=namespace))
+
+    # --- what it left -------------------------------------------------------------------------------------------------
+
+    def result(self, training: Which, *, namespace: str | None = None) -> Result:
+        """Return what a training left in its bucket: `download`, `predict`, `metrics`, `manifest`.
+
+        Credentials are those of the environment, else those of the training's own Secret if they may be read.
+
+        Raises:
+            NotFinishedError: it has not succeeded.
+        """
+        return self._loop.run(self._client._result(training, namespace))
 
 
 def _close(loop: BackgroundLoop, client: AsyncClient) -> None:

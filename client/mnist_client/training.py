@@ -11,6 +11,7 @@ from mnist_client.errors import TrainingFailed
 from mnist_client.state import FINAL, Progress, phase_of, progress_of, state_of
 
 if TYPE_CHECKING:
+    from mnist_operator.api.code import CodeSpec
     from mnist_operator.api.spec import (
         ClusterReference,
         MnistTrainingSpec,
@@ -52,6 +53,7 @@ class Fields(TypedDict, total=False):
 
     image: str | None
 
+    code: CodeSpec | Section
     workers: int | WorkersSpec | Section
     cluster_ref: str | ClusterReference | Section
     submission: str | SubmissionSpec | Section

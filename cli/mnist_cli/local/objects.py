@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mnist_cli.cluster import one_line
+from mnist_client.explain import one_line
 from mnist_client.manifests import TRAINING_KIND, Document
 from mnist_kube.client import KubeApi
 from mnist_kube.errors import ApiError

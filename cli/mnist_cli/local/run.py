@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mnist_cli.cluster import MANAGER
 from mnist_cli.eventloop import InterruptedRunError
 from mnist_cli.eventloop import run as run_interruptibly
 from mnist_cli.follow import Lines, make_view, tell_events, until_final
 from mnist_cli.local import objects
 from mnist_cli.local.seeding import Files, check_folder, seed
-from mnist_cli.status import Progress, aligned, progress_of, result_lines, table
+from mnist_cli.status import aligned, result_lines, table
+from mnist_client import AsyncClient, Training, TrainingDeleted
 from mnist_client.manifests import Document, read
+from mnist_client.state import Progress, progress_of
 from mnist_client.threads import in_thread
-from mnist_kube.client import KubeApi
-from mnist_kube.kubeconfig import load
 from mnist_local.stack.layout import Layout, Options, StackError
 from mnist_local.stack.stack_process import StackProcess
 from mnist_trainer.errors import InvalidConfigError
@@ -109,19 +110,18 @@ class _Run:
     async def _work(self) -> tuple[list[dict[str, Any]], list[str]]:
         seeding = asyncio.create_task(self._seed())
         await self._api_is_up.wait()
-        api = KubeApi(load(self._layout.kubeconfig), user_agent="mnistctl")
         try:
-            # What the API refuses is told before anybody waits for data.
-            asked = await objects.apply(api, self._documents, dry_run=True)
-            await objects.check_secrets(api, asked, self._documents)
-            await seeding
-            await objects.apply(api, self._documents)
-            finals = await self._follow(api)
-            keys = [(document.namespace, document.name) for document in self._trainings]
-            return finals, aligned(await table(api, keys))
+            async with AsyncClient(kubeconfig=self._layout.kubeconfig, manager=MANAGER) as client:
+                # What the API refuses is told before anybody waits for data.
+                asked = await objects.apply(client.api, self._documents, dry_run=True)
+                await objects.check_secrets(client.api, asked, self._documents)
+                await seeding
+                await objects.apply(client.api, self._documents)
+                finals = await self._follow(client)
+                keys = [(document.namespace, document.name) for document in self._trainings]
+                return finals, aligned(await table(client.api, keys))
         finally:
             seeding.cancel()
-            await api.close()
 
     async def _seed(self) -> None:
         await self._store_is_up.wait()
@@ -135,31 +135,27 @@ class _Run:
             self._view.say(f"dataset {dataset}: {what}")
             await in_thread(store.make_bucket, output)
 
-    async def _follow(self, api: Any) -> list[dict[str, Any]]:
-        names = [document.name for document in self._trainings]
-        namespaces = dict.fromkeys(document.namespace for document in self._trainings)
-        telling = [asyncio.create_task(tell_events(api, ns, names, self._view.say)) for ns in namespaces]
-
+    async def _follow(self, client: AsyncClient) -> list[dict[str, Any]]:
+        trainings = [Training.of({**document.body, "metadata": _key(document)}) for document in self._trainings]
+        telling = [asyncio.create_task(tell_events(client, training, self._view.say)) for training in trainings]
         last: dict[str, Progress] = {}
 
-        def seen(training: dict[str, Any]) -> None:
-            name = training["metadata"]["name"]
-            last[name] = progress_of(training)
-            self._view.update(name, last[name])
+        def seen(training: Training) -> None:
+            last[training.name] = training.progress
+            self._view.update(training.name, training.progress)
 
         try:
             async with asyncio.timeout(self._request.timeout_s):
-                return await asyncio.gather(
-                    *(until_final(api, document.namespace, document.name, seen) for document in self._trainings)
-                )
+                finals = await asyncio.gather(*(until_final(client, training, seen) for training in trainings))
+                return [training.object for training in finals]
         except TimeoutError:
             states = "; ".join(
                 f"{name}: {progress.phase}: {progress.message or progress.text}" for name, progress in last.items()
             )
             message = f"not finished within {self._request.timeout_s:.0f} s ({states})"
             raise StackError(message, (), str(self._layout.root / "logs")) from None
-        except LookupError as error:
-            raise StackError(str(error)) from None
+        except TrainingDeleted as error:
+            raise StackError(error.message) from None
         finally:
             for task in telling:
                 task.cancel()
@@ -174,6 +170,10 @@ class _Run:
             print()
             print("\n".join(_result(training, self._layout)))
         return 0 if all(progress_of(training).phase == "Succeeded" for training in finals) else 1
+
+
+def _key(document: Document) -> dict[str, str]:
+    return {"namespace": document.namespace, "name": document.name}
 
 
 def _result(training: dict[str, Any], layout: Layout) -> list[str]:

@@ -15,9 +15,9 @@ from tests.support.s3 import S3Handle, start_s3
 from mnist_trainer.config import parse_config
 from mnist_trainer.data.convert import ConvertOptions, convert
 from mnist_trainer.data.files import Role
+from mnist_trainer.inference.answers import probabilities
 from mnist_trainer.inference.model_file import load_model
 from mnist_trainer.inference.pictures import read_drawing
-from mnist_trainer.inference.predict import probabilities
 
 
 def striped(classes: int, shape: tuple[int, ...], each: int, first: int = 0) -> dict[Role, np.ndarray]:

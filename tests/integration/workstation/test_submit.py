@@ -55,7 +55,7 @@ def test_one_training_in_its_own_namespace(scene: Scene) -> None:
     two.write_text(f"{scene.manifest('a').read_text()}---\n{scene.manifest('b').read_text()}")
     ran = scene.ctl("submit", str(two))
     assert (ran.code, ran.err.count("\n")) == (2, 1)
-    assert "holds 2 objects, and submit takes one MnistTraining" in ran.err
+    assert "holds 2 objects, and one MnistTraining is wanted" in ran.err
 
     manifest = training("mnist")
     manifest |= {"metadata": {"name": "mnist", "namespace": scene.namespace}, "spec": {}}

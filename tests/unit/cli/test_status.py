@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from mnist_cli.follow import Lines
-from mnist_cli.status import aligned, described, progress_of
+from mnist_cli.status import aligned, described
+from mnist_client.state import progress_of
 
 
 def training(phase: str | None = None, attempt: int = 1, **status: Any) -> dict[str, Any]:

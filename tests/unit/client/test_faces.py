@@ -9,7 +9,7 @@ import pytest
 
 from mnist_client import AsyncClient, Client
 
-ONLY_ASYNC = {"api", "as_user", "connection", "log_chunks"}
+ONLY_ASYNC = {"api", "as_user", "connection", "in_namespace", "log_chunks"}
 """What serves programs that have an event loop, and speak to the Kubernetes API themselves."""
 
 

@@ -13,9 +13,9 @@ from tests.support.photos import Scene, photograph
 
 from mnist_trainer.data.sources import enlarge
 from mnist_trainer.errors import InvalidConfigError
+from mnist_trainer.inference.answers import probabilities
 from mnist_trainer.inference.model_file import load_model
 from mnist_trainer.inference.pictures import Drawing, find_character, read_drawing
-from mnist_trainer.inference.predict import probabilities
 from mnist_trainer.models import build
 from mnist_trainer.plan import ModelSpec, Normalisation, TrainingPlan, make_recipe
 from mnist_trainer.release.files import encode_model

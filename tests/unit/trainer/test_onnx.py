@@ -11,9 +11,9 @@ import onnxruntime
 import pytest
 import torch
 
+from mnist_trainer.inference.answers import probabilities
 from mnist_trainer.inference.export import encode_weights_as_onnx
 from mnist_trainer.inference.model_file import load_model
-from mnist_trainer.inference.predict import probabilities
 from mnist_trainer.models import build
 from mnist_trainer.plan import ModelSpec, Normalisation, TrainingPlan, make_recipe
 from mnist_trainer.release.files import encode_model, model_metadata

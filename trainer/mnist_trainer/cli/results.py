@@ -55,8 +55,8 @@ def predict(
 
     Pictures that cannot be read are named, the others are answered for; the exit code is then 2.
     """
+    from mnist_trainer.inference.answers import Unread, classify_files
     from mnist_trainer.inference.model_file import load_classifier
-    from mnist_trainer.inference.predict import Unread, classify_files
 
     loaded = load_classifier(Locations(storage_endpoint, storage_region).model(model), model)
     answers = classify_files(loaded, files)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mnist_cli.follow import passes_by_itself
+from mnist_client.events import passes_by_itself
 
 
 def event(reason: str, count: int = 1, first: str = "10:00:00", last: str = "10:00:00") -> dict[str, Any]:
