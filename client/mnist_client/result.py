@@ -59,7 +59,8 @@ class Result:
     @property
     def accuracy(self) -> float | None:
         """Share of the test images that it recognised, 0 to 1."""
-        return self.training.result.accuracy if self.training.result else None
+        accuracy: float | None = self.training.object["status"]["result"].get("accuracy")
+        return accuracy
 
     @cached_property
     def _store(self) -> ObjectStore:

@@ -204,7 +204,8 @@ class Training:
         """Address below which everything of this training is kept; None before it is submitted."""
         if not self.uid:
             return None
-        return f"{self.spec.storage.output.rstrip('/')}/{self.namespace}/{self.name}/{self.uid}"
+        output = str(self.object["spec"]["storage"]["output"])
+        return f"{output.rstrip('/')}/{self.namespace}/{self.name}/{self.uid}"
 
 
 class Change(NamedTuple):

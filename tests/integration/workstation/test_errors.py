@@ -49,7 +49,8 @@ def test_no_such_training(scene: Scene) -> None:
     said = f"there is no MnistTraining 'mnist' in namespace '{scene.namespace}'\n"
     for command in ("watch", "logs", "status", "suspend", "resume", "report"):
         assert one_line(scene, command, "mnist") == (2, said), command
-    assert one_line(scene, "status", "mnist", "-n", "other")[1].endswith("in namespace 'other'; there is no such namespace\n")
+    elsewhere = one_line(scene, "status", "mnist", "-n", "other")[1]
+    assert elsewhere.endswith("in namespace 'other'; there is no such namespace\n")
 
 
 def another_authority() -> str:

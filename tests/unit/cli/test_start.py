@@ -35,7 +35,7 @@ def test_the_start_imports_no_command_and_its_table_says_what_they_say() -> None
 def test_the_commands_for_a_cluster_need_neither_ray_nor_torch() -> None:
     """They are installed by the extra `cli` alone; the Kubernetes client, slow to import, serves plugins only."""
     names = ("checks", "cluster", "follow", "storage_check", *COMMANDS)
-    code = f"import sys; {'; '.join(f'import mnist_cli.{name}' for name in names)}; "
+    code = f"import sys, mnist_client.aio; {'; '.join(f'import mnist_cli.{name}' for name in names)}; "
     code += f"print(sorted({HEAVY - {'asyncio', 'urllib3'}} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert ran.stdout.strip() == "[]"
