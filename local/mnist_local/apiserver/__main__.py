@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -30,7 +31,7 @@ async def _run(options: argparse.Namespace) -> int:
     try:
         sock = listen(options.port)
     except OSError as error:
-        sys.stderr.write(f"error: cannot listen on {HOST}:{options.port}: {error.strerror}\n")
+        sys.stderr.write(f"error: cannot listen on {HOST}:{options.port}: {os.strerror(error.errno or 0)}\n")
         return 2
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
