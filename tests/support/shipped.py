@@ -135,12 +135,24 @@ class Image:
         self, args: Sequence[str], env: Mapping[str, str], mounts: Mapping[Path, str], identity: Identity, log: Path
     ) -> ShippedProcess:
         """Start a container."""
+        command = self._command(args, env, mounts, identity)
+        with log.open("wb") as output:
+            return ShippedProcess(subprocess.Popen(command, stdout=output, stderr=output), log)
+
+    def run(
+        self, args: Sequence[str], env: Mapping[str, str], identity: Identity, seconds: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a container to its end."""
+        command = self._command(args, env, {}, identity)
+        return subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+
+    def _command(
+        self, args: Sequence[str], env: Mapping[str, str], mounts: Mapping[Path, str], identity: Identity
+    ) -> list[str]:
         options = ["--user", f"{identity.uid}:{identity.gid}", *self.options]
         options += [part for name, value in env.items() for part in ("-e", f"{name}={value}")]
         options += [part for folder, place in mounts.items() for part in ("-v", f"{folder}:{place}:ro")]
-        with log.open("wb") as output:
-            command = [*self.engine.command(*options), self.tag, *args]
-            return ShippedProcess(subprocess.Popen(command, stdout=output, stderr=output), log)
+        return [*self.engine.command(*options), self.tag, *args]
 
 
 # $1 is the root to make, $2 the installation, $3 the user, $4 the group, $5 the number of mounts that follow in pairs.

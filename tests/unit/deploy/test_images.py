@@ -77,6 +77,12 @@ def test_one_version_of_ray_everywhere() -> None:
     assert {"name": "MNIST_OPERATOR_TRAINER_RAY_VERSION", "value": version} in container["env"]
 
 
+def test_both_images_stand_on_one_base() -> None:
+    bases = [re.findall(r"^ARG BASE_IMAGE=(.+)$", dockerfile(image), re.MULTILINE) for image in ("operator", "trainer")]
+    assert bases[0] == bases[1]
+    assert len(bases[0]) == 1, "what .ci/run reads"
+
+
 def test_one_version_of_us_everywhere() -> None:
     version = PROJECT["version"]
     for image in ("operator", "trainer"):
