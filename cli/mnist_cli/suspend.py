@@ -49,9 +49,10 @@ async def _set(client: AsyncClient, name: str, suspended: bool, wait: bool) -> i
     change = client.suspend if suspended else client.resume
     await change(before)
     if before.suspended == suspended:
-        print(f"mnisttraining.mnist.training/{name} unchanged: it is {'' if suspended else 'not '}suspended")
+        state = "not " if not suspended else "" if before.phase == "Suspended" else "being "
+        print(f"mnisttraining.mnist.training/{name} unchanged: it is {state}suspended")
     else:
-        print(f"mnisttraining.mnist.training/{name} {'suspended' if suspended else 'resumed'}", flush=True)
+        print(f"mnisttraining.mnist.training/{name} is being {'suspended' if suspended else 'resumed'}", flush=True)
     if wait:
         now = await client.wait(name, until=_STOPPED if suspended else _GOES)
         print(f"{name}: {now.phase}: {now.progress.message}".rstrip(": "))

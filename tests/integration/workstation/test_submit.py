@@ -102,13 +102,14 @@ def test_deleted_meanwhile(scene: Scene) -> None:
 
 def test_suspend_and_resume(scene: Scene) -> None:
     scene.create()
-    assert scene.ctl("suspend", "mnist").out == "mnisttraining.mnist.training/mnist suspended\n"
+    assert scene.ctl("suspend", "mnist").out == "mnisttraining.mnist.training/mnist is being suspended\n"
     assert scene.get()["spec"]["runPolicy"]["suspend"] is True
-    assert "unchanged: it is suspended" in scene.ctl("suspend", "mnist").out
+    assert "unchanged: it is being suspended" in scene.ctl("suspend", "mnist").out
     scene.status(phase="Suspended", message="Suspended by the user")
+    assert "unchanged: it is suspended" in scene.ctl("suspend", "mnist").out
     assert scene.ctl("suspend", "mnist", "--wait").out.endswith("mnist: Suspended: Suspended by the user\n")
 
-    assert scene.ctl("resume", "mnist").out == "mnisttraining.mnist.training/mnist resumed\n"
+    assert scene.ctl("resume", "mnist").out == "mnisttraining.mnist.training/mnist is being resumed\n"
     assert scene.get()["spec"]["runPolicy"]["suspend"] is False
     waiting = scene.start("resume", "mnist", "--wait")
     waiting.until("unchanged: it is not suspended")
