@@ -137,10 +137,19 @@ async def _ray_cluster(client: AsyncClient, spec: dict[str, Any]) -> Finding | N
     found = await _get(client, path)
     if not isinstance(found, dict):
         return _absence(_Named("cluster", "RayCluster", path), found)
-    theirs, ours = found["spec"].get("rayVersion"), _part(spec, "ray").get("version")
+    theirs, ours = found["spec"].get("rayVersion"), _part(spec, "ray").get("version") or _default_ray_version()
     if theirs and ours and theirs != ours:
         return Finding.fail("cluster", f"RayCluster {name} runs Ray {theirs}, and spec.ray.version is {ours}")
     return Finding.ok("cluster", f"RayCluster {name} is there")
+
+
+def _default_ray_version() -> str | None:
+    """The version that a manifest without one asks for; None in the trainer's image, which has no operator in it."""
+    try:
+        from mnist_operator.api.spec import default_ray_version
+    except ModuleNotFoundError:
+        return None
+    return default_ray_version()
 
 
 async def _find(client: AsyncClient, named: _Named) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from mnist_cli.cluster import Where, in_cluster
@@ -21,10 +22,22 @@ def status(name: Name, namespace: Namespace = None, context: Context = None, kub
     """Tell where a training stands, and why."""
 
     async def show(client: AsyncClient) -> int:
-        print("\n".join(described((await client.get(name)).object)))
+        training = (await client.get(name)).object
+        print("\n".join([*described(training), *_defaults(training.get("spec") or {})]))
         return 0
 
     in_cluster(Where(kubeconfig, context, namespace), show)
+
+
+def _defaults(spec: dict[str, Any]) -> list[str]:
+    """A line with the defaults that apply and that the object does not show; none where there is no operator's code."""
+    try:
+        from mnist_operator.api.spec import unwritten_defaults
+    except ModuleNotFoundError:  # the trainer's image
+        return []
+    found = unwritten_defaults(spec).items()
+    told = [f"{path} {json.dumps(value) if isinstance(value, bool) else value}" for path, value in found]
+    return [f"  {'defaults':<8} {', '.join(told)}"] if told else []
 
 
 def described(training: dict[str, Any]) -> list[str]:

@@ -9,6 +9,8 @@ from typing import Any
 
 from mnist_operator.api import names
 from mnist_operator.api.crd import custom_resource_definition
+from mnist_operator.api.schema import Defaults, structural_schema
+from mnist_operator.api.spec import MnistTrainingSpec
 
 Schema = dict[str, Any]
 _BOUNDS = (
@@ -35,11 +37,19 @@ def api(_: Path) -> str:
         f"`kubectl explain {names.SINGULAR}.spec` says the same in the terminal. Short name: `{names.SHORT_NAMES[0]}`.",
         "Every field has a default, so `spec: {}` is a whole manifest.",
         "",
+        "The API server writes the defaults of the recipe, of the storage and of the number of workers into a new",
+        "object (marked *stored*), so that they stay as they were when it was made. All others are not in the object",
+        "unless somebody wrote them. The operator applies them, and `mnistctl status` shows them.",
+        "",
         *_rules(root, "Rules"),
     ]
-    for part in ("spec", "status"):
-        for path, schema in _objects((part,), root["properties"][part]):
-            lines += _section(path, schema)
+    spec = structural_schema(MnistTrainingSpec, defaults=Defaults.ALL)
+    spec["description"] = root["properties"]["spec"]["description"]
+    stored = dict(_objects(("spec",), root["properties"]["spec"]))
+    for path, schema in _objects(("spec",), spec):
+        lines += _section(path, schema, stored[path])
+    for path, schema in _objects(("status",), root["properties"]["status"]):
+        lines += _section(path, schema, schema)
     lines += ["## Columns", "", "| `kubectl get mt` | what it shows |", "|---|---|"]
     for column in version["additionalPrinterColumns"]:
         wide = " (`-o wide`)" if column.get("priority") else ""
@@ -57,7 +67,8 @@ def _objects(path: tuple[str, ...], schema: Schema) -> Iterator[tuple[tuple[str,
             yield from _objects((*path, f"{name}[]"), field["items"])
 
 
-def _section(path: tuple[str, ...], schema: Schema) -> list[str]:
+def _section(path: tuple[str, ...], schema: Schema, stored: Schema) -> list[str]:
+    """Return the section of one object; `stored` is its schema with the defaults that the API server writes."""
     lines = [f"{'#' * min(len(path) + 1, 4)} {'.'.join(path)}", ""]
     if description := schema.get("description"):
         lines += [description, ""]
@@ -65,6 +76,8 @@ def _section(path: tuple[str, ...], schema: Schema) -> list[str]:
     required = set(schema.get("required", []))
     for name, field in schema.get("properties", {}).items():
         default = f"`{json.dumps(field['default'])}`" if "default" in field and not _deep(field) else ""
+        if default and "default" in stored["properties"][name]:
+            default += " *stored*"
         if name in required:
             default = "*required*"
         lines.append(f"| `{name}` | {_type(field)} | {default} | {_text(field)} |")

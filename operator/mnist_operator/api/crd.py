@@ -18,7 +18,7 @@ from pydantic import ConfigDict, Field
 from mnist_operator.api import names
 from mnist_operator.api.fields import ApiModel, cel, validations
 from mnist_operator.api.names import API_VERSION, DNS_1035_LABEL, KIND, MAX_NAME_LENGTH
-from mnist_operator.api.schema import structural_schema
+from mnist_operator.api.schema import Defaults, structural_schema
 from mnist_operator.api.spec import MnistTrainingSpec
 from mnist_operator.api.status import MnistTrainingStatus
 
@@ -73,12 +73,9 @@ class MnistTraining(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=validations(
             cel(
-                f"self.metadata.name.size() <= {MAX_NAME_LENGTH}",
-                f"the name must have at most {MAX_NAME_LENGTH} characters, for its RayCluster and RayJob",
-            ),
-            cel(
-                f"self.metadata.name.matches('^{DNS_1035_LABEL}$')",
-                "the name must be a DNS-1035 label: lower-case letters, digits and '-', beginning with a letter",
+                f"self.metadata.name.size() <= {MAX_NAME_LENGTH} && self.metadata.name.matches('^{DNS_1035_LABEL}$')",
+                f"the name must have at most {MAX_NAME_LENGTH} characters, for its RayCluster and RayJob, and must be "
+                "a DNS-1035 label: lower-case letters, digits and '-', beginning with a letter",
             ),
         )
     )
@@ -115,7 +112,7 @@ def custom_resource_definition() -> dict[str, Any]:
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             "spec": structural_schema(MnistTrainingSpec),
-            "status": structural_schema(MnistTrainingStatus, defaults=False),
+            "status": structural_schema(MnistTrainingStatus, defaults=Defaults.NONE),
         },
     }
     for part in ("spec", "status"):

@@ -35,9 +35,36 @@ def unchanged(field: str, sentence: str) -> dict[str, str]:
     return cel(rule, sentence, field=f".{field}", reason="FieldValueForbidden")
 
 
+FROZEN_MARK = "x-frozen"
+FROZEN: dict[str, Any] = {FROZEN_MARK: True}
+"""The `json_schema_extra` of a field whose default the API server writes into every object when it is created.
+
+All other defaults are applied by whoever reads, through these models, and are not in the object: each field that is
+there makes every write of the object dearer. Frozen are those whose default a later version could not change without
+changing what a running or finished training is: its recipe, where its data came from and its model went, how many
+workers shared a batch. (`kubectl scale` needs the number of workers in the object besides.)
+"""
+
+
+def fixed(sentence: str) -> dict[str, Any]:
+    """Return a `json_schema_extra` for a field that may not change once it has a value; it has a frozen default."""
+    return {**FROZEN, **validations(cel("self == oldSelf", sentence, reason="FieldValueForbidden"))}
+
+
 def validations(*rules: dict[str, str]) -> dict[str, Any]:
-    """Return a `json_schema_extra` that puts CEL rules on a model."""
+    """Return a `json_schema_extra` that puts CEL rules on a model.
+
+    The API server runs them on every update of the status, too, wherever the part that they stand on is there. So a
+    rule stands as deep as it can: on a part that is absent unless somebody wrote it, it mostly costs nothing.
+    """
     return {"x-kubernetes-validations": list(rules)}
+
+
+ATOMIC: dict[str, Any] = {"x-kubernetes-map-type": "atomic"}
+"""The `json_schema_extra` of a part of the status that is written by one writer, as a whole.
+
+For the API server it is then one field to keep the owner of, instead of one for each of its values, with every update.
+"""
 
 
 # https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/

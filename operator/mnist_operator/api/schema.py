@@ -6,10 +6,14 @@ https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resou
 from __future__ import annotations
 
 import copy
+import json
 import math
+from enum import Enum
 from typing import Any
 
 from pydantic import BaseModel
+
+from mnist_operator.api.fields import FROZEN_MARK
 
 JsonSchema = dict[str, Any]
 
@@ -37,17 +41,27 @@ class UnsupportedSchemaError(ValueError):
         super().__init__(f"{path or '<root>'}: {what}")
 
 
-def structural_schema(model: type[BaseModel], *, defaults: bool = True) -> JsonSchema:
+class Defaults(Enum):
+    """Which defaults of a model its schema carries."""
+
+    NONE = "none"
+    FROZEN = "frozen"
+    """Those marked FROZEN, which the API server writes; the description tells all of them."""
+    ALL = "all"
+
+
+def structural_schema(model: type[BaseModel], *, defaults: Defaults = Defaults.FROZEN) -> JsonSchema:
     """Return the structural schema of `model`.
 
     Args:
         model: the model; field names appear by their alias.
-        defaults: whether to carry defaults. An optional sub-object then gets the defaults of its fields as its own
-            default, so that they apply when it is left out. They are spelled out: the API server runs an object's CEL
-            rules on its default as it stands, and a bare `{}` there has none of the fields that the rules read.
+        defaults: which defaults to carry. An optional sub-object gets those of its fields as its own default, so that
+            they apply when it is left out. They are spelled out: the API server runs an object's CEL rules on its
+            default as it stands, and a bare `{}` there has none of the fields that the rules read.
 
-    A field that may be None is optional, never `nullable`: the API server then drops an explicit null, and null and
-    absent are one and the same to CEL rules, to `self == oldSelf` and to enums (which would refuse a null).
+    A field that may be None, or that has a default, is optional, never `nullable`: the API server then drops an
+    explicit null before it fills in defaults, and null and absent are one and the same to CEL rules, to
+    `self == oldSelf` and to enums (which would refuse a null).
 
     Raises:
         UnsupportedSchemaError: naming the field that cannot be expressed.
@@ -57,7 +71,7 @@ def structural_schema(model: type[BaseModel], *, defaults: bool = True) -> JsonS
 
 
 class _Converter:
-    def __init__(self, definitions: dict[str, JsonSchema], *, defaults: bool) -> None:
+    def __init__(self, definitions: dict[str, JsonSchema], *, defaults: Defaults) -> None:
         self._definitions = definitions
         self._defaults = defaults
         self._open: list[str] = []
@@ -69,7 +83,7 @@ class _Converter:
             return self._resolved(reference, node, path)
 
         out: JsonSchema = {key: node[key] for key in _SCALAR_KEYWORDS if key in node}
-        out.update({key: value for key, value in node.items() if key.startswith("x-kubernetes-")})
+        out.update({key: copy.deepcopy(value) for key, value in node.items() if key.startswith("x-kubernetes-")})
         if "const" in node:
             out["enum"] = [node["const"]]
         if node.get("x-kubernetes-int-or-string"):
@@ -147,13 +161,19 @@ class _Converter:
             out["additionalProperties"] = self.convert(values, f"{path}{{}}")
 
     def _default(self, node: JsonSchema, out: JsonSchema, path: str) -> None:
-        if not self._defaults:
+        if self._defaults is Defaults.NONE:
             return
         default = node.get("default")
+        if isinstance(default, float) and not math.isfinite(default):
+            raise UnsupportedSchemaError(path, "default must be finite")
         if default is not None:
-            if isinstance(default, float) and not math.isfinite(default):
-                raise UnsupportedSchemaError(path, "default must be finite")
-            out["default"] = default
+            if self._defaults is Defaults.ALL or node.get(FROZEN_MARK):
+                out["default"] = default
+            if self._defaults is Defaults.FROZEN and default not in ([], {}):
+                text = default if isinstance(default, str) else json.dumps(default)
+                out["description"] = f"{out.get('description', '')} Default: `{text}`.".lstrip()
         elif path and "default" not in node and "properties" in out and not out.get("required"):
             fields = out["properties"].items()
-            out["default"] = {name: copy.deepcopy(field["default"]) for name, field in fields if "default" in field}
+            inner = {name: copy.deepcopy(field["default"]) for name, field in fields if "default" in field}
+            if inner:
+                out["default"] = inner

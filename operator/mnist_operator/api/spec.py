@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -10,12 +11,14 @@ from pydantic import ConfigDict, Field
 
 from mnist_operator.api.code import CodeSpec
 from mnist_operator.api.fields import (
+    FROZEN,
     Annotations,
     ApiModel,
     DnsSubdomain,
     LocalObjectReference,
     S3Uri,
     cel,
+    fixed,
     unchanged,
     validations,
 )
@@ -67,9 +70,15 @@ class TrainingSpec(ApiModel):
     )
 
     model: Annotated[
-        ModelName, Field(description="Network to train: `cnn` (the most accurate), `lenet5` (the classic) or `mlp`.")
+        ModelName,
+        Field(
+            description="Network to train: `cnn` (the most accurate), `lenet5` (the classic) or `mlp`.",
+            json_schema_extra=FROZEN,
+        ),
     ] = ModelName.CNN
-    epochs: Annotated[int, Field(ge=1, le=10_000, description="Passes over the training images.")] = 5
+    epochs: Annotated[
+        int, Field(ge=1, le=10_000, description="Passes over the training images.", json_schema_extra=FROZEN)
+    ] = 5
     batch_size: Annotated[
         int,
         Field(
@@ -77,6 +86,7 @@ class TrainingSpec(ApiModel):
             le=65_536,
             description="Images per step and worker. One step sees batchSize x replicas images; while workers come "
             "and go, that product is kept.",
+            json_schema_extra=FROZEN,
         ),
     ] = 64
     learning_rate: Annotated[
@@ -88,10 +98,20 @@ class TrainingSpec(ApiModel):
         ),
     ] = None
     seed: Annotated[
-        int, Field(ge=0, le=2_147_483_647, description="Seed of initial weights, shuffling and augmentation.")
+        int,
+        Field(
+            ge=0,
+            le=2_147_483_647,
+            description="Seed of initial weights, shuffling and augmentation.",
+            json_schema_extra=FROZEN,
+        ),
     ] = 0
     precision: Annotated[
-        Precision, Field(description="`fp32`, `bf16`, or `auto`: bf16 where the device computes faster in it.")
+        Precision,
+        Field(
+            description="`fp32`, `bf16`, or `auto`: bf16 where the device computes faster in it.",
+            json_schema_extra=FROZEN,
+        ),
     ] = Precision.AUTO
     target_accuracy: Annotated[
         float | None,
@@ -107,7 +127,8 @@ class RaySpec(ApiModel):
         Field(
             max_length=64,
             pattern=r"^[0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*$",
-            description="Ray's version. It must be the version in the image.",
+            description="Ray's version. It must be the version in the image. Absent, as `image` is: the version in the "
+            "operator's default image.",
         ),
     ] = "2.60.0"
     image: Annotated[
@@ -146,23 +167,6 @@ class ClusterReference(ApiModel):
 class StorageSpec(ApiModel):
     """Where the data is and where the model goes: any S3-compatible store."""
 
-    model_config = ConfigDict(
-        json_schema_extra=validations(
-            cel(
-                "self.dataset == oldSelf.dataset",
-                "storage.dataset cannot be changed; delete this training and create another, or use a new name",
-                field=".dataset",
-                reason="FieldValueForbidden",
-            ),
-            cel(
-                "self.output == oldSelf.output",
-                "storage.output cannot be changed; delete this training and create another, or use a new name",
-                field=".output",
-                reason="FieldValueForbidden",
-            ),
-        )
-    )
-
     endpoint: Annotated[
         str | None,
         Field(
@@ -184,16 +188,27 @@ class StorageSpec(ApiModel):
         DnsSubdomain,
         Field(
             description="Secret in the training's namespace with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and, if "
-            "need be, AWS_ENDPOINT_URL, AWS_REGION, AWS_SESSION_TOKEN and ca.crt (PEM of a private authority)."
+            "need be, AWS_ENDPOINT_URL, AWS_REGION, AWS_SESSION_TOKEN and ca.crt (PEM of a private authority).",
+            json_schema_extra=FROZEN,
         ),
     ] = "minio-credentials"  # noqa: S105 - a name, not a secret
     dataset: Annotated[
         S3Uri,
-        Field(description="Folder with the four IDX files (train-images-idx3-ubyte and so on), plain or gzipped."),
+        Field(
+            description="Folder with the four IDX files (train-images-idx3-ubyte and so on), plain or gzipped.",
+            json_schema_extra=fixed(
+                "storage.dataset cannot be changed; delete this training and create another, or use a new name"
+            ),
+        ),
     ] = "s3://datasets/mnist"
     output: Annotated[
         S3Uri,
-        Field(description="Where results go. Everything of a run is kept under <output>/<namespace>/<name>/<uid>/."),
+        Field(
+            description="Where results go. Everything of a run is kept under <output>/<namespace>/<name>/<uid>/.",
+            json_schema_extra=fixed(
+                "storage.output cannot be changed; delete this training and create another, or use a new name"
+            ),
+        ),
     ] = "s3://models"
 
 
@@ -202,7 +217,11 @@ class ServiceAccountSpec(ApiModel):
 
     model_config = ConfigDict(
         json_schema_extra=validations(
-            cel("self.create || has(self.name)", "name is needed when create is false", field=".name"),
+            cel(
+                "!has(self.create) || self.create || has(self.name)",
+                "name is needed when create is false",
+                field=".name",
+            ),
         )
     )
 
@@ -314,6 +333,29 @@ class MnistTrainingSpec(ApiModel):
     submission: Annotated[SubmissionSpec, Field(description="How the job reaches Ray.")] = Field(
         default_factory=SubmissionSpec
     )
+
+
+def default_ray_version() -> str:
+    """Return the version of Ray in this version's trainer image."""
+    return str(RaySpec.model_fields["version"].default)
+
+
+def unwritten_defaults(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return the defaults that apply to a stored spec and are not in it, by their path (`runPolicy.backoffLimit`).
+
+    Those that say "nothing" (an empty list, an empty map) are left out.
+    """
+
+    def missing(given: dict[str, Any], every: dict[str, Any], above: str) -> Iterator[tuple[str, Any]]:
+        for name, value in every.items():
+            if isinstance(value, dict) and value:
+                there = given.get(name)
+                yield from missing(there if isinstance(there, dict) else {}, value, f"{above}{name}.")
+            elif name not in given and value not in ([], {}):
+                yield f"{above}{name}", value
+
+    every = MnistTrainingSpec().model_dump(mode="json", by_alias=True, exclude_none=True)
+    return dict(missing(spec, every, ""))
 
 
 def parse_spec(spec: dict[str, Any]) -> MnistTrainingSpec:

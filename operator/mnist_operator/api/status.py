@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from mnist_operator.api.fields import ApiModel, Timestamp
+from mnist_operator.api.fields import ATOMIC, ApiModel, Timestamp
 
 ShortText = Annotated[str, Field(max_length=256)]
 Message = Annotated[str, Field(max_length=4096)]
@@ -72,6 +72,8 @@ class WorkerRestarts(ApiModel):
 class RayClusterStatus(ApiModel):
     """The RayCluster that the current attempt runs on."""
 
+    model_config = ConfigDict(json_schema_extra=ATOMIC)
+
     name: Annotated[ShortText | None, Field(description="Name of the RayCluster.")] = None
     state: Annotated[ShortText | None, Field(description="Its state as KubeRay reports it.")] = None
     workers: Annotated[ShortText | None, Field(description="Ready and wanted workers, such as 2/2.")] = None
@@ -87,6 +89,8 @@ class RayClusterStatus(ApiModel):
 class RayJobStatus(ApiModel):
     """The RayJob of the current attempt."""
 
+    model_config = ConfigDict(json_schema_extra=ATOMIC)
+
     name: Annotated[ShortText | None, Field(description="Name of the RayJob.")] = None
     job_id: Annotated[ShortText | None, Field(description="Ray's submission id.")] = None
     status: Annotated[ShortText | None, Field(description="The Ray job's status as KubeRay reports it.")] = None
@@ -98,6 +102,8 @@ class RayJobStatus(ApiModel):
 
 class TrainingResult(ApiModel):
     """What a finished training left in the store."""
+
+    model_config = ConfigDict(json_schema_extra=ATOMIC)
 
     model: Annotated[str | None, Field(max_length=2048, description="Address of the weights (safetensors).")] = None
     sha256: Annotated[
@@ -132,6 +138,8 @@ class LostWorker(ApiModel):
 class TrainerReport(ApiModel):
     """Live progress. Written by the trainer alone; the operator never writes it."""
 
+    model_config = ConfigDict(json_schema_extra=ATOMIC)
+
     attempt: Annotated[int, Field(ge=1, description="Attempt that this report belongs to.")]
     run_id: Annotated[str, Field(min_length=1, max_length=64, description="Process that reports.")]
     state: Annotated[ShortText, Field(description="What the trainer is doing.")]
@@ -162,6 +170,8 @@ class TrainerReport(ApiModel):
 class LastFailure(ApiModel):
     """The last failed attempt."""
 
+    model_config = ConfigDict(json_schema_extra=ATOMIC)
+
     attempt: Annotated[int, Field(ge=1, description="The attempt that failed.")]
     reason: Annotated[ShortText, Field(description="One CamelCase word.")]
     message: Annotated[str, Field(max_length=1024, description="What happened.")] = ""
@@ -173,6 +183,8 @@ class LastFailure(ApiModel):
 
 class CountedRun(ApiModel):
     """What of the trainer's report is in the totals already."""
+
+    model_config = ConfigDict(json_schema_extra=ATOMIC)
 
     run_id: Annotated[str, Field(min_length=1, max_length=64, description="Process that reported.")]
     lost_workers: Annotated[int, Field(ge=0, description="Its lost workers that are counted in status.lostWorkers.")]
@@ -191,7 +203,9 @@ class MnistTrainingStatus(ApiModel):
         list[Condition],
         Field(
             max_length=16,
-            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+            # Not a list of type `map`, as conditions mostly are: one writer writes all of them, and the owners of each
+            # condition's fields would be most of what the API server keeps with a status.
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
             description="Accepted, ClusterReady, JobRunning, Suspended, Complete and Failed, each with its history.",
         ),
     ] = []

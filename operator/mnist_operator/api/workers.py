@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from mnist_operator.api.fields import ApiModel, FreeForm, ResourceList, cel, validations
+from mnist_operator.api.fields import FROZEN, ApiModel, FreeForm, ResourceList, cel, fixed, validations
 
 
 class ServiceType(StrEnum):
@@ -28,6 +28,20 @@ class ResourceRequirements(ApiModel):
     ] = None
 
 
+class WorkerResources(ResourceRequirements):
+    """Compute resources of each worker's Ray container, as Kubernetes has them."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            cel(
+                "!has(self.limits) || !('nvidia.com/gpu' in self.limits)",
+                "GPUs are asked for by gpusPerWorker, for all groups alike: the trainer gives every worker the same "
+                "resources",
+            )
+        )
+    )
+
+
 _TEMPLATE = (
     "A partial pod template (metadata and spec as in a Pod) laid over what the operator makes, merged as Kubernetes "
     "merges: containers by name, volumes by name, variables by name. The Ray container's name is `{container}`. "
@@ -43,11 +57,6 @@ _BOUNDS = (
         "!has(self.maxReplicas) || self.maxReplicas >= self.replicas",
         "maxReplicas must not be less than replicas",
         field=".maxReplicas",
-    ),
-    cel(
-        "!has(self.resources) || !has(self.resources.limits) || !('nvidia.com/gpu' in self.resources.limits)",
-        "GPUs are asked for by gpusPerWorker, for all groups alike: the trainer gives every worker the same resources",
-        field=".resources",
     ),
 )
 
@@ -75,7 +84,9 @@ class WorkerGroup(ApiModel):
             description="Name of the group; no two are the same.",
         ),
     ]
-    replicas: Annotated[int, Field(ge=0, le=256, description="Number of workers in this group.")] = 1
+    replicas: Annotated[
+        int, Field(ge=0, le=256, description="Number of workers in this group.", json_schema_extra=FROZEN)
+    ] = 1
     min_replicas: Annotated[
         int | None, Field(ge=0, le=256, description="Train on with as few workers of this group as this.")
     ] = None
@@ -84,7 +95,7 @@ class WorkerGroup(ApiModel):
         Field(ge=1, le=256, description="Take as many workers of this group as this. Turns on autoscaling."),
     ] = None
     resources: Annotated[
-        ResourceRequirements | None,
+        WorkerResources | None,
         Field(description="Resources of each worker's Ray container. Absent: as in the first group."),
     ] = None
     template: Annotated[
@@ -96,17 +107,7 @@ class WorkerGroup(ApiModel):
 class WorkersSpec(ApiModel):
     """The training workers: one pod and one worker of the trainer each."""
 
-    model_config = ConfigDict(
-        json_schema_extra=validations(
-            *_BOUNDS,
-            cel(
-                "self.gpusPerWorker == oldSelf.gpusPerWorker",
-                "gpusPerWorker cannot be changed; delete this training and create another, or use a new name",
-                field=".gpusPerWorker",
-                reason="FieldValueForbidden",
-            ),
-        )
-    )
+    model_config = ConfigDict(json_schema_extra=validations(*_BOUNDS))
 
     replicas: Annotated[
         int,
@@ -116,6 +117,7 @@ class WorkersSpec(ApiModel):
             description="Number of workers to train with. May be changed while the training runs: within minReplicas "
             "and maxReplicas the job goes on with more or fewer; beyond them it goes on from its last checkpoint in a "
             "new attempt, which does not count against backoffLimit.",
+            json_schema_extra=FROZEN,
         ),
     ] = 2
     min_replicas: Annotated[
@@ -126,10 +128,18 @@ class WorkersSpec(ApiModel):
         Field(ge=1, le=256, description="Take as many workers as this when there is room. Turns on autoscaling."),
     ] = None
     gpus_per_worker: Annotated[
-        int, Field(ge=0, le=16, description="GPUs (nvidia.com/gpu) of each worker. 0 trains on the CPU.")
+        int,
+        Field(
+            ge=0,
+            le=16,
+            description="GPUs (nvidia.com/gpu) of each worker. 0 trains on the CPU.",
+            json_schema_extra=fixed(
+                "gpusPerWorker cannot be changed; delete this training and create another, or use a new name"
+            ),
+        ),
     ] = 0
     resources: Annotated[
-        ResourceRequirements | None,
+        WorkerResources | None,
         Field(description="Resources of each worker's Ray container. Absent: 1 CPU and 3Gi (250m, 1Gi requested)."),
     ] = None
     template: Annotated[FreeForm | None, Field(description=_TEMPLATE.format(container="ray-worker"))] = None

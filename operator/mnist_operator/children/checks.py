@@ -40,7 +40,7 @@ def spec_problems(training: Training, installation: Installation) -> list[str]:
 
 def _image_problems(training: Training, installation: Installation) -> list[str]:
     ray = training.spec.ray
-    if ray.image is None and ray.version != installation.trainer_ray_version:
+    if ray.image is None and training.ray_version(installation) != installation.trainer_ray_version:
         return [
             f"spec.ray.version is {ray.version}, but the default trainer image has Ray "
             f"{installation.trainer_ray_version}: set spec.ray.image to an image with Ray {ray.version}"

@@ -33,16 +33,19 @@ SCALE = ("replicas", "minReplicas", "maxReplicas")
 def ray_cluster(training: Training, name: str, installation: Installation) -> Manifest:
     """Return the RayCluster `name`: one head that trains nothing, and the groups of workers.
 
+    It says nothing that KubeRay does by itself (the head's ports, where its dashboard listens) or that the trainer's
+    image says: an API server pays for every field of an object, each time that the object is written or watched.
+
     The hash in its annotations is that of all but the name and the numbers of workers, which may change while it runs:
     a cluster with another hash than the training's next one was made from a spec that has changed since.
     """
     spec: Manifest = {
-        "rayVersion": training.spec.ray.version,
+        "rayVersion": training.ray_version(installation),
         "authOptions": {"mode": "token"},
         "headGroupSpec": {
             "serviceType": training.spec.head.service_type.value,
-            # num-cpus 0 keeps training workers off the head; the dashboard must be reachable from other pods.
-            "rayStartParams": {"dashboard-host": "0.0.0.0", "num-cpus": "0"},
+            # Keeps training workers off the head.
+            "rayStartParams": {"num-cpus": "0"},
             "template": head_template(training, installation),
         },
         "workerGroupSpecs": [

@@ -32,7 +32,8 @@ def mount(training: Training, container: Manifest, volumes: list[Manifest]) -> N
     name = config_map_name(training)
     if name is None:
         return
-    container["env"] += [{"name": key, "value": MOUNT_PATH} for key in ("MNIST_CODE_DIR", "PYTHONPATH")]
+    variables = [{"name": key, "value": MOUNT_PATH} for key in ("MNIST_CODE_DIR", "PYTHONPATH")]
+    container["env"] = [*container.get("env", []), *variables]
     container["volumeMounts"].append({"name": VOLUME, "mountPath": MOUNT_PATH, "readOnly": True})
     volumes.append({"name": VOLUME, "configMap": {"name": name}})
 

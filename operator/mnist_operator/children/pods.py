@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from mnist_kube.quantity import parse_quantity
@@ -43,11 +44,14 @@ CONTAINER_SECURITY: Manifest = {
 # Ray writes sessions, sockets and logs below /tmp. Shared memory for its objects is mounted by KubeRay, sized by the
 # container's memory.
 _WRITABLE = (("tmp", "/tmp"),)
-_COMMON_ENV = {
+# The trainer's image says the same; one that the user brings may not be made of it.
+_IMAGE_ENV = {
     "HOME": "/tmp",
     "PYTHONUNBUFFERED": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
+# The head's ports as KubeRay has them where none is named; once one is, KubeRay serves the named ones only.
+_HEAD_PORTS = (("gcs-server", 6379), ("dashboard", DASHBOARD_PORT), ("client", 10001), ("metrics", 8080))
 # Worker processes start and load what training needs before there is a job, instead of during its start.
 WORKER_ENV = {
     "RAY_enable_worker_prestart": "1",
@@ -58,13 +62,10 @@ WORKER_ENV = {
 def head_template(training: Training, installation: Installation) -> Manifest:
     """Return the head's pod template: GCS, dashboard and the driver."""
     head = training.spec.head
-    container = _container(
-        training, installation, HEAD_CONTAINER, _resources(head.resources, _DEFAULT_HEAD_RESOURCES), _COMMON_ENV
-    )
-    container["ports"] = [
-        {"name": name, "containerPort": port}
-        for name, port in (("gcs-server", 6379), ("dashboard", DASHBOARD_PORT), ("client", 10001), ("metrics", 8080))
-    ]
+    resources = _resources(head.resources, _DEFAULT_HEAD_RESOURCES)
+    container = _container(training, installation, HEAD_CONTAINER, resources)
+    if _names_ports(head.template):
+        container["ports"] = [{"name": name, "containerPort": port} for name, port in _HEAD_PORTS]
     container["envFrom"] = [{"secretRef": {"name": storage_secret_name(training)}}]
     return _template(training, "head", container, head.template, mounts_token=True)
 
@@ -75,15 +76,14 @@ def worker_template(training: Training, group: Group, installation: Installation
     if gpus := training.spec.workers.gpus_per_worker:
         for part in ("requests", "limits"):
             resources[part] = {**resources.get(part, {}), GPU_RESOURCE: gpus}
-    env = {**_COMMON_ENV, **WORKER_ENV, **_threads(resources)}
-    container = _container(training, installation, WORKER_CONTAINER, resources, env)
+    container = _container(training, installation, WORKER_CONTAINER, resources, {**WORKER_ENV, **_threads(resources)})
     container["envFrom"] = [{"secretRef": {"name": storage_secret_name(training)}}]
     return _template(training, "worker", container, group.template, mounts_token=False)
 
 
 def submitter_template(training: Training, installation: Installation) -> Manifest:
     """Return the submitter's pod template: it follows the job's log and needs no rights and no credentials."""
-    container = _container(training, installation, SUBMITTER_CONTAINER, dict(_SUBMITTER_RESOURCES), _COMMON_ENV)
+    container = _container(training, installation, SUBMITTER_CONTAINER, dict(_SUBMITTER_RESOURCES))
     template = _template(training, "submitter", container, None, mounts_token=False)
     account = service_account_name(training, "worker")
     if training.spec.cluster_ref is None:
@@ -92,16 +92,21 @@ def submitter_template(training: Training, installation: Installation) -> Manife
 
 
 def _container(
-    training: Training, installation: Installation, name: str, resources: Manifest, env: dict[str, str]
+    training: Training,
+    installation: Installation,
+    name: str,
+    resources: Manifest,
+    env: Mapping[str, str] = MappingProxyType({}),
 ) -> Manifest:
     container: Manifest = {
         "name": name,
         "image": training.image or installation.trainer_image,
-        "env": [{"name": key, "value": value} for key, value in env.items()],
         "resources": resources,
         "securityContext": dict(CONTAINER_SECURITY),
         "volumeMounts": [{"name": volume, "mountPath": path} for volume, path in _WRITABLE],
     }
+    if said := {**(_IMAGE_ENV if training.image else {}), **env}:
+        container["env"] = [{"name": key, "value": value} for key, value in said.items()]
     if training.spec.ray.image_pull_policy:
         container["imagePullPolicy"] = training.spec.ray.image_pull_policy
     return container
@@ -124,9 +129,17 @@ def _template(
     if secrets := training.spec.ray.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": secret.name} for secret in secrets]
     template: Manifest = overlay({"metadata": {"labels": {}}, "spec": spec}, patch or {})
-    ours = labels(training, component)
+    ours = labels(training, component if component == "submitter" else "")
     template["metadata"]["labels"] = {**template["metadata"].get("labels", {}), **ours}
     return template
+
+
+def _names_ports(template: dict[str, Any] | None) -> bool:
+    """Whether a user's template for the head names ports of the Ray container."""
+    spec = (template or {}).get("spec")
+    containers = spec.get("containers") if isinstance(spec, dict) else None
+    named = [item for item in containers if isinstance(item, dict)] if isinstance(containers, list) else []
+    return any(item.get("name") == HEAD_CONTAINER and item.get("ports") for item in named)
 
 
 def _threads(resources: Manifest) -> dict[str, str]:

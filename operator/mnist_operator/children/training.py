@@ -51,6 +51,12 @@ class Training:
         """Address below which everything of this training is kept."""
         return f"{self.spec.storage.output.rstrip('/')}/{self.namespace}/{self.name}/{self.uid}"
 
+    def ray_version(self, installation: Installation) -> str:
+        """Version of Ray that its pods have: of the image that it names, else that of the installation's own."""
+        ray = self.spec.ray
+        is_given = ray.image is not None or "version" in ray.model_fields_set
+        return ray.version if is_given else installation.trainer_ray_version
+
 
 FIRST_GROUP = "workers"
 MANAGED_BY = "mnist-operator"
@@ -59,6 +65,7 @@ LABEL_ATTEMPT = f"{GROUP}/attempt"
 ANNOTATION_HASH = f"{GROUP}/spec-hash"
 ANNOTATION_WORKERS = f"{GROUP}/workers"
 ANNOTATION_CREDENTIALS = f"{GROUP}/credentials-version"
+LABEL_COMPONENT = "app.kubernetes.io/component"
 OWNED_SELECTOR = {"app.kubernetes.io/managed-by": MANAGED_BY}
 # The letters of Kubernetes' own generated names: no vowels, so no words.
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
@@ -151,16 +158,13 @@ def cluster_name(training: Training, attempt: int) -> str:
     return f"{training.name}-{suffix}"
 
 
-def labels(training: Training, component: str) -> dict[str, str]:
-    """Recommended labels (app.kubernetes.io/*) and the one that finds a training's children."""
-    return {
-        "app.kubernetes.io/name": "mnist-training",
-        "app.kubernetes.io/instance": training.name,
-        "app.kubernetes.io/component": component,
-        "app.kubernetes.io/part-of": "mnist-training",
-        **OWNED_SELECTOR,
-        LABEL_TRAINING: training.name,
-    }
+def labels(training: Training, component: str = "") -> dict[str, str]:
+    """Labels of a child, and of the pods in it: who made it, whose it is, and what it is, if that is not plain.
+
+    No more of the recommended ones: each stands in every child and twice in a RayCluster's pod templates. KubeRay gives
+    Ray's pods many labels of its own, `app.kubernetes.io/name` and `ray.io/node-type` among them.
+    """
+    return {**({LABEL_COMPONENT: component} if component else {}), **OWNED_SELECTOR, LABEL_TRAINING: training.name}
 
 
 def queue_labels(training: Training) -> dict[str, str]:
@@ -182,7 +186,7 @@ def child(training: Training, *, api_version: str, kind: str, name: str, compone
         "metadata": {
             "name": name,
             "namespace": training.namespace,
-            "labels": labels(training, component),
+            "labels": {"app.kubernetes.io/name": "mnist-training", **labels(training, component)},
             "annotations": {},
             "ownerReferences": [owner_reference(training)],
         },

@@ -13,6 +13,8 @@ from mnist_operator.lifecycle.decision import Action, Decision, Event
 from mnist_operator.lifecycle.facts import Facts
 from mnist_operator.lifecycle.progress import count_lost_workers, lost_worker_events
 
+OUTCOMES = frozenset({ConditionType.SUSPENDED, ConditionType.COMPLETE, ConditionType.FAILED})
+"""Conditions that come with what they tell of, as those of a batch/v1 Job do."""
 _ORDER = {kind.value: place for place, kind in enumerate(ConditionType)}
 
 
@@ -87,12 +89,31 @@ def to(
     look_again: float | None = None,
     verify: bool = False,
     events: tuple[Event, ...] = (),
+    is_news: bool = True,
     **fields: Any,
 ) -> Decision:
-    """Return the decision that brings a training to `phase`, for `reason`, with what else changes."""
+    """Return the decision that brings a training to `phase`, for `reason`, with what else changes.
+
+    Args:
+        facts: what is known.
+        phase: where the training stands now.
+        reason: one CamelCase word.
+        message: a sentence.
+        conditions: status, reason and message of each condition to set. Those of OUTCOMES are not set to False while
+            they are absent: that would say nothing.
+        actions: what to do in the cluster.
+        look_again: seconds after which time alone may change the outcome.
+        verify: whether it was decided from silence.
+        events: events beside the one on the phase and its reason.
+        is_news: whether another phase or reason is worth an event of its own.
+        fields: other fields of the status.
+    """
     now = timestamp(facts.now)
     listed: list[Condition] = list(facts.status.conditions)
+    stand = {condition.type for condition in listed}
     for kind, (status, why, sentence) in (conditions or {}).items():
+        if status is False and kind in OUTCOMES and kind.value not in stand:
+            continue
         listed = with_condition(listed, kind, status, why, sentence, generation=facts.training.generation, now=now)
     status_after = facts.status.model_copy(
         update={
@@ -106,7 +127,7 @@ def to(
         }
     )
     events = (*lost_worker_events(facts), *events)
-    if (facts.status.phase, facts.status.reason) != (phase, reason):
+    if is_news and (facts.status.phase, facts.status.reason) != (phase, reason):
         warning = phase is Phase.FAILED or reason in _WARNINGS
         events = (*events, Event(reason, message, warning=warning))
     deadline = None if phase in {Phase.SUCCEEDED, Phase.FAILED, Phase.SUSPENDED} else facts.until(facts.deadline)

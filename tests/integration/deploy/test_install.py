@@ -92,10 +92,10 @@ def test_an_upgrade_brings_the_new_crd_and_keeps_trainings(
         return cluster.expect(200, "GET", f"{trainings}/kept").body
 
     def fresh() -> Manifest:
-        new = {**manifest, "metadata": {"name": "fresh"}, "spec": {}}
+        new = {**manifest, "metadata": {"name": "fresh"}, "spec": {"submission": {"mode": "HTTP"}}}
         return cluster.expect(201, "POST", f"{trainings}?dryRun=All", new).body
 
-    wait_for(lambda: fresh()["spec"].get("submission") == {"mode": "K8sJob"}, "the new CRD to be served")
+    wait_for(lambda: fresh()["spec"].get("submission") == {"mode": "HTTP"}, "the new CRD to be served")
     assert read()["metadata"]["uid"] == before["metadata"]["uid"]
     assert read()["spec"]["workers"]["replicas"] == 3
 

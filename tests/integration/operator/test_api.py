@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from tests.integration.operator.conftest import Scene
 
 from mnist_kube.errors import ApiError
+from mnist_operator.api import crd
 from mnist_operator.api.spec import MnistTrainingSpec
 
 ARCHIVE = {"url": "s3://models/code/net.zip", "sha256": "0" * 64}
@@ -136,10 +139,36 @@ def test_unknown_fields_are_refused_for_strict_clients_and_dropped_for_others(sc
     assert "epoch" not in scene.kube.create(scene.trainings, body)["spec"]["training"]
 
 
-def test_the_smallest_manifest_is_stored_with_every_default(scene: Scene) -> None:
+def test_the_smallest_manifest_is_stored_with_the_frozen_defaults_and_no_more(scene: Scene) -> None:
     stored = scene.apply()["spec"]
-    wished = MnistTrainingSpec().model_dump(mode="json", by_alias=True, exclude_none=True)
-    assert stored == wished
+    assert stored == {
+        "training": {"model": "cnn", "epochs": 5, "batchSize": 64, "seed": 0, "precision": "auto"},
+        "workers": {"replicas": 2, "gpusPerWorker": 0},
+        "storage": {
+            "credentialsSecret": "minio-credentials",
+            "dataset": "s3://datasets/mnist",
+            "output": "s3://models",
+        },
+    }
+    assert MnistTrainingSpec.model_validate(stored) == MnistTrainingSpec(), "whoever reads it has all of them"
+
+
+def test_what_somebody_wrote_is_stored_as_it_was_written(scene: Scene) -> None:
+    spec = {
+        "head": {},
+        "runPolicy": {"backoffLimit": 3},
+        "serviceAccount": {"annotations": {"a": "b"}},
+        "workers": {"replicas": 1, "additionalGroups": [{"name": "spot"}]},
+    }
+    stored = scene.apply(spec=spec)["spec"]
+    assert {name: stored[name] for name in ("head", "runPolicy", "serviceAccount")} == {
+        name: spec[name] for name in ("head", "runPolicy", "serviceAccount")
+    }
+    assert stored["workers"] == {
+        "replicas": 1,
+        "gpusPerWorker": 0,
+        "additionalGroups": [{"name": "spot", "replicas": 1}],
+    }
 
 
 def test_null_is_the_same_as_absent(scene: Scene) -> None:
@@ -147,6 +176,43 @@ def test_null_is_the_same_as_absent(scene: Scene) -> None:
     stored = scene.apply(spec=spec)
     assert "learningRate" not in stored["spec"]["training"]
     scene.kube.merge(f"{scene.trainings}/mnist", {"spec": spec})
+
+
+def paths(schema: dict[str, Any], *above: str) -> Iterator[tuple[str, ...]]:
+    for name, field in schema.get("properties", {}).items():
+        yield (*above, name)
+        yield from paths(field, *above, name)
+
+
+SPEC_SCHEMA = crd.custom_resource_definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in paths(SPEC_SCHEMA) if path[0] not in {"clusterRef", "code"} or len(path) == 1],
+    ids=".".join,
+)
+def test_null_is_the_same_as_absent_for_every_field(scene: Scene, path: tuple[str, ...]) -> None:
+    spec: dict[str, Any] = {}
+    block = spec
+    for name in path[:-1]:
+        block = block.setdefault(name, {})
+    absent = copy.deepcopy(spec)
+    block[path[-1]] = None
+    assert scene.apply("null", spec)["spec"] == scene.apply("absent", absent)["spec"]
+
+
+def test_a_default_that_is_written_out_is_the_same_as_an_absent_one(scene: Scene) -> None:
+    scene.apply()
+    scene.change({"workers": {"gpusPerWorker": 0}, "training": {"seed": 0}})
+    scene.change({"workers": {"gpusPerWorker": None}})
+    with pytest.raises(ApiError, match="gpusPerWorker cannot be changed"):
+        scene.change({"workers": {"gpusPerWorker": 1}})
+    scene.apply("gpu", {"workers": {"gpusPerWorker": 1}})
+    with pytest.raises(ApiError, match="gpusPerWorker cannot be changed"):
+        scene.change({"workers": {"gpusPerWorker": None}}, "gpu")
+    with pytest.raises(ApiError, match="gpusPerWorker cannot be changed"):
+        scene.change({"workers": None}, "gpu")
 
 
 @pytest.mark.parametrize(
@@ -190,4 +256,4 @@ def test_status_is_written_only_through_its_subresource(scene: Scene) -> None:
     scene.kube.merge(f"{scene.trainings}/mnist/status", {"spec": {"runPolicy": {"suspend": True}}})
     live = scene.kube.get(f"{scene.trainings}/mnist")
     assert live is not None
-    assert live["spec"]["runPolicy"]["suspend"] is False
+    assert "runPolicy" not in live["spec"]

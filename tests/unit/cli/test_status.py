@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from mnist_cli.follow import Lines
-from mnist_cli.status import aligned, described
+from mnist_cli.status import _defaults, aligned, described
 from mnist_client.state import progress_of
 
 
@@ -91,6 +91,15 @@ def test_a_lost_worker_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
     lines = [line.split("] ", 1)[1] for line in capsys.readouterr().out.splitlines()]
     said = "warning: t: worker t-1-worker-x7k2p was lost in epoch 3: Training goes on."
     assert [line for line in lines if "lost" in line] == [said, said]
+
+
+def test_defaults_that_the_object_does_not_show_are_told() -> None:
+    (line,) = _defaults({"training": {"epochs": 3}, "runPolicy": {"backoffLimit": 1}})
+    assert line.startswith("  defaults training.model cnn, training.batchSize 64")
+    assert "runPolicy.suspend false, runPolicy.clusterCleanup OnFinish" in line
+    assert "submission.mode K8sJob" in line
+    assert "epochs" not in line
+    assert "backoffLimit" not in line
 
 
 def test_a_finished_training_described() -> None:

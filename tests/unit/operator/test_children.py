@@ -121,7 +121,7 @@ def test_the_cluster_is_one_head_that_trains_nothing_and_a_group_of_workers() ->
     spec = cluster["spec"]
     assert spec["rayVersion"] == INSTALLATION.trainer_ray_version
     assert spec["authOptions"] == {"mode": "token"}
-    assert spec["headGroupSpec"]["rayStartParams"] == {"dashboard-host": "0.0.0.0", "num-cpus": "0"}
+    assert spec["headGroupSpec"]["rayStartParams"] == {"num-cpus": "0"}
     (group,) = spec["workerGroupSpecs"]
     assert (group["replicas"], group["minReplicas"], group["maxReplicas"]) == (8, 8, 8)
     for template in pods(cluster):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import operator
 import re
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,12 @@ import pytest
 import yaml
 
 from mnist_operator.api import crd
+from mnist_operator.api.schema import Defaults, structural_schema
 from mnist_operator.api.spec import MnistTrainingSpec
 
-SCHEMA = crd.custom_resource_definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+SCHEMA: dict[str, Any] = crd.custom_resource_definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+
+SPEC: dict[str, Any] = SCHEMA["properties"]["spec"]["properties"]
 
 
 def nodes(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -71,13 +76,47 @@ def test_patterns_are_re2() -> None:
         assert not re.search(r"\(\?[=!<]|\\[1-9]", node.get("pattern", "")), path
 
 
-def test_the_smallest_manifest_gets_every_default() -> None:
-    spec = MnistTrainingSpec()
-    defaults = SCHEMA["properties"]["spec"]["properties"]
-    for name, field in defaults.items():
-        if "default" in field:
-            wished = spec.model_dump(mode="json", by_alias=True, exclude_none=True)[name]
-            assert field["default"] == wished, name
+def test_the_api_server_writes_only_what_must_stay_as_it_was_at_creation() -> None:
+    written = {name: field["default"] for name, field in SPEC.items() if "default" in field}
+    assert written == {
+        "training": {"model": "cnn", "epochs": 5, "batchSize": 64, "seed": 0, "precision": "auto"},
+        "workers": {"replicas": 2, "gpusPerWorker": 0},
+        "storage": {
+            "credentialsSecret": "minio-credentials",
+            "dataset": "s3://datasets/mnist",
+            "output": "s3://models",
+        },
+    }
+
+
+def test_every_default_is_the_models_own_and_is_told_by_explain() -> None:
+    every = dict(nodes(structural_schema(MnistTrainingSpec, defaults=Defaults.ALL), "spec"))
+    told = {path: node["default"] for path, node in every.items() if node.get("default") not in (None, [], {})}
+    told = {path: default for path, default in told.items() if not isinstance(default, dict)}
+    some = {"spec.runPolicy.backoffLimit", "spec.submission.mode", "spec.ray.version", "spec.training.epochs"}
+    assert some <= set(told)
+    dumped = MnistTrainingSpec().model_dump(mode="json", by_alias=True)
+    shown = dict(NODES)
+    for path, default in told.items():
+        if "[]" not in path:
+            _, *names = path.split(".")
+            assert reduce(operator.getitem, names, dumped) == default, path
+        text = default if isinstance(default, str) else json.dumps(default)
+        assert shown[path]["description"].endswith(f"Default: `{text}`."), path
+
+
+def test_a_status_update_runs_few_rules() -> None:
+    """They run on every one, wherever the part that they stand on is there: here, on the smallest manifest."""
+    stored = MnistTrainingSpec.model_validate({}).model_dump(mode="json", by_alias=True)
+    there = {name: stored[name] for name, field in SPEC.items() if "default" in field}
+    fields = [
+        SPEC[name]["properties"][field]
+        for name, block in there.items()
+        for field in block
+        if "default" in SPEC[name]["properties"][field]
+    ]
+    always = [SCHEMA, SCHEMA["properties"]["spec"], *(SPEC[name] for name in there), *fields]
+    assert sum(len(node.get("x-kubernetes-validations", [])) for node in always) <= 12
 
 
 def test_the_columns_are_those_that_users_read() -> None:

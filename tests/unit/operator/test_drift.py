@@ -36,8 +36,13 @@ def test_what_the_server_adds_is_no_drift() -> None:
     live = spec()
     live["upgradeStrategy"] = {"type": "None"}
     live["workerGroupSpecs"][0] |= {"numOfHosts": 1, "priority": 0}
-    live["headGroupSpec"]["template"]["spec"]["containers"][0]["ports"][0]["protocol"] = "TCP"
     assert not lacks(spec(), live)
+    named = {"head": {"template": {"spec": {"containers": [{"name": "ray-head", "ports": [{"containerPort": 1}]}]}}}}
+    made = ray_cluster(training(named), "c", INSTALLATION)["spec"]
+    live = copy.deepcopy(made)
+    live["headGroupSpec"]["template"]["spec"]["containers"][0]["ports"][0]["protocol"] = "TCP"
+    assert not lacks(made, live)
+    assert spec_digest(made) == spec_digest(live)
 
 
 @pytest.mark.parametrize(

@@ -160,8 +160,8 @@ class Life(RuleBasedStateMachine):
         if phase in FINISHED:
             self.ended = phase
             names = {item.type: item.status for item in self.world.status.conditions}
-            assert (names["Complete"] == "True") == (phase is Phase.SUCCEEDED)
-            assert (names["Failed"] == "True") == (phase is Phase.FAILED)
+            assert (names.get("Complete") == "True") == (phase is Phase.SUCCEEDED)
+            assert (names.get("Failed") == "True") == (phase is Phase.FAILED)
             assert self.world.status.completion_time is not None
 
     @invariant()

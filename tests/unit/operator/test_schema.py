@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import pytest
 from pydantic import ConfigDict, Field
 
-from mnist_operator.api.fields import ApiModel, Quantity, cel, unchanged, validations
-from mnist_operator.api.schema import UnsupportedSchemaError, structural_schema
+from mnist_operator.api.fields import FROZEN, ApiModel, Quantity, cel, unchanged, validations
+from mnist_operator.api.schema import Defaults, UnsupportedSchemaError, structural_schema
 
 
 class Colour(StrEnum):
@@ -19,7 +19,8 @@ class Colour(StrEnum):
 
 
 class Inner(ApiModel):
-    size_limit: Annotated[int, Field(ge=1, le=9, description="How large.")] = 3
+    size_limit: Annotated[int, Field(ge=1, le=9, description="How large.", json_schema_extra=FROZEN)] = 3
+    width: Annotated[int, Field(ge=1, le=9, description="How wide.")] = 4
 
 
 class Outer(ApiModel):
@@ -54,7 +55,11 @@ def test_names_are_camel_case(schema: dict[str, Any]) -> None:
 
 
 def test_enums_are_strings_with_their_values(schema: dict[str, Any]) -> None:
-    assert schema["properties"]["colour"] == {"type": "string", "enum": ["red", "blue"], "default": "red"}
+    assert schema["properties"]["colour"] == {
+        "type": "string",
+        "enum": ["red", "blue"],
+        "description": "Default: `red`.",
+    }
 
 
 def test_optional_is_neither_anyof_nor_nullable(schema: dict[str, Any]) -> None:
@@ -70,6 +75,18 @@ def test_optional_objects_have_no_default(schema: dict[str, Any]) -> None:
 
 def test_objects_with_defaults_inside_have_them_spelled_out(schema: dict[str, Any]) -> None:
     assert schema["properties"]["inner"]["default"] == {"sizeLimit": 3}
+    every = structural_schema(Outer, defaults=Defaults.ALL)
+    assert every["properties"]["inner"]["default"] == {"sizeLimit": 3, "width": 4}
+    assert every["properties"]["colour"]["default"] == "red"
+
+
+def test_defaults_that_are_not_frozen_are_only_told(schema: dict[str, Any]) -> None:
+    inner = schema["properties"]["inner"]["properties"]
+    assert (inner["sizeLimit"]["default"], inner["sizeLimit"]["description"]) == (3, "How large. Default: `3`.")
+    assert "default" not in inner["width"]
+    assert inner["width"]["description"] == "How wide. Default: `4`."
+    assert "x-frozen" not in repr(schema)
+    assert "description" not in schema["properties"]["labels"], "there is nothing to say of an empty default"
 
 
 def test_exclusive_bounds_are_flags(schema: dict[str, Any]) -> None:
@@ -118,7 +135,7 @@ def test_transition_rules_on_optional_fields_stand_on_the_parent() -> None:
 
 
 def test_status_schemas_carry_no_defaults() -> None:
-    assert "default" not in repr(structural_schema(Outer, defaults=False))
+    assert "default" not in repr(structural_schema(Outer, defaults=Defaults.NONE))
 
 
 def test_unions_are_refused_by_name() -> None:

@@ -192,4 +192,6 @@ def start_attempt(facts: Facts) -> Decision:
         ray_cluster=cluster,
         ray_job=None,
         start_time=started,
+        # That a new training begins is seen by its status; the first event is that its cluster is ready.
+        is_news=attempt > 1 or facts.suspended,
     )
