@@ -133,7 +133,7 @@ def test_status_tells_where_it_stands(scene: Scene) -> None:
     assert "  attempt  2 (failures: 1)" in lines
     assert "  cluster  mnist-abcde, ready, 2/2" in lines
     assert lines[-2] == "  + Accepted     2026-01-01T00:00:00Z  Valid"
-    assert lines[-1].startswith("  defaults head.serviceType ClusterIP, "), "what applies although the object does not show it"
+    assert lines[-1].startswith("  defaults head.serviceType ClusterIP, "), "applies, and is not shown by the object"
 
 
 def test_a_change_that_a_rule_forbids_names_the_rule_and_no_way_that_is_refused_too(scene: Scene) -> None:
