@@ -10,7 +10,7 @@ import base64
 import ssl
 import tempfile
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -41,6 +41,8 @@ class Connection:
     namespace: str = "default"
     renewable: bool = False
     """Whether reading the configuration again may give other credentials."""
+    impersonate: tuple[str, ...] = ()
+    """Whom we act as, with the right to do so: a user's name, then the names of the groups."""
 
     @property
     def host(self) -> str:
@@ -77,12 +79,16 @@ class Connection:
         """Return the same server as somebody else sees it."""
         return replace(self, token=token, token_file=None, client_pem=b"", renewable=False)
 
+    def acting_as(self, user: str, groups: Iterable[str] = ()) -> Connection:
+        """Return the same server as `user` sees it; the API server asks whether we may impersonate."""
+        return replace(self, impersonate=(user, *groups))
+
     def same_endpoint(self, other: Connection) -> bool:
         """Whether open connections of one serve the other, too: they differ in the token at most."""
         return replace(self, **_IDENTITY) == replace(other, **_IDENTITY)
 
 
-_IDENTITY: dict[str, Any] = {"token": "", "token_file": None, "namespace": "", "renewable": False}
+_IDENTITY: dict[str, Any] = {"token": "", "token_file": None, "namespace": "", "renewable": False, "impersonate": ()}
 
 
 def from_entries(cluster: Mapping[str, Any], user: Mapping[str, Any], folder: Path) -> Connection:

@@ -50,6 +50,7 @@ class Informer:
         self._idle_timeout = idle_timeout
         self._objects: dict[Key, Object] = {}
         self._on_change: Callable[[Object, bool], None] = lambda obj, deleted: None
+        self._on_problem: Callable[[ApiError | None], None] = lambda error: None
         self.synced = asyncio.Event()
         """Set once the collection was listed, and all that is in it was told of."""
 
@@ -64,6 +65,10 @@ class Informer:
     def on_change(self, call: Callable[[Object, bool], None]) -> None:
         """Have `run` and `observe` call `call(object, deleted)` in the event loop for each change."""
         self._on_change = call
+
+    def on_problem(self, call: Callable[[ApiError | None], None]) -> None:
+        """Have `call(error)` called when the server refuses or is lost, and `call(None)` when it answers again."""
+        self._on_problem = call
 
     def observe(self, obj: Object) -> None:
         """Take in the answer to one's own write, so that the next look does not miss it."""
@@ -92,6 +97,7 @@ class Informer:
                         yield change
                     version = str(answer["metadata"]["resourceVersion"])
                     self.synced.set()
+                    self._on_problem(None)
                 delays.reset()
                 query = {**self._query, "resourceVersion": version}
                 async with contextlib.aclosing(self._api.watch(self._path, query, self._idle_timeout)) as events:
@@ -100,6 +106,8 @@ class Informer:
                         for change in self._watched(kind, obj):
                             yield change
             except ApiError as error:
+                if error.status != 410:  # a version that is too old is no problem: everything is listed again
+                    self._on_problem(error)
                 if give_up and not (error.may_pass or error.status in {409, 410}):
                     raise
                 delay = 0.0 if error.status == 410 else delays.next()

@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from dataclasses import dataclass
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from mnist_kube.connection import Connection
@@ -129,7 +130,12 @@ class Transport:
     def _request(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout: aiohttp.ClientTimeout
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        sent = {**self._headers, **headers}
+        sent = CIMultiDict({**self._headers, **headers})
+        if self.connection.impersonate:
+            user, *groups = self.connection.impersonate
+            sent["Impersonate-User"] = user
+            for group in groups:
+                sent.add("Impersonate-Group", group)
         if token := self._token.value():
             sent["Authorization"] = f"Bearer {token}"
         return self._session.request(
