@@ -26,7 +26,7 @@ COMMANDS = {
     "suspend": ("mnist_cli.suspend", "Stop a training and free its cluster."),
     "resume": ("mnist_cli.suspend", "Let a suspended training go on."),
     "report": ("mnist_cli.report", "Fetch the report of a finished training from its store."),
-    "portal": ("mnist_cli.portal", "Open the portal's pages in a browser, with your own rights, until Ctrl-C."),
+    "portal": ("mnist_cli.portal", "Open the portal's pages in the browser."),
     "evaluate": ("mnist_trainer.cli.results", "Accuracy of a released model on a dataset's test images."),
     "predict": ("mnist_trainer.cli.results", "Say what is on pictures of any size."),
     "export": ("mnist_trainer.cli.results", "Write a released model in another format."),

@@ -33,9 +33,10 @@ def portal(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Open the portal's pages in a browser, with your own rights, until Ctrl-C.
+    """Open the portal's pages in the browser.
 
-    The address that it prints opens it once; whoever has not that address gets nothing.
+    It listens on 127.0.0.1, does what your kubeconfig lets you do, and ends with Ctrl-C. The address that it prints
+    opens it once; whoever has not that address gets nothing.
     """
     from mnist_cli.eventloop import InterruptedRunError, run
     from mnist_kube.kubeconfig import KubeconfigError, load
@@ -50,16 +51,15 @@ def portal(
     except InterruptedRunError:
         print("the portal has ended")
     except OSError as error:
-        raise CommandError(
-            f"port {port} on 127.0.0.1 cannot be used: {error.strerror}; choose another --port"
-        ) from None
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise CommandError(f"port {port} on 127.0.0.1 cannot be used: {why}; choose another --port") from None
     finally:
         if address_file is not None:
             address_file.unlink(missing_ok=True)
 
 
 async def _serve(connection: Connection, where: Where, port: int, show: bool, address_file: Path | None) -> int:
-    from mnist_cli.eventloop import in_thread
+    from mnist_client.threads import in_thread
     from mnist_portal.server import Server, running
     from mnist_portal.settings import Mode, Settings
 
@@ -83,7 +83,7 @@ async def _serve(connection: Connection, where: Where, port: int, show: bool, ad
 
 
 async def _identity(connection: Connection, where: Where) -> Identity:
-    from mnist_cli.eventloop import in_thread
+    from mnist_client.threads import in_thread
     from mnist_kube.client import KubeApi
     from mnist_kube.errors import ApiError
     from mnist_kube.kubeconfig import load

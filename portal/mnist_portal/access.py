@@ -17,7 +17,7 @@ from mnist_kube.errors import ApiError
 from mnist_kube.objects import Object
 from mnist_kube.resources import CORE_EVENTS, NAMESPACES, PODS, RAYCLUSTERS, TRAININGS, Resource
 from mnist_portal.curves import Curves
-from mnist_portal.identity import Identity
+from mnist_portal.identity import Identity, whoami
 from mnist_portal.live import Feed, FeedName, Hub, Place
 from mnist_portal.rows import RowCache
 from mnist_portal.settings import Settings
@@ -72,10 +72,26 @@ class Access:
         self.used = time.monotonic()
         self.settings = settings
         self._hub = hub
+        self._verified = time.monotonic()
         self._asked_for: list[str] = []
         self._rights: dict[tuple[str, ...], tuple[float, Verdict]] = {}
         self._scope: tuple[float, Scope] | None = None
         self._locks: dict[str, asyncio.Lock] = {}
+
+    async def verify(self) -> None:
+        """Ask the API server, now and then, whether the credentials still hold: feeds and rights outlive them.
+
+        Raises ApiError: 401 where they do not. A server that cannot be reached is another problem, and not told here.
+        """
+        async with self._lock("verify"):
+            if time.monotonic() - self._verified < self.settings.verify_seconds:
+                return
+            try:
+                await whoami(self.api)
+            except ApiError as error:
+                if error.status == 401:
+                    raise
+            self._verified = time.monotonic()
 
     async def close(self) -> None:
         """End the feeds and the connections."""

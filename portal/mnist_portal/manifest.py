@@ -12,7 +12,6 @@ from mnist_kube.objects import Object
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _SERVER_SET = ("managedFields", "uid", "resourceVersion", "generation", "creationTimestamp", "selfLink")
-_OPERATORS = ("mnist-operator", "kopf")
 
 
 def effective(obj: Object) -> Object:
@@ -25,10 +24,11 @@ def effective(obj: Object) -> Object:
     return {**kept, "metadata": metadata, "spec": obj.get("spec") or {}}
 
 
-def applied(obj: Object) -> Object:
-    """Return the object as people and tools wrote it: without defaults, as far as the server remembers who wrote what.
+def applied(obj: Object, schema: Mapping[str, Any]) -> Object:
+    """Return the object as people and tools wrote it, as far as the server remembers.
 
-    That is kubectl's own note of the last `apply`, or the fields that managers own.
+    That is kubectl's own note of the last `apply`, or the fields that were applied. What was created is taken without
+    what are the defaults of `schema`, the spec's: the same training in the fewest words.
     """
     note = (obj["metadata"].get("annotations") or {}).get(_LAST_APPLIED)
     if note:
@@ -36,19 +36,41 @@ def applied(obj: Object) -> Object:
             return effective(json.loads(note))
         except (ValueError, KeyError, TypeError, AttributeError):
             pass
+    whole = effective(obj)
     owned: dict[str, Any] = {}
     for entry in obj["metadata"].get("managedFields") or []:
-        if entry.get("subresource") or str(entry.get("manager")).startswith(_OPERATORS):
+        if entry.get("operation") == "Apply" and not entry.get("subresource"):
+            _merge(owned, entry.get("fieldsV1") or {})
+    if owned:
+        picked = _picked(whole["spec"], owned.get("f:spec") or {})
+        return {**whole, "spec": picked if isinstance(picked, dict) else {}}
+    return {**whole, "spec": without_defaults(whole["spec"], schema)}
+
+
+def without_defaults(value: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object without what its schema would put there by itself."""
+    kept: dict[str, Any] = {}
+    for key, item in value.items():
+        below = (schema.get("properties") or {}).get(key) or {}
+        if item == below.get("default"):
             continue
-        _merge(owned, entry.get("fieldsV1") or {})
-    whole = effective(obj)
-    spec = _picked(whole["spec"], owned.get("f:spec") or {}) if owned else whole["spec"]
-    return {**whole, "spec": spec if isinstance(spec, dict) else {}}
+        if isinstance(item, dict) and below.get("properties"):
+            item = without_defaults(item, below)
+            if not item and key not in (schema.get("required") or ()):
+                continue
+        kept[key] = item
+    return kept
 
 
 def to_yaml(obj: Mapping[str, Any]) -> str:
     """Return an object as YAML, in its own order."""
-    return str(yaml.safe_dump(dict(obj), sort_keys=False, allow_unicode=True, width=100))
+
+    def dumped(unicode: bool) -> str:
+        return str(yaml.safe_dump(dict(obj), sort_keys=False, allow_unicode=unicode, width=100))
+
+    text = dumped(unicode=True)
+    # Characters that YAML takes for the end of a line are written as they are, and read as another.
+    return dumped(unicode=False) if any(mark in text for mark in "\x85\u2028\u2029") else text
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -94,6 +94,7 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
             403, "This page is too old", "It does not belong to your present session, and nothing was done.",
             "Reload the page, and do it again.",
         )  # fmt: skip
+    await request.app[PORTAL].accesses.of(session.identity).verify()
     response = await handler(request)
     if is_new and not response.prepared:
         set_cookie(request.app[PORTAL], response, session)
@@ -176,6 +177,6 @@ async def _refused(request: web.Request, problem: ProblemError) -> web.StreamRes
         text = portal.templates.get_template("parts/problem.html").render(**values)
         return web.Response(text=text, content_type="text/html", status=problem.status)
     if session is not None:
-        return Page(request).render("problem.html", nav="", **values)
+        return Page(request).render("problem.html", code=problem.status, nav="", **values)
     text = portal.templates.get_template("problem_bare.html").render(**values, can_sign_in=not portal.settings.is_local)
     return web.Response(text=text, content_type="text/html", status=problem.status)

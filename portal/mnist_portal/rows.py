@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -150,6 +151,12 @@ class Table:
     counts: dict[str, int]
     page: int
     pages: int
+
+    @property
+    def digest(self) -> str:
+        """A few letters that are others for any other content."""
+        content = repr((self.rows, self.counts, self.page))
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 class RowCache:

@@ -18,14 +18,14 @@ class Same(NamedTuple):
 def listing(namespace: str) -> Same:
     """See trainings."""
     where = f"-n {namespace}" if namespace else "-A"
-    argument = f'"{namespace}"' if namespace else "all_namespaces=True"
-    return Same(f"kubectl get {KIND}s {where} --watch", _python(f"client.list({argument})"))
+    argument = f'namespace="{namespace}"' if namespace else "all_namespaces=True"
+    return Same(f"kubectl get {KIND}s {where} --watch", _python(f"print(client.list({argument}))"))
 
 
 def looking(namespace: str, name: str) -> Same:
     """See one training."""
     shell = f"kubectl describe {KIND} {name} -n {namespace}\nmnistctl watch {name} -n {namespace}"
-    return Same(shell, _python(f'client.progress("{name}", namespace="{namespace}")'))
+    return Same(shell, _python(f'print(client.get("{name}", namespace="{namespace}").message)'))
 
 
 def logs(namespace: str, name: str, attempt: int) -> Same:

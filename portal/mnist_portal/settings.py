@@ -56,6 +56,8 @@ class Settings:
     session_seconds: float = 8 * 3600.0
     idle_seconds: float = 3600.0
     max_sessions: int = 1000
+    verify_seconds: float = 30.0
+    """Seconds after which a token is shown to the API server again: one that has run out ends its pages."""
     feed_idle_seconds: float = 300.0
     """Seconds without a page after which a watch ends."""
     log_level: str = "INFO"

@@ -114,7 +114,7 @@ async def _secret(access: Access, namespace: str, name: str) -> dict[str, str]:
                 f"you may not read Secret {namespace}/{name}, which has the bucket's keys: ask for `get` on it"
             ) from None
         if error.not_found:
-            raise StoreError(f"Secret {namespace}/{name}, which has the bucket's keys, is gone") from None
+            raise StoreError(f"Secret {namespace}/{name}, which has the bucket's keys, does not exist") from None
         raise
     data = {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
     values = {key: data[key].strip() for key in _KEYS if data.get(key)}

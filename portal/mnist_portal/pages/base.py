@@ -21,7 +21,7 @@ from mnist_portal.live import Feed, Hub
 from mnist_portal.sessions import OneTimeToken, Session, Sessions
 from mnist_portal.settings import Settings
 
-_BEAT_S = 15.0
+_BEAT_S = 10.0
 _GATHER_S = 0.1
 _ICON = {"good": "ok", "bad": "alert"}
 
@@ -212,9 +212,10 @@ async def stream(page: Page, feeds: list[Feed], draw: Draw) -> web.StreamRespons
                 break
             problem = next((feed.problem for feed in feeds if feed.problem), None)
             try:
+                await page.access.verify()
                 events = [] if changed is None else await draw(changed)
             except ApiError as error:
-                events, problem = [], problem or error
+                events, problem = [], error
             try:
                 await _send(response, [*events, _state(problem)])
             except ConnectionError:

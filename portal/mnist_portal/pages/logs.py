@@ -21,7 +21,7 @@ routes = web.RouteTableDef()
 
 _PATH = "/trainings/{namespace}/{name}/logs"
 _TAIL_LINES = 2000
-_MOST_BYTES = 4 << 20
+_MOST_BYTES = 32 << 20
 _FOLLOW_BYTES = 64 << 10
 _SILENCE_S = 3600.0
 
@@ -133,7 +133,7 @@ async def _read(page: Page, look: Look, source: str, tail: int | None) -> tuple[
 
 
 async def _of_pod(page: Page, pod: PodView, tail: int | None) -> tuple[str, str]:
-    query = {"container": pod.container, "limitBytes": str(_MOST_BYTES)}
+    query = {"container": pod.container}
     query |= {"tailLines": str(tail)} if tail is not None else {}
     text = bytearray()
     try:
@@ -141,6 +141,8 @@ async def _of_pod(page: Page, pod: PodView, tail: int | None) -> tuple[str, str]
         async with contextlib.aclosing(page.access.api.stream(path, query, 30.0)) as chunks:
             async for chunk in chunks:
                 text += chunk
+                if len(text) > _MOST_BYTES:
+                    break
     except ApiError as error:
         return "", error.message
     return text.decode(errors="replace"), ""

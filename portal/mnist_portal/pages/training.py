@@ -13,6 +13,7 @@ from mnist_kube.objects import Object
 from mnist_kube.resources import CORE_EVENTS, PODS, SECRETS, TRAININGS
 from mnist_portal import same
 from mnist_portal.access import Access, Verdict
+from mnist_portal.crd import spec_schema
 from mnist_portal.curves import Point, series
 from mnist_portal.detail import EventView, PodView, can, events_of, figures_of, pods_of, timeline
 from mnist_portal.live import Feed
@@ -47,7 +48,10 @@ async def manifest(request: web.Request) -> web.StreamResponse:
     """The manifest as it was applied, and as it holds."""
     page = Page(request)
     look = await looked(page)
-    texts: dict[str, Any] = {"applied": to_yaml(applied(look.training)), "effective": to_yaml(effective(look.training))}
+    texts: dict[str, Any] = {
+        "applied": to_yaml(applied(look.training, spec_schema())),
+        "effective": to_yaml(effective(look.training)),
+    }
     return page.render("manifest.html", **await header(page, look, "manifest"), **texts)
 
 
@@ -56,7 +60,7 @@ async def download(request: web.Request) -> web.StreamResponse:
     """The manifest as a file."""
     page = Page(request)
     training = await page.access.training(*page.where)
-    obj = effective(training) if request.query.get("kind") == "effective" else applied(training)
+    obj = effective(training) if request.query.get("kind") == "effective" else applied(training, spec_schema())
     name = f"{page.where[1]}.yaml"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return web.Response(text=to_yaml(obj), content_type="application/yaml", headers=headers)

@@ -57,8 +57,10 @@ async def events(request: web.Request) -> web.StreamResponse:
     page, query = Page(request), Query.of(request.query)
     access = page.access
     look = await _look(access, query)
-    shown = [row.id for row in look.table.rows]
-    counts = look.table.counts
+    # What the page shows may be older than this stream: then it is to ask for the table at once.
+    is_current = look.table.digest == request.query.get("seen")
+    shown = [row.id for row in look.table.rows] if is_current else []
+    counts = look.table.counts if is_current else {}
 
     async def draw(changed: set[tuple[str, str]]) -> list[tuple[str, str]]:
         nonlocal shown, counts

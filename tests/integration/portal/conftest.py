@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 from tests.integration.operator.conftest import apply_crd
 from tests.support.apiserver import ApiServer, start_apiserver
 from tests.support.kube import Kube
@@ -20,6 +20,7 @@ from tests.support.portal import PortalScene, RunningPortal
 
 from mnist_operator.api import crd
 
+expect.set_options(timeout=20_000)  # a busy machine
 CHROMIUM = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
 AXE = Path(__file__).parents[2] / "support" / "vendor" / "axe.min.js"
 
@@ -84,16 +85,9 @@ class Watched:
             "console.error('CSP ' + e.violatedDirective + ' ' + e.blockedURI))"
         )
         page = context.new_page()
-        page.on(
-            "console", lambda said: self._note(f"console: {said.text}") if said.type in ("error", "warning") else None
-        )
+        page.on("console", self._said)
         page.on("pageerror", lambda error: self._note(f"script: {error}"))
-        page.on(
-            "request",
-            lambda asked: (
-                None if asked.url.startswith((allowed, "data:", "blob:")) else self._note(f"outside: {asked.url}")
-            ),
-        )
+        page.on("request", lambda asked: self._asked(asked.url, allowed))
         page.goto(address)
         return page
 
