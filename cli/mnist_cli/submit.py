@@ -113,7 +113,8 @@ async def _follow_to_the_end(client: AsyncClient, training: Training) -> int:
     """Show a training until it ends; returns 0 if it succeeded, 1 if not."""
     import asyncio
 
-    from mnist_cli.follow import make_view, tell_events, until_final
+    from mnist_cli.follow import tell_events, until_final
+    from mnist_client.show import make_view
 
     name = training.name
     with make_view() as view:

@@ -72,7 +72,7 @@ async def _watch(client: AsyncClient, name: str | None, all_namespaces: bool) ->
 
 
 async def _as_lines(client: AsyncClient, name: str | None, all_namespaces: bool) -> int:
-    from mnist_cli.follow import Lines
+    from mnist_client.show import Lines
 
     lines = Lines()
 

@@ -14,16 +14,18 @@ from typing import Self, TypeVar
 from mnist_client import events as event_log
 from mnist_client.apply import apply
 from mnist_client.connect import Origin
-from mnist_client.errors import NotFoundError, RefusedError, TrainingDeleted, WaitTimeout
+from mnist_client.errors import NotFoundError, RefusedError, WaitTimeout
 from mnist_client.events import TrainingEvent
 from mnist_client.explain import explained, is_served
+from mnist_client.local import local_kubeconfig
 from mnist_client.logs import LogReader, LogRequest, Note
 from mnist_client.result import AsyncResult, Result
+from mnist_client.show import make_view
 from mnist_client.storage import Storage
 from mnist_client.storedlogs import read_log
 from mnist_client.threads import in_thread
 from mnist_client.training import Change, Training
-from mnist_client.watching import changes
+from mnist_client.watching import beside, changes
 from mnist_kube.client import KubeApi
 from mnist_kube.connection import Connection
 from mnist_kube.errors import ApiError
@@ -78,6 +80,21 @@ class AsyncClient:
         self._timeout = timeout
         self._api: KubeApi | None = None
         self._namespace = namespace or self._connection.namespace
+
+    @classmethod
+    async def local(cls, folder: str | Path = ".local", *, data: str | Path | None = None) -> Self:
+        """Return a client of the local stack in a folder; starts one (`mnistctl local up`) where none runs.
+
+        It needs the extra `local`. The stack outlives the client: `mnistctl local down` ends it.
+
+        Args:
+            folder: where everything of the stack lies.
+            data: a folder with four IDX files for s3://datasets/mnist; None for the offline digits alone.
+
+        Raises:
+            ConnectionFailedError: it does not start.
+        """
+        return cls(kubeconfig=await in_thread(local_kubeconfig, Path(folder), Path(data) if data else None))
 
     async def __aenter__(self) -> Self:
         return self
@@ -235,20 +252,52 @@ class AsyncClient:
         """
         where, name = self._key(training, namespace)
         wanted = {until} if isinstance(until, str) else set(until)
-        last: Training | None = None
+        last: Change | None = None
         try:
             async with asyncio.timeout(timeout), contextlib.aclosing(self.watch(name, namespace=where)) as seen:
-                async for change in seen:
-                    last = change.training
-                    if change.type == "DELETED":
-                        raise TrainingDeleted(f"{name} was deleted")
-                    if last.phase in wanted or last.succeeded:
-                        return last
+                async for last in seen:
+                    if last.type != "DELETED" and last.training.phase in wanted:
+                        return last.training
         except TimeoutError:
-            told = f"{last.phase}: {last.progress.message or last.progress.text}" if last else "nothing was heard of it"
+            told = last.training.message if last else "nothing was heard of it"
             raise WaitTimeout(f"{name} is not {' or '.join(sorted(wanted))} after {timeout:g} s ({told})") from None
         assert last is not None
-        raise last.failure()
+        return last.outcome()
+
+    async def progress(
+        self,
+        training: Which,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - part of the interface, and told in words
+        namespace: str | None = None,
+    ) -> Training:
+        """Show how a training goes until it has succeeded: in a notebook, on a terminal, or as lines; returns it then.
+
+        Args:
+            training: which.
+            timeout: seconds; None for no limit.
+            namespace: where; None for the client's.
+
+        Raises:
+            TrainingFailed: it has failed.
+            TrainingDeleted: it was deleted.
+            WaitTimeout: it took too long. The training goes on.
+        """
+        last: Change | None = None
+        with make_view() as view:
+            async with contextlib.aclosing(self._happenings(training, timeout, namespace)) as seen:
+                async for item in seen:
+                    view.see(item)
+                    last = item if isinstance(item, Change) else last
+        assert last is not None
+        return last.outcome()
+
+    def _happenings(
+        self, training: Which, timeout: float | None, namespace: str | None
+    ) -> AsyncGenerator[Change | TrainingEvent, None]:
+        where, name = self._key(training, namespace)
+        both = beside(self.watch(name, namespace=where), self.events(name, follow=True, namespace=where))
+        return _bounded(both, timeout, f"{name} is not Succeeded")
 
     async def logs(
         self,
@@ -279,7 +328,7 @@ class AsyncClient:
         request = LogRequest(follow, tail, attempt, wait=wait)
         chunks = self.log_chunks(training, request, namespace=namespace)
         decoder, rest = codecs.getincrementaldecoder("utf-8")("replace"), ""
-        async with contextlib.aclosing(_bounded(chunks, timeout, "the log")) as seen:
+        async with contextlib.aclosing(_bounded(chunks, timeout, "the log was not at its end")) as seen:
             async for chunk in seen:
                 *lines, rest = (rest + decoder.decode(chunk)).split("\n")
                 for line in lines:
@@ -425,5 +474,5 @@ async def _bounded(seen: AsyncGenerator[T, None], seconds: float | None, what: s
             except StopAsyncIteration:
                 return
             except TimeoutError:
-                raise WaitTimeout(f"{what} was not at its end after {seconds:g} s") from None
+                raise WaitTimeout(f"{what} after {seconds:g} s") from None
             yield item

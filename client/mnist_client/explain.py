@@ -44,7 +44,9 @@ def refused(error: ApiError, connection: Connection) -> MnistError:
     if error.reason == NO_CREDENTIALS:
         return UnauthenticatedError(said)
     if error.status == 401:
-        return UnauthenticatedError(f"{connection.server} does not accept the kubeconfig's credentials")
+        return UnauthenticatedError(
+            f"{connection.server} does not accept these credentials: log in anew, or name others"
+        )
     if error.status == 403:
         return NotAllowedError(f"{said}: ask for the role view (to look) or edit (to change) in that namespace")
     if error.not_found and not is_served(error):

@@ -13,8 +13,10 @@ from typing import Self
 
 from mnist_client.aio import AsyncClient, Which
 from mnist_client.events import TrainingEvent
+from mnist_client.local import local_kubeconfig
 from mnist_client.loop import BackgroundLoop
 from mnist_client.result import Result
+from mnist_client.show import make_view
 from mnist_client.training import Change, Training
 from mnist_kube.connection import Connection
 
@@ -40,7 +42,7 @@ class Client:
         manager: str = "mnist-client",
         timeout: float = 30.0,
     ) -> None:
-        self._client = AsyncClient(
+        client = AsyncClient(
             namespace,
             kubeconfig=kubeconfig,
             context=context,
@@ -52,8 +54,24 @@ class Client:
             manager=manager,
             timeout=timeout,
         )
-        self._loop = BackgroundLoop(f"{manager}-loop")
-        self._closed = weakref.finalize(self, _close, self._loop, self._client)
+        self._client = client
+        self._loop = BackgroundLoop("mnist-client")
+        self._closed = weakref.finalize(self, _close, self._loop, client)
+
+    @classmethod
+    def local(cls, folder: str | Path = ".local", *, data: str | Path | None = None) -> Self:
+        """Return a client of the local stack in a folder; starts one (`mnistctl local up`) where none runs.
+
+        It needs the extra `local`. The stack outlives the client: `mnistctl local down` ends it.
+
+        Args:
+            folder: where everything of the stack lies.
+            data: a folder with four IDX files for s3://datasets/mnist; None for the offline digits alone.
+
+        Raises:
+            ConnectionFailedError: it does not start.
+        """
+        return cls(kubeconfig=local_kubeconfig(Path(folder), Path(data) if data else None))
 
     def __enter__(self) -> Self:
         return self
@@ -149,6 +167,28 @@ class Client:
             WaitTimeout: it took too long. The training goes on.
         """
         return self._loop.run(self._client.wait(training, until=until, timeout=timeout, namespace=namespace))
+
+    def progress(self, training: Which, *, timeout: float | None = None, namespace: str | None = None) -> Training:
+        """Show how a training goes until it has succeeded: in a notebook, on a terminal, or as lines; returns it then.
+
+        Args:
+            training: which.
+            timeout: seconds; None for no limit.
+            namespace: where; None for the client's.
+
+        Raises:
+            TrainingFailed: it has failed.
+            TrainingDeleted: it was deleted.
+            WaitTimeout: it took too long. The training goes on.
+        """
+        # Drawn in the caller's thread: a notebook shows what another thread draws under some other cell.
+        last: Change | None = None
+        with make_view() as view:
+            for item in self._loop.iterate(self._client._happenings(training, timeout, namespace)):
+                view.see(item)
+                last = item if isinstance(item, Change) else last
+        assert last is not None
+        return last.outcome()
 
     def logs(
         self,

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypedDict, Unpack
 
-from mnist_client.errors import TrainingFailed
+from mnist_client.errors import TrainingDeleted, TrainingFailed
 from mnist_client.state import FINAL, Progress, phase_of, progress_of, state_of
 
 if TYPE_CHECKING:
@@ -119,6 +119,11 @@ class Training:
         where = f"{self.namespace}/" if self.namespace else ""
         return f"<Training {where}{self.name}: {self.progress.text}>"
 
+    def _repr_html_(self) -> str:
+        from mnist_client.page import progress_html
+
+        return progress_html({self.name: self.progress})
+
     # --- what it is ---------------------------------------------------------------------------------------------------
 
     @property
@@ -213,3 +218,11 @@ class Change(NamedTuple):
 
     type: str
     training: Training
+
+    def outcome(self) -> Training:
+        """Return the training if it has succeeded. Raises TrainingFailed or TrainingDeleted."""
+        if self.type == "DELETED":
+            raise TrainingDeleted(f"{self.training.name} was deleted")
+        if not self.training.succeeded:
+            raise self.training.failure()
+        return self.training

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
+from typing import TypeVar
 
 from mnist_kube.client import KubeApi
 from mnist_kube.informer import Change, Informer
 from mnist_kube.resources import Resource
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 _IDLE_S = 90.0  # an API server sends a bookmark each minute
 
@@ -27,3 +33,28 @@ def changes(
     query = {"fieldSelector": f"metadata.name={name}"} if name else {}
     query |= {"labelSelector": labels} if labels else {}
     return Informer(api, resource, namespace, query, _IDLE_S).changes(give_up=True)
+
+
+async def beside(main: AsyncGenerator[T, None], other: AsyncGenerator[U, None]) -> AsyncGenerator[T | U, None]:
+    """Yield what both yield, as it comes, until `main` ends; what goes wrong with `other` ends that one alone."""
+    queue: asyncio.Queue[T | U] = asyncio.Queue()
+
+    async def pass_on(items: AsyncGenerator[T, None] | AsyncGenerator[U, None]) -> None:
+        async with contextlib.aclosing(items):
+            async for item in items:
+                await queue.put(item)
+
+    leading, following = asyncio.create_task(pass_on(main)), asyncio.create_task(pass_on(other))
+    try:
+        while not (leading.done() and queue.empty()):
+            getting = asyncio.create_task(queue.get())
+            await asyncio.wait([getting, leading], return_when=asyncio.FIRST_COMPLETED)
+            if getting.done():
+                yield getting.result()
+            else:
+                getting.cancel()
+        leading.result()
+    finally:
+        for task in (leading, following):
+            task.cancel()
+        await asyncio.gather(leading, following, return_exceptions=True)

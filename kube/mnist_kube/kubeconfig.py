@@ -60,14 +60,14 @@ def _of_pod(context: str | None, env: Mapping[str, str]) -> Connection:
     except (OSError, ValueError) as error:
         raise KubeconfigError(f"the pod's ServiceAccount cannot be read: {_one_line(error)}") from None
     if found is None:
-        raise KubeconfigError("no kubeconfig: set KUBECONFIG or give --kubeconfig FILE (there is no ~/.kube/config)")
+        raise KubeconfigError("no kubeconfig: set KUBECONFIG, or name a file (there is no ~/.kube/config)")
     return found
 
 
 def _paths(file: Path | None, env: Mapping[str, str]) -> list[Path]:
     if file is not None:
         if not file.exists():
-            raise KubeconfigError(f"--kubeconfig {file}: there is no such file")
+            raise KubeconfigError(f"kubeconfig {file}: there is no such file")
         return [file]
     named = [Path(name) for name in env.get("KUBECONFIG", "").split(os.pathsep) if name]
     if named and not any(path.exists() for path in named):
@@ -112,7 +112,7 @@ def _absolute(entry: Entry, folder: Path) -> Entry:
 
 def _named(config: Entry, section: str, name: str | None) -> Entry:
     if section == "contexts" and not name:
-        raise KubeconfigError("the kubeconfig has no current context: give --context NAME")
+        raise KubeconfigError("the kubeconfig has no current context: name one")
     found: Entry | None = config[section].get(name)
     if found is None:
         known = ", ".join(sorted(map(str, config[section]))) or "none"

@@ -18,6 +18,7 @@ from tests.support.kube import Kube
 from tests.support.scripted_kuberay import ScriptedKubeRay
 from tests.support.wait import wait_for
 
+from mnist_client import Client
 from mnist_kube.objects import Object
 from mnist_kube.resources import TRAININGS
 
@@ -119,6 +120,24 @@ class Scene:
     def pod_phase(self, name: str, phase: str) -> None:
         path = f"/api/v1/namespaces/{self.namespace}/pods/{name}"
         self.kube.merge(f"{path}/status", {"status": {"phase": phase}})
+
+    def as_viewer_of(self, *resources: str) -> Client:
+        """A client with a token that may look at these resources of ours in the namespace, and do nothing else."""
+        account = f"/api/v1/namespaces/{self.namespace}/serviceaccounts"
+        self.kube.create(account, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "guest"}})
+        rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}"
+        body = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "guest"}}
+        if resources:
+            rule = {"apiGroups": ["mnist.training"], "resources": list(resources), "verbs": ["get", "list", "watch"]}
+            self.kube.create(f"{rbac}/roles", {**body, "kind": "Role", "rules": [rule]})
+            subject = {"kind": "ServiceAccount", "name": "guest", "namespace": self.namespace}
+            role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "guest"}
+            self.kube.create(
+                f"{rbac}/rolebindings", {**body, "kind": "RoleBinding", "subjects": [subject], "roleRef": role}
+            )
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        token = self.kube.create(f"{account}/guest/token", request)["status"]["token"]
+        return Client(kubeconfig=self.kubeconfig, token=token)
 
     def event(self, about: str, reason: str, note: str, seconds: int = 0, count: int = 1) -> None:
         """A warning of the kubelet or the scheduler on a pod, seen `count` times within so many seconds."""

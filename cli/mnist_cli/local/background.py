@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mnist_cli.eventloop import InterruptedRunError
 from mnist_cli.eventloop import run as run_interruptibly
-from mnist_cli.follow import Lines, make_view
 from mnist_cli.local.seeding import Files, check_folder, seed
+from mnist_client.show import Lines, make_view
 from mnist_client.threads import in_thread
 from mnist_local.stack import stack_process
 from mnist_local.stack.layout import Layout, Options, StackError

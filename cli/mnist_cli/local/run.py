@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 from mnist_cli.cluster import MANAGER
 from mnist_cli.eventloop import InterruptedRunError
 from mnist_cli.eventloop import run as run_interruptibly
-from mnist_cli.follow import Lines, make_view, tell_events, until_final
+from mnist_cli.follow import tell_events, until_final
 from mnist_cli.local import objects
 from mnist_cli.local.seeding import Files, check_folder, seed
 from mnist_cli.status import aligned, result_lines, table
 from mnist_client import AsyncClient, Training, TrainingDeleted
 from mnist_client.manifests import Document, read
+from mnist_client.show import Lines, make_view
 from mnist_client.state import Progress, progress_of
 from mnist_client.threads import in_thread
 from mnist_local.stack.layout import Layout, Options, StackError

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from mnist_cli.follow import Lines
 from mnist_cli.status import _defaults, aligned, described
+from mnist_client.show import Lines
 from mnist_client.state import progress_of
 
 

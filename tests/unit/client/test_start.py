@@ -31,7 +31,7 @@ except mnist_client.ConnectionFailedError as error:
 def test_it_works_where_ray_torch_and_kopf_are_not_installed() -> None:
     ran = subprocess.run([sys.executable, "-c", BLOCKED], capture_output=True, text=True, timeout=60)
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert ran.stdout == "--kubeconfig nowhere: there is no such file\n"
+    assert ran.stdout == "kubeconfig nowhere: there is no such file\n"
 
 
 def test_importing_it_imports_nothing_heavy() -> None:
