@@ -6,7 +6,7 @@ A flag's name is its field's name with dashes; ``contracts/trainer.json`` lists 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -43,21 +43,17 @@ class TrainingIdentity(BaseModel):
     storage_secret: Annotated[str | None, Field(min_length=1, max_length=253)] = None
 
 
-class RunConfig(BaseModel):
-    """Everything that decides what a run does. Credentials are no part of it."""
+class JobConfig(BaseModel):
+    """What every run has, whatever is run: where it reads and writes, with how many workers, and whom it reports to.
+
+    Credentials are no part of it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     dataset: str
     output: str
     name: Annotated[str, Field(min_length=1, max_length=253)] = "mnist"
-    model: ModelName = ModelName.CNN
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 5
-    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 64
-    learning_rate: Annotated[float | None, Field(gt=0, le=100)] = None
-    seed: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
-    precision: Precision = Precision.AUTO
-    target_accuracy: Annotated[float | None, Field(ge=0, le=1)] = None
     workers: Annotated[int, Field(ge=1, le=4096)] = 1
     min_workers: Annotated[int | None, Field(ge=1)] = None
     max_workers: Annotated[int | None, Field(ge=1, le=4096)] = None
@@ -65,8 +61,6 @@ class RunConfig(BaseModel):
     storage_endpoint: str | None = None
     storage_region: str | None = None
     attempt: Annotated[int, Field(ge=1)] = 1
-    code_module: Annotated[str | None, Field(pattern=_MODULE, max_length=256)] = None
-    """`package.file:function` of a network of the user's own, in place of `model`."""
     code_archive: str | None = None
     code_sha256: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$")] = None
     training: TrainingIdentity | None = None
@@ -120,10 +114,38 @@ class RunConfig(BaseModel):
         return S3Address.parse(self.code_archive) if self.code_archive else None
 
 
+class RunConfig(JobConfig):
+    """Everything that decides what a run of our own recipe does."""
+
+    model: ModelName = ModelName.CNN
+    code_module: Annotated[str | None, Field(pattern=_MODULE, max_length=256)] = None
+    """`package.file:function` of a network of the user's own, in place of `model`."""
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 5
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 64
+    learning_rate: Annotated[float | None, Field(gt=0, le=100)] = None
+    seed: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
+    precision: Precision = Precision.AUTO
+    target_accuracy: Annotated[float | None, Field(ge=0, le=1)] = None
+
+
+class ScriptConfig(JobConfig):
+    """Everything that decides what a run of the user's own command does."""
+
+    command: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+
+
+C = TypeVar("C", bound=JobConfig)
+
+
 def parse_config(values: dict[str, object]) -> RunConfig:
     """Check `values` (by field name; None means not given). Raises InvalidConfigError with one line naming the flag."""
+    return parse_as(RunConfig, values)
+
+
+def parse_as(kind: type[C], values: dict[str, object]) -> C:
+    """The same for any kind of configuration."""
     try:
-        return RunConfig.model_validate({key: value for key, value in values.items() if value is not None})
+        return kind.model_validate({key: value for key, value in values.items() if value is not None})
     except ValidationError as error:
         raise InvalidConfigError("; ".join(_one_line(dict(detail)) for detail in error.errors())) from None
 

@@ -11,6 +11,7 @@ from typing import NoReturn
 import typer
 
 from mnist_trainer.cli import results, runs, train
+from mnist_trainer.cli import run as run_command
 from mnist_trainer.cli.terminal import output_is_full, with_output
 from mnist_trainer.errors import FailureReason, TrainerError
 from mnist_trainer.localdisk import name_user_and_home
@@ -24,6 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("train")(train.train)
+app.command("run")(run_command.run)
 app.command("evaluate")(results.evaluate)
 app.command("predict")(results.predict)
 app.command("export")(results.export)

@@ -51,10 +51,11 @@ def train(
     flags = dict(locals())
     from mnist_trainer.config import RunConfig, parse_config
     from mnist_trainer.run.console import Console
-    from mnist_trainer.run.training_run import Timeline, TrainingRun, raise_on_signals
+    from mnist_trainer.run.stopping import raise_on_signals
+    from mnist_trainer.run.training_run import Timeline, TrainingRun
 
     values = {field: flags[field] for field in RunConfig.model_fields if field in flags}
-    config = parse_config({**values, "training": _identity(flags)})
+    config = parse_config({**values, "training": identity(flags)})
     timeline = Timeline()
     timeline.mark("started", STARTED)
     raise_on_signals()
@@ -67,7 +68,7 @@ def train(
     console.line(f"model {result['model']}  sha256 {result['sha256']}")
 
 
-def _identity(flags: dict[str, Any]) -> dict[str, str] | None:
+def identity(flags: dict[str, Any]) -> dict[str, str] | None:
     """The Kubernetes object to report to, if one is named."""
     if flags["training_name"] is None:
         return None

@@ -15,9 +15,11 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from mnist_trainer.backoff import Backoff
-from mnist_trainer.errors import FailureReason, TrainerError
+from mnist_trainer.config import TrainingIdentity
+from mnist_trainer.errors import FailureReason, InvalidConfigError, TrainerError
 from mnist_trainer.kube.claim import Claim, ReplacedError
-from mnist_trainer.kube.reporter_client import KubeError
+from mnist_trainer.kube.reporter_client import KubeError, ReporterClient
+from mnist_trainer.naming import RunPlace
 
 _INTERVAL = 1.0
 HEARTBEAT = 60.0  # contracts/trainer.json, heartbeatSeconds: whoever is silent for several of these counts as lost
@@ -159,6 +161,18 @@ class StatusReporter:
             logger.info("the status is reported again (%.1f s)", time.perf_counter() - began)
             self._problem = ""
         return True
+
+
+def make_reporter(client: ReporterClient | None, identity: TrainingIdentity | None, place: RunPlace) -> Reporter:
+    """The reporter of the process at `place`, which claims the training at once.
+
+    Raises InvalidConfigError for a training to report to, outside of a pod.
+    """
+    if identity is None:
+        return NoReporter()
+    if client is None:
+        raise InvalidConfigError("--training-name needs a pod's environment: KUBERNETES_SERVICE_HOST is not set")
+    return StatusReporter(Claim(client, identity, place.attempt, place.run_id), place.attempt, place.run_id)
 
 
 def compose(attempt: int, run_id: str, fields: dict[str, Any]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class ReleaseManifest(BaseModel):
     lineage: str
     attempt: int
     run_id: str
-    accuracy: float
+    accuracy: float | None = None  # a script of the user's own need not tell
     epochs: int | None = None  # trained, which a reached target makes fewer than were asked for
     train_seconds: float
     created_at: datetime
@@ -117,7 +117,7 @@ def as_result(output: S3Address, manifest: ReleaseManifest) -> dict[str, Any]:
     return {
         "model": str(output.child(MODEL_FILE)),
         "sha256": model.sha256,
-        "accuracy": round(manifest.accuracy, 4),
+        "accuracy": None if manifest.accuracy is None else round(manifest.accuracy, 4),
         "report": str(output.child(REPORT_FILE)),
         "metrics": str(output.child(METRICS_FILE)),
         "manifest": str(output.child(RELEASE_MANIFEST)),

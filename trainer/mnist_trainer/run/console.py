@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, TextIO
 
 from mnist_trainer.events import (
@@ -26,10 +27,16 @@ class Console:
         self._bar: Any = None
         self._task: Any = None
         self._live = self._stream.isatty()
+        self._copy: Callable[[str], None] = lambda _: None
+
+    def copy_to(self, write: Callable[[str], None]) -> None:
+        """Give `write` each line, too, with its end."""
+        self._copy = write
 
     def line(self, text: str) -> None:
         """One line, above the bar if there is one."""
         stamped = f"[{time.time() - self._started:6.1f}s] {text}"
+        self._copy(stamped + "\n")
         if self._bar is not None:
             self._bar.console.print(stamped, highlight=False, markup=False)
         else:

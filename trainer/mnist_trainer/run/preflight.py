@@ -52,6 +52,13 @@ def check_storage(store: ObjectStore, dataset: S3Address | None, output: S3Addre
         return list(pool.map(outcome, checks))
 
 
+def check_output(store: ObjectStore, output: S3Address) -> None:
+    """Make sure that the output can be written; the data is such a run's own business. Raises what the store says."""
+    for check in check_storage(store, None, output):
+        if check.error is not None:
+            raise check.error
+
+
 def _find_dataset(store: ObjectStore, address: S3Address) -> None:
     place = InStore(store, address)
     find_files(place.sizes(), place.where)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from mnist_trainer.config import RunConfig
+from mnist_trainer.config import JobConfig
 from mnist_trainer.errors import StoreAccessDeniedError, TrainerError
 from mnist_trainer.kube.reporter_client import KubeError, ReporterClient
 from mnist_trainer.store import ObjectStore, StoreSettings
@@ -24,7 +24,7 @@ class RunStorage:
     later time and for every thread.
     """
 
-    def __init__(self, config: RunConfig, env: Mapping[str, str], client: ReporterClient | None) -> None:
+    def __init__(self, config: JobConfig, env: Mapping[str, str], client: ReporterClient | None) -> None:
         self._config = config
         self._env = env
         self._client = client

@@ -7,11 +7,9 @@ published. SIGTERM and Ctrl-C become an exception in the main thread, so that a 
 from __future__ import annotations
 
 import logging
-import signal
 import time
 from collections.abc import Callable, MutableMapping
 from functools import partial
-from types import FrameType
 from typing import Any
 
 from mnist_trainer.checkpoints import CheckpointRepository, CheckpointUploader
@@ -21,8 +19,7 @@ from mnist_trainer.config import RunConfig
 from mnist_trainer.data import Dataset, load_dataset
 from mnist_trainer.errors import FailureReason, InvalidConfigError, TrainerError
 from mnist_trainer.events import Event, Finished, FirstStep, WorkersReady
-from mnist_trainer.kube.claim import Claim
-from mnist_trainer.kube.reporter import NoReporter, Reporter, StatusReporter, TrainingState, failure
+from mnist_trainer.kube.reporter import TrainingState, failure, make_reporter
 from mnist_trainer.kube.reporter_client import KubeAccess, ReporterClient
 from mnist_trainer.naming import RunPlace, new_run_id
 from mnist_trainer.plan import TrainingPlan, make_plan
@@ -33,37 +30,18 @@ from mnist_trainer.run.console import Console
 from mnist_trainer.run.network_check import check_network
 from mnist_trainer.run.preflight import check_storage
 from mnist_trainer.run.status import StatusUpdates
+from mnist_trainer.run.stopping import LAST_WORDS, REPORT_PATIENCE, StopRequestedError, raise_on_signals
 from mnist_trainer.run.storage import RunStorage
 from mnist_trainer.store import ObjectStore
 from mnist_trainer.tracking import Outcome, Tracker, mlflow_tracker
 from mnist_trainer.workers.driver import RayTraining
 from mnist_trainer.workers.metrics import TrainingMetrics
 
-_REPORT_PATIENCE = 600.0
 _CHECKPOINT_PATIENCE = 120.0
 _TRACKING_PATIENCE = 15.0
 _END_OF_TRAINING = 3.0
-_LAST_WORDS = 1.2  # a stopped Ray job is killed 3 s after SIGTERM
 
 logger = logging.getLogger(__name__)
-
-
-class StopRequestedError(TrainerError):
-    """The process was asked to stop."""
-
-    default_reason = FailureReason.INTERRUPTED
-
-
-def raise_on_signals() -> None:
-    """From now on the first SIGTERM or SIGINT raises in the main thread; later ones are ignored while it winds up."""
-
-    def handle(number: int, _: FrameType | None) -> None:
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, signal.SIG_IGN)
-        raise StopRequestedError(f"stopped by {signal.Signals(number).name}")
-
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, handle)
 
 
 class Timeline:
@@ -100,7 +78,7 @@ class TrainingRun:
         access = KubeAccess.from_env(env)
         self._client = ReporterClient(access) if access else None
         self._storage = RunStorage(config, env, self._client)
-        self._reporter = self._make_reporter()
+        self._reporter = make_reporter(self._client, config.training, self._place)
         self._uploader: CheckpointUploader | None = None
         self._tracker: Tracker | None = None
         self._training: RayTraining | None = None
@@ -115,7 +93,7 @@ class TrainingRun:
         try:
             result = self._run()
             self._reporter.update(TrainingState.SUCCEEDED, progressPercent=100, etaSeconds=0, result=result)
-            self._reporter.confirm(_REPORT_PATIENCE)
+            self._reporter.confirm(REPORT_PATIENCE)
         except TrainerError as error:
             self._interrupted = isinstance(error, StopRequestedError)
             self._report_end(error)
@@ -220,7 +198,7 @@ class TrainingRun:
         files, manifest = build_files(facts, dataset, finished)
         self._storage.use(lambda store: releases.stage(store, self._place, files, manifest))
         # Only the process whose reports the API accepts may touch what users see.
-        self._reporter.confirm(_REPORT_PATIENCE)
+        self._reporter.confirm(REPORT_PATIENCE)
         self._storage.use(lambda store: releases.publish(store, self._place, manifest))
         if self._uploader is not None:
             self._uploader.close(_CHECKPOINT_PATIENCE)
@@ -252,20 +230,11 @@ class TrainingRun:
             outcome = Outcome.INTERRUPTED if interrupted else Outcome.FAILED
             self._tracker.end(outcome, {"failure": error.reason.value}, 0.3 if interrupted else _TRACKING_PATIENCE)
         if self._uploader is not None:
-            self._uploader.close(_LAST_WORDS if interrupted else _CHECKPOINT_PATIENCE)
+            self._uploader.close(LAST_WORDS if interrupted else _CHECKPOINT_PATIENCE)
         try:
-            self._reporter.confirm(_LAST_WORDS if interrupted else _REPORT_PATIENCE)
+            self._reporter.confirm(LAST_WORDS if interrupted else REPORT_PATIENCE)
         except TrainerError as problem:
             logger.warning("%s", problem.message)
-
-    def _make_reporter(self) -> Reporter:
-        identity = self._config.training
-        if identity is None:
-            return NoReporter()
-        if self._client is None:
-            raise InvalidConfigError("--training-name needs a pod's environment: KUBERNETES_SERVICE_HOST is not set")
-        run_id, attempt = self._place.run_id, self._place.attempt
-        return StatusReporter(Claim(self._client, identity, attempt, run_id), attempt, run_id)
 
 
 def _timed(

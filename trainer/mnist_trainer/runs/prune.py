@@ -74,7 +74,7 @@ def _folder(run: Run) -> S3Address:
 
 def _sealed_at(run: Run) -> tuple[datetime, float]:
     assert run.manifest is not None
-    return _aware(run.manifest.created_at), run.manifest.accuracy
+    return _aware(run.manifest.created_at), -1.0 if run.manifest.accuracy is None else run.manifest.accuracy
 
 
 def _accuracy(run: Run) -> tuple[float, datetime]:

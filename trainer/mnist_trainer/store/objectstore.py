@@ -121,6 +121,17 @@ class ObjectStore:
         self._download(address, buffer.extend, restart, max_bytes, None)
         return bytes(buffer)
 
+    def digest(self, address: S3Address) -> ObjectInfo:
+        """Read the whole object, however large, for its sha256. Raises ObjectNotFoundError."""
+        found = hashlib.sha256()
+
+        def restart() -> None:
+            nonlocal found
+            found = hashlib.sha256()
+
+        info = self._download(address, lambda data: found.update(data), restart, None, None)
+        return ObjectInfo(address, info.size, info.etag, found.hexdigest(), info.modified)
+
     def get_head(self, address: S3Address, count: int) -> bytes:
         """The first `count` bytes, or all of a shorter object."""
         from mnist_trainer.store.transfer import read_head

@@ -14,8 +14,6 @@ from typing import Any
 
 import ray
 
-from mnist_trainer.code.network import add_to_path
-from mnist_trainer.code.source import Code
 from mnist_trainer.errors import FailureReason, TrainerError
 from mnist_trainer.events import EpochFinished, Event, Progress
 from mnist_trainer.workers.protocol import End, Ending, Place, WorkerInputs
@@ -73,7 +71,7 @@ class TrainWorker:
         try:
             if self._dataset is None:
                 for code in inputs.code:
-                    add_to_path(Code("the user's code", ray.get(code)).place(os.environ))
+                    _add_code(ray.get(code))
                 self._dataset = ray.get(inputs.dataset[0]).open()
             train_in_group(inputs.plan, self._dataset, place, publish)
         except PausedError:
@@ -86,6 +84,14 @@ class TrainWorker:
             self._mailbox.close()
             self._pause.clear()  # not at the beginning: the driver may have asked already
         return End(Ending.FINISHED)
+
+
+def _add_code(packed: bytes) -> None:
+    """Let this process import the user's files. Few trainings have some, so nothing is imported for them before."""
+    from mnist_trainer.code.network import add_to_path
+    from mnist_trainer.code.source import Code
+
+    add_to_path(Code("the user's code", packed).place(os.environ))
 
 
 class Mailbox:

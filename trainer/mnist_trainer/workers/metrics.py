@@ -38,6 +38,8 @@ COUNTERS = {
     "worker_losses": "Times that workers were lost and replaced.",
 }
 PREFIX = "mnist_trainer_"
+OWN = ("metric", "name")
+OWN_HELP = "Figures of the user's own code, by name: the last ones that it reported, at most 32."
 
 
 class TrainingMetrics:
@@ -109,3 +111,27 @@ class TrainingMetrics:
 
     def _set(self, **values: float) -> None:
         self._values.update({name: float(value) for name, value in values.items()})
+
+
+class ScriptMetrics:
+    """Figures that a script of the user's own reports. Needs a connected Ray."""
+
+    def __init__(self, namespace: str, name: str) -> None:
+        from ray.util.metrics import Gauge
+
+        self._tags = dict(zip(LABELS, (namespace, name), strict=True))
+        self._gauges: dict[str, Any] = {}
+        self._own = Gauge(PREFIX + OWN[0], OWN_HELP, (*LABELS, OWN[1])).set_default_tags(self._tags)
+
+    def show(self, figures: dict[str, float | None], own: dict[str, float]) -> None:
+        """Set the gauges of `figures` (names of `GAUGES`) that are known, and one for each of the user's own."""
+        from ray.util.metrics import Gauge
+
+        for name, value in figures.items():
+            if value is None:
+                continue
+            if name not in self._gauges:
+                self._gauges[name] = Gauge(PREFIX + name, GAUGES[name], LABELS).set_default_tags(self._tags)
+            self._gauges[name].set(float(value))
+        for name, value in own.items():
+            self._own.set(value, {**self._tags, OWN[1]: name})
