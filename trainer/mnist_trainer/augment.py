@@ -25,7 +25,8 @@ def affine_maps(
     settings: AugmentationSettings, size: tuple[int, int], seed: int, epoch: int, indices: npt.NDArray[np.int64]
 ) -> Tensor:
     """One map per image, keyed by image and epoch: ``[N, 2, 3]``, in the coordinates of `affine_grid`."""
-    draws = torch.from_numpy(uniform(seed, epoch, indices, 6)) * 2 - 1
+    strength = settings.first_epoch if epoch == 0 else 1.0
+    draws = (torch.from_numpy(uniform(seed, epoch, indices, 6)) * 2 - 1) * strength
     angle = draws[:, 0] * math.radians(settings.rotation_degrees)
     scale_x, scale_y = 1 + draws[:, 1] * settings.scale, 1 + draws[:, 2] * settings.scale
     height, width = size

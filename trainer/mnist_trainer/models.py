@@ -6,14 +6,18 @@ N workers compute what one computes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from mnist_trainer.code.network import build_network, is_own
 from mnist_trainer.errors import InvalidConfigError
 from mnist_trainer.plan import ModelSpec
 
 # Multiples of 16, as many as a vector holds: 48 channels take longer than 64.
-_CNN_CHANNELS = (16, 32, 64, 64)
+_CNN_CHANNELS = (32, 64, 64)
 _MLP_HIDDEN = (512, 256)
 _MIN_SIDE = {"cnn": 4, "mlp": 1, "lenet5": 12}
 
@@ -34,34 +38,78 @@ def build(spec: ModelSpec) -> nn.Module:
     return _NETWORKS[spec.name](spec.classes, spec.height, spec.width, spec.channels)
 
 
-class Cnn(nn.Module):
-    """Convolutions (6x6 stride 2, then three 3x3) with batch normalisation, and one linear layer.
+def build_released(spec: ModelSpec, weights: Mapping[str, Tensor]) -> nn.Module:
+    """Make the network that released `weights` (by name) belong to: today's, or a former one. Raises as `build`."""
+    if spec.name == "cnn" and "features.0.weight" in weights:
+        return FirstCnn(spec.classes, spec.height, spec.width, spec.channels)
+    return build(spec)
 
-    67 thousand parameters for 28x28 images. The first convolution halves the image at once and pooling comes before its
-    normalisation, since memory traffic, not arithmetic, is what small networks wait for.
+
+class Cnn(nn.Module):
+    """Three 3x3 convolutions with batch normalisation on images cut into 2x2 pixels, and one linear layer.
+
+    59 thousand parameters for 28x28 images. A 2x2 block of pixels becomes one of four channels, which makes of the
+    first convolution what a 6x6 one of stride 2 computes, in a fifth of the time that its gradient takes. It is pooled
+    at once, since what small networks wait for is the size of what travels between their layers.
     """
 
     def __init__(self, classes: int, height: int, width: int, channels: int) -> None:
         super().__init__()
-        first, second, third, fourth = _CNN_CHANNELS
-        # 28x28 images need no padding (28 -> 12 -> 10 -> 5 -> 3); for others the mean over 3x3 regions fits the head.
+        first, second, third = _CNN_CHANNELS
+        # 28x28 images need no padding (28 -> 14 -> 6 -> 4 -> 2); for others the mean over 3x3 regions fits the head.
         is_mnist_sized = (height, width) == (28, 28)
-        padding = 0 if is_mnist_sized else 1
+        padding, side = (0, 2) if is_mnist_sized else (1, 3)
         self.features = nn.Sequential(
-            *_block(channels, first, kernel=6, stride=2, padding=2 * padding),
-            *_block(first, second, padding=padding, pool=True),
+            PixelBlocks(),
+            *_block(4 * channels, first, padding=padding, pool=True),
+            *_block(first, second, padding=padding),
             *_block(second, third, padding=padding),
-            *_block(third, fourth, padding=1),
         )
-        self.regions: nn.Module = nn.Identity() if is_mnist_sized else nn.AdaptiveAvgPool2d(3)
-        self.head = nn.Linear(fourth * 9, classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        self.regions: nn.Module = nn.Identity() if is_mnist_sized else nn.AdaptiveAvgPool2d(side)
+        self.head = nn.Linear(third * side * side, classes)
+        _initialise_convolutions(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``[N, classes]`` of images ``[N, C, H, W]``."""
         return self.head(self.regions(self.features(images)).flatten(1))  # type: ignore[no-any-return]
+
+
+class PixelBlocks(nn.Module):
+    """Images ``[N, C, H, W]`` as ``[N, 4C, H/2, W/2]``, rounded up: each 2x2 block of pixels becomes four channels."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The same pixels in another order; a missing row or column is 0."""
+        height, width = images.shape[-2:]
+        if height % 2 or width % 2:
+            images = functional.pad(images, (0, int(width % 2), 0, int(height % 2)))
+        return functional.pixel_unshuffle(images, 2).contiguous(memory_format=torch.channels_last)
+
+
+class FirstCnn(nn.Module):
+    """The `cnn` of release 0.1.0, to compute with models that it trained: a 6x6 convolution, then three of 3x3."""
+
+    def __init__(self, classes: int, height: int, width: int, channels: int) -> None:
+        super().__init__()
+        is_mnist_sized = (height, width) == (28, 28)
+        padding = 0 if is_mnist_sized else 1
+        self.features = nn.Sequential(
+            *_block(channels, 16, kernel=6, stride=2, padding=2 * padding),
+            *_block(16, 32, padding=padding, pool=True),
+            *_block(32, 64, padding=padding),
+            *_block(64, 64, padding=1),
+        )
+        self.regions: nn.Module = nn.Identity() if is_mnist_sized else nn.AdaptiveAvgPool2d(3)
+        self.head = nn.Linear(64 * 9, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits ``[N, classes]`` of images ``[N, C, H, W]``."""
+        return self.head(self.regions(self.features(images)).flatten(1))  # type: ignore[no-any-return]
+
+
+def _initialise_convolutions(network: nn.Module) -> None:
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
 
 def _block(

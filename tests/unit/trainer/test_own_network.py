@@ -164,7 +164,8 @@ def test_other_code_is_another_lineage_and_our_networks_keep_theirs() -> None:
     spec = ModelSpec("net:build", 10)
     assert len({lineage(config, spec, "data", code) for code in ("", "a", "b")}) == 3
     # Checkpoints of earlier versions go on: this digest is theirs.
-    assert lineage(parse_config(addresses), ModelSpec("cnn", 10), "data") == "c1115a3490e9036d7b984fb26b60f6cb"
+    lenet5 = parse_config({**addresses, "model": "lenet5"})
+    assert lineage(lenet5, ModelSpec("lenet5", 10), "data") == "6778138bf7bd79a2b47147e1b7eaee6b"
 
 
 DROPOUT = """

@@ -54,6 +54,13 @@ def test_augmentation_does_not_depend_on_the_batch():
     assert not torch.equal(other_epoch, whole)
 
 
+def test_only_the_first_epoch_is_augmented_less():
+    settings, indices = AugmentationSettings(first_epoch=0.5), np.arange(50)
+    first, plain = (affine_maps(kind, (28, 28), 5, 0, indices) for kind in (settings, AugmentationSettings()))
+    torch.testing.assert_close(first[:, :, 2], plain[:, :, 2] / 2)
+    assert torch.equal(*(affine_maps(kind, (28, 28), 5, 1, indices) for kind in (settings, AugmentationSettings())))
+
+
 def test_no_augmentation_is_the_identity():
     still = AugmentationSettings(0, 0, 0, 0)
     images = torch.rand(3, 2, 28, 28)

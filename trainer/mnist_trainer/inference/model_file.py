@@ -24,7 +24,7 @@ from torch import nn
 from mnist_trainer.batches import normalised
 from mnist_trainer.code.network import is_own
 from mnist_trainer.errors import InvalidConfigError, TrainerError
-from mnist_trainer.models import build
+from mnist_trainer.models import build_released
 from mnist_trainer.plan import ModelSpec, Normalisation
 
 _NUMBERS = ("classes", "height", "width", "channels")
@@ -102,7 +102,7 @@ def load_model(data: bytes, where: str) -> LoadedModel:
         metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
         spec = _spec(metadata)
         normalisation = Normalisation(float(metadata["mean"]), float(metadata["std"]))
-        network = _build(spec, where)
+        network = _build(spec, weights, where)
         network.load_state_dict(weights)
         _class_names(metadata)
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
@@ -114,9 +114,9 @@ def load_model(data: bytes, where: str) -> LoadedModel:
     return LoadedModel(network.eval(), spec, normalisation, metadata)
 
 
-def _build(spec: ModelSpec, where: str) -> nn.Module:
+def _build(spec: ModelSpec, weights: Mapping[str, torch.Tensor], where: str) -> nn.Module:
     try:
-        return build(spec)
+        return build_released(spec, weights)
     except TrainerError as error:
         if not is_own(spec.name):
             raise
