@@ -7,6 +7,7 @@ N workers compute what one computes.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ from mnist_trainer.plan import ModelSpec
 # Multiples of 16, as many as a vector holds: 48 channels take longer than 64.
 _CNN_CHANNELS = (32, 64, 64)
 _MLP_HIDDEN = (512, 256)
-_MIN_SIDE = {"cnn": 4, "mlp": 1, "lenet5": 12}
+_MIN_SIDE = {"cnn": 4, "mlp": 1, "lenet5": 12, "cnn-0.1.0": 4}
 
 
 def build(spec: ModelSpec) -> nn.Module:
@@ -40,9 +41,8 @@ def build(spec: ModelSpec) -> nn.Module:
 
 def build_released(spec: ModelSpec, weights: Mapping[str, Tensor]) -> nn.Module:
     """Make the network that released `weights` (by name) belong to: today's, or a former one. Raises as `build`."""
-    if spec.name == "cnn" and "features.0.weight" in weights:
-        return FirstCnn(spec.classes, spec.height, spec.width, spec.channels)
-    return build(spec)
+    is_first = spec.name == "cnn" and "features.0.weight" in weights
+    return build(replace(spec, name="cnn-0.1.0") if is_first else spec)
 
 
 class Cnn(nn.Module):
@@ -86,7 +86,7 @@ class PixelBlocks(nn.Module):
 
 
 class FirstCnn(nn.Module):
-    """The `cnn` of release 0.1.0, to compute with models that it trained: a 6x6 convolution, then three of 3x3."""
+    """The `cnn` of release 0.1.0, for its models and checkpoints: a 6x6 convolution of stride 2, then three of 3x3."""
 
     def __init__(self, classes: int, height: int, width: int, channels: int) -> None:
         super().__init__()
@@ -100,6 +100,7 @@ class FirstCnn(nn.Module):
         )
         self.regions: nn.Module = nn.Identity() if is_mnist_sized else nn.AdaptiveAvgPool2d(3)
         self.head = nn.Linear(64 * 9, classes)
+        _initialise_convolutions(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``[N, classes]`` of images ``[N, C, H, W]``."""
@@ -178,4 +179,4 @@ class Mlp(nn.Module):
         return self.layers(images.flatten(1))  # type: ignore[no-any-return]
 
 
-_NETWORKS: dict[str, type[nn.Module]] = {"cnn": Cnn, "mlp": Mlp, "lenet5": LeNet5}
+_NETWORKS: dict[str, type[nn.Module]] = {"cnn": Cnn, "mlp": Mlp, "lenet5": LeNet5, "cnn-0.1.0": FirstCnn}

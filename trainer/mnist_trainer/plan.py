@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -107,7 +107,10 @@ _SETTINGS = {
     "cnn": _NetworkSettings(0.015, filter_rate=3.5, warmup=0.05, first_epoch=0.7, numerics=3),
     "mlp": _NetworkSettings(0.002),
     "lenet5": _NetworkSettings(0.003),
+    "cnn-0.1.0": _NetworkSettings(0.01, filter_rate=3.5),
 }
+_FORMER = {"cnn": "cnn-0.1.0"}
+"""What release 0.1.0 trained under a name that stands for another network today."""
 # A network of the user's own, whatever it is: AdamW alone, at a rate that suits convolutions and attention.
 _OWN_SETTINGS = _NetworkSettings(0.002)
 
@@ -150,6 +153,17 @@ def make_plan(config: RunConfig, dataset: Dataset, code: str = "") -> TrainingPl
     )
 
 
+def former_plan(plan: TrainingPlan, config: RunConfig, dataset: Dataset) -> TrainingPlan | None:
+    """How release 0.1.0 would train what `plan` trains, to go on with its checkpoints; None where nothing differs."""
+    name = _FORMER.get(plan.spec.name)
+    if name is None:
+        return None
+    spec = replace(plan.spec, name=name)
+    images = len(dataset.train_images)
+    recipe = make_recipe(name, images, config.epochs, config.batch_size, config.workers, config.learning_rate)
+    return replace(plan, spec=spec, recipe=recipe, lineage=lineage(config, spec, dataset.digest))
+
+
 def make_recipe(
     model: str, images: int, epochs: int, batch_per_worker: int, workers: int, rate: float | None
 ) -> Recipe:
@@ -177,9 +191,10 @@ def lineage(config: RunConfig, spec: ModelSpec, digest: str, code: str = "") -> 
 
     Not of the number of workers and the batch: a training that is resized goes on with the steps that are left.
     """
+    asked = next((name for name, former in _FORMER.items() if former == spec.name), spec.name)
     parts = {
         "numerics": _SETTINGS.get(spec.name, _OWN_SETTINGS).numerics,
-        "spec": asdict(spec),
+        "spec": {**asdict(spec), "name": asked},
         "dataset": digest,
         "seed": config.seed,
         "epochs": config.epochs,

@@ -16,7 +16,11 @@ from tests.support.faulty_proxy import DENIED, RESET, SLOW_DOWN, STALL, Fault, F
 from tests.support.s3 import S3Handle, start_s3
 
 from mnist_trainer.config import RunConfig, parse_config
+from mnist_trainer.data import Dataset
 from mnist_trainer.errors import FailureReason
+from mnist_trainer.inference.model_file import load_model
+from mnist_trainer.models import FirstCnn
+from mnist_trainer.plan import TrainingPlan, former_plan, make_plan
 from mnist_trainer.run.training_run import StopRequestedError
 
 EPOCHS = 4
@@ -202,7 +206,7 @@ def test_a_stop_saves_what_is_on_its_way_and_the_resumed_run_gives_the_same_mode
         return False
 
     proxy.only = slowly
-    monkeypatch.setattr("mnist_trainer.run.training_run._LAST_WORDS", 20.0)  # for a busy machine
+    monkeypatch.setattr("mnist_trainer.run.training_run.LAST_WORDS", 20.0)  # for a busy machine
     error = bare.failure(config("stopped", proxy), s3.env, stop_after(2))
     assert error.exit_code == 75
     assert "epoch-00002" in checkpoints(s3, "stopped")
@@ -218,3 +222,24 @@ def test_a_stop_saves_what_is_on_its_way_and_the_resumed_run_gives_the_same_mode
     assert struck["resuming"] == 4
     assert "going on after epoch 2" in bare.log.getvalue()
     assert model(s3, "stopped") == undisturbed
+
+
+def test_a_training_that_release_0_1_0_began_goes_on_with_its_own_network(
+    bare: Bare, s3: S3Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def as_then(config: RunConfig, dataset: Dataset, code: str = "") -> TrainingPlan:
+        former = former_plan(make_plan(config, dataset, code), config, dataset)
+        assert former
+        return former
+
+    values: dict[str, object] = {"model": "cnn", "epochs": 3}
+    with monkeypatch.context() as then:
+        then.setattr("mnist_trainer.run.training_run.make_plan", as_then)
+        then.setattr("mnist_trainer.run.training_run.LAST_WORDS", 20.0)
+        bare.failure(config("began", **values), s3.env, stop_after(2))
+    bare.run(config("began", attempt=2, **values), s3.env)
+    assert "going on after epoch 2" in bare.log.getvalue()
+    released = (s3.root / "models" / "began" / "model.safetensors").read_bytes()
+    assert isinstance(load_model(released, "model.safetensors").network, FirstCnn)
+    bare.run(config("began", attempt=3, **values), s3.env)
+    assert "nothing to train" in bare.log.getvalue()

@@ -163,7 +163,9 @@ def test_other_code_is_another_lineage_and_our_networks_keep_theirs() -> None:
     config = parse_config({**addresses, "code_module": "net:build"})
     spec = ModelSpec("net:build", 10)
     assert len({lineage(config, spec, "data", code) for code in ("", "a", "b")}) == 3
-    # Checkpoints of earlier versions go on: this digest is theirs.
+    config_of_ours = parse_config(addresses)
+    # Checkpoints of earlier versions go on: these digests are theirs.
+    assert lineage(config_of_ours, ModelSpec("cnn-0.1.0", 10), "data") == "c1115a3490e9036d7b984fb26b60f6cb"
     lenet5 = parse_config({**addresses, "model": "lenet5"})
     assert lineage(lenet5, ModelSpec("lenet5", 10), "data") == "6778138bf7bd79a2b47147e1b7eaee6b"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,7 +23,7 @@ from mnist_trainer.events import Event, Finished, FirstStep, WorkersReady
 from mnist_trainer.kube.reporter import TrainingState, failure, make_reporter
 from mnist_trainer.kube.reporter_client import KubeAccess, ReporterClient
 from mnist_trainer.naming import RunPlace, new_run_id
-from mnist_trainer.plan import TrainingPlan, make_plan
+from mnist_trainer.plan import TrainingPlan, former_plan, make_plan
 from mnist_trainer.release import publish as releases
 from mnist_trainer.release.build import RunFacts, WorkerLoss, build_files
 from mnist_trainer.release.publish import ReleaseManifest
@@ -64,6 +65,16 @@ class Timeline:
 
     def as_dict(self) -> dict[str, float]:
         return dict(self._marks)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """Where a run begins: with a plan, and from the state of a checkpoint of it if there is one."""
+
+    plan: TrainingPlan
+    checkpoints: CheckpointRepository
+    state: bytes | None = None
+    said: str = ""
 
 
 class TrainingRun:
@@ -132,13 +143,15 @@ class TrainingRun:
             f"{len(dataset.train_labels):,} training and {len(dataset.test_labels):,} test images, "
             f"{dataset.classes} classes, from {config.dataset}"
         )
+        former = former_plan(plan, config, dataset)
         if existing is not None:
-            return self._already_released(existing, plan)
+            return self._already_released(existing, plan, former)
         if code is not None:
             self._try_network(plan, code)
             training.begin(data_is_good=True)
-        finished = self._train(training, dataset, plan, code)
-        return self._release(dataset, plan, finished)
+        start = self._find_start(plan, former)
+        finished = self._train(training, dataset, start, code)
+        return self._release(dataset, start.plan, finished)
 
     def _find_code(self, store: ObjectStore) -> Code | None:
         """The files of a network of the user's own; None for one of ours."""
@@ -163,12 +176,24 @@ class TrainingRun:
         if errors:
             raise errors[0]
 
-    def _train(self, training: RayTraining, dataset: Dataset, plan: TrainingPlan, code: Code | None) -> Finished:
+    def _find_start(self, plan: TrainingPlan, former: TrainingPlan | None) -> _Start:
+        """The newest checkpoint of this plan, else of the former one; else the beginning of this one."""
+        starts = [self._start_of(each) for each in (plan, former) if each is not None]
+        start = next((each for each in starts if each.state is not None), starts[0])
+        if start.state is not None:
+            self._console.line(f"going on after {start.said}")
+        return start
+
+    def _start_of(self, plan: TrainingPlan) -> _Start:
         checkpoints = self._storage.use(lambda store: CheckpointRepository(store, self._place, plan.lineage))
         newest = checkpoints.newest()
-        if newest is not None:
-            self._console.line(f"going on after epoch {newest[0].epoch} of run {newest[0].run_id}")
-        training.provide(dataset, plan, newest[1] if newest else None, code.packed if code else None)
+        if newest is None:
+            return _Start(plan, checkpoints)
+        return _Start(plan, checkpoints, newest[1], f"epoch {newest[0].epoch} of run {newest[0].run_id}")
+
+    def _train(self, training: RayTraining, dataset: Dataset, start: _Start, code: Code | None) -> Finished:
+        plan, checkpoints = start.plan, start.checkpoints
+        training.provide(dataset, plan, start.state, code.packed if code else None)
         raise_on_signals()  # again: Ray has put its own handlers in the place of ours
         epochs, images = plan.recipe.epochs, len(dataset.train_labels)
         status = StatusUpdates(self._reporter, epochs, images, self._config.elastic)
@@ -209,8 +234,10 @@ class TrainingRun:
             self._tracker.end(Outcome.SUCCEEDED, kept, _TRACKING_PATIENCE)
         return result
 
-    def _already_released(self, manifest: ReleaseManifest, plan: TrainingPlan) -> dict[str, Any]:
-        if manifest.lineage != plan.lineage:
+    def _already_released(
+        self, manifest: ReleaseManifest, plan: TrainingPlan, former: TrainingPlan | None
+    ) -> dict[str, Any]:
+        if manifest.lineage not in [each.lineage for each in (plan, former) if each]:
             raise InvalidConfigError(
                 f"{self._place.output} already holds a release of another configuration or dataset "
                 f"(run {manifest.run_id}): choose another --output"
