@@ -30,6 +30,23 @@ Kubeconfig = Annotated[
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="E.g. spec.training.epochs=3. Repeatable.")
 ]
+Script = Annotated[
+    Path | None, typer.Option("--script", metavar="FILE", help="A script of your own: it is uploaded, and run.")
+]
+CodeFolder = Annotated[
+    Path | None, typer.Option("--code", metavar="FOLDER", help="Code of your own: it is uploaded for spec.code.")
+]
+
+
+def own_code(script: Path | None, folder: Path | None) -> Path | None:
+    """What `--script` and `--code` name together."""
+    if script and folder:
+        raise typer.BadParameter("give --script FILE or --code FOLDER, not both", param_hint="--script")
+    if script and not script.is_file():
+        raise typer.BadParameter(f"{script} is no file; a folder is given by --code", param_hint="--script")
+    return script or folder
+
+
 SeenFrom = Annotated[str | None, typer.Option("--endpoint", metavar="URL", help="Where the store is seen from here.")]
 
 # Where in which bucket.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_cli.cluster import Where, in_cluster
-from mnist_cli.options import Context, Kubeconfig, Namespace, Settings
+from mnist_cli.options import CodeFolder, Context, Kubeconfig, Namespace, Script, SeenFrom, Settings, own_code
 from mnist_cli.running import CommandError
 from mnist_cli.settings import overridden
 from mnist_cli.status import aligned, result_lines, table
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 def submit(
     manifest: Annotated[Path, typer.Argument(metavar="FILE", help="A file with one MnistTraining; - is stdin.")],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Show progress until it ends.")] = False,
+    script: Script = None,
+    code: CodeFolder = None,
     settings: Settings = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Ask the server, and change nothing.")] = False,
     force: Annotated[
@@ -37,6 +39,7 @@ def submit(
     unchecked: Annotated[
         bool, typer.Option("--no-check", help="Do not ask the store for dataset and output first.")
     ] = False,
+    endpoint: SeenFrom = None,
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -45,13 +48,14 @@ def submit(
 
     Exit code with --follow: 0 if it succeeded, 1 if it failed.
     """
-    document, where = _the_training(manifest, settings or []), Where(kubeconfig, context, namespace)
+    document, where = _the_training(manifest, settings or []), Where(kubeconfig, context, namespace, endpoint)
+    own = own_code(script, code)
 
     async def work(client: AsyncClient) -> int:
         client = settled(client, document, where)
         if not (unchecked or dry_run):
-            await _check_store(client, document, force)
-        done, training = await apply(client, document, dry_run, force)
+            await _check_store(client, document, force, endpoint)
+        done, training = await apply(client, document, dry_run, force, own)
         suffix = " (server dry run)" if dry_run else ""
         print(f"mnisttraining.mnist.training/{document.name} {done}{suffix}", flush=True)
         return await _follow_to_the_end(client, training) if follow and not dry_run else 0
@@ -65,7 +69,7 @@ def _the_training(path: Path, settings: list[str]) -> Document:
     return Document(overridden(read_one(path).body, settings))
 
 
-async def _check_store(client: AsyncClient, document: Document, force: bool) -> None:
+async def _check_store(client: AsyncClient, document: Document, force: bool, endpoint: str | None) -> None:
     """Refuse a new training that its store would fail; what may come later, or is not known from here, is only said.
 
     One that is there already has found its store, or will.
@@ -76,7 +80,8 @@ async def _check_store(client: AsyncClient, document: Document, force: bool) -> 
     if await client.api.find(TRAININGS.path(client.namespace, document.name)) is not None:
         return
     _, accepted = await apply(client, document, dry_run=True, force=force)
-    for finding in await storage_findings(client.api, Storage.of(client.namespace, accepted.object["spec"])):
+    storage = Storage.of(client.namespace, accepted.object["spec"], endpoint)
+    for finding in await storage_findings(client.api, storage):
         if finding.result == Result.FAIL and finding.check != "secret":
             action = f"; {finding.action}" if finding.action else ""
             raise CommandError(f"{finding.message}{action} (nothing was submitted; --no-check leaves this check out)")
@@ -95,14 +100,14 @@ def settled(client: AsyncClient, document: Document, where: Where) -> AsyncClien
 
 
 async def apply(
-    client: AsyncClient, document: Document, dry_run: bool = False, force: bool = False
+    client: AsyncClient, document: Document, dry_run: bool = False, force: bool = False, code: Path | None = None
 ) -> tuple[str, Training]:
     """Create or change; returns what was done, as kubectl says it, and the training.
 
     Raises MnistError: RefusedError where the API refuses the manifest, in its words.
     """
     try:
-        return await client.apply(Training.of(document.body), dry_run=dry_run, force=force)
+        return await client.apply(Training.of(document.body), code=code, dry_run=dry_run, force=force)
     except ConflictError as error:
         raise CommandError(
             f"{error.said}: another tool manages that; change it there, or take it over with --force-conflicts"

@@ -13,6 +13,7 @@ from typing import Self, TypeVar
 
 from mnist_client import events as event_log
 from mnist_client.apply import apply
+from mnist_client.code import PackedCode, packed, upload, with_code
 from mnist_client.connect import Origin
 from mnist_client.errors import NotFoundError, RefusedError, WaitTimeout
 from mnist_client.events import TrainingEvent
@@ -21,7 +22,7 @@ from mnist_client.local import local_kubeconfig
 from mnist_client.logs import LogReader, LogRequest, Note
 from mnist_client.result import AsyncResult, Result
 from mnist_client.show import make_view
-from mnist_client.storage import Storage
+from mnist_client.storage import Storage, told
 from mnist_client.storedlogs import read_log
 from mnist_client.threads import in_thread
 from mnist_client.training import Change, Training
@@ -149,25 +150,51 @@ class AsyncClient:
 
     # --- trainings ----------------------------------------------------------------------------------------------------
 
-    async def submit(self, training: Training, *, dry_run: bool = False, force: bool = False) -> Training:
+    async def submit(
+        self, training: Training, *, code: str | Path | None = None, dry_run: bool = False, force: bool = False
+    ) -> Training:
         """Create a training, or change the one of its name to what this one says; returns it as the API has it.
 
         Args:
             training: what is asked for; without a namespace it goes to the client's.
+            code: a script or a folder of one's own; it goes to the bucket, and `spec.code.archive` is filled in.
             dry_run: ask the server, and change nothing.
             force: take over fields that another tool manages.
 
         Raises:
             ConflictError: another tool manages a field.
+            StorageError: the code cannot be uploaded.
         """
-        return (await self.apply(training, dry_run=dry_run, force=force))[1]
+        return (await self.apply(training, code=code, dry_run=dry_run, force=force))[1]
 
-    async def apply(self, training: Training, *, dry_run: bool = False, force: bool = False) -> tuple[str, Training]:
+    async def apply(
+        self, training: Training, *, code: str | Path | None = None, dry_run: bool = False, force: bool = False
+    ) -> tuple[str, Training]:
         """Do as `submit`, and return also what was done: created, configured or unchanged."""
-        namespace = training.namespace or self.namespace
-        work = apply(self.api, namespace, training.object, self._manager, dry_run=dry_run, force=force)
-        done, obj = await self._asked(work)
+        where = training.namespace or self.namespace
+        body = training.object
+        if code is not None:
+            body = await self._with_code(where, body, Path(code), upload_it=not dry_run)
+        done, obj = await self._asked(apply(self.api, where, body, self._manager, dry_run=dry_run, force=force))
         return done, Training.of(obj)
+
+    async def _with_code(self, namespace: str, body: Object, path: Path, upload_it: bool) -> Object:
+        code = await in_thread(packed, path)
+        with_code(body, code, "")  # refuses before anything is asked
+        known = await self._asked(self.api.find(TRAININGS.path(namespace, body["metadata"]["name"])))
+        if known is None:  # what the server refuses uploads nothing, and it knows the default of the output
+            asked = with_code(body, code, "s3://bucket")
+            work = apply(self.api, namespace, asked, self._manager, dry_run=True, force=True)
+            known = (await self._asked(work))[1]
+        output = str(known["spec"]["storage"]["output"])
+        if upload_it:
+            await in_thread(self._upload, self._storage(known), code, output)
+        return with_code(body, code, output)
+
+    @staticmethod
+    def _upload(storage: Storage, code: PackedCode, output: str) -> None:
+        with told():
+            upload(storage.open(), code, output)
 
     async def get(self, training: Which, *, namespace: str | None = None) -> Training:
         """Return a training as it is now. Raises NotFoundError."""

@@ -90,22 +90,28 @@ class Client:
 
     # --- trainings ----------------------------------------------------------------------------------------------------
 
-    def submit(self, training: Training, *, dry_run: bool = False, force: bool = False) -> Training:
+    def submit(
+        self, training: Training, *, code: str | Path | None = None, dry_run: bool = False, force: bool = False
+    ) -> Training:
         """Create a training, or change the one of its name to what this one says; returns it as the API has it.
 
         Args:
             training: what is asked for; without a namespace it goes to the client's.
+            code: a script or a folder of one's own; it goes to the bucket, and `spec.code.archive` is filled in.
             dry_run: ask the server, and change nothing.
             force: take over fields that another tool manages.
 
         Raises:
             ConflictError: another tool manages a field.
+            StorageError: the code cannot be uploaded.
         """
-        return self._loop.run(self._client.submit(training, dry_run=dry_run, force=force))
+        return self._loop.run(self._client.submit(training, code=code, dry_run=dry_run, force=force))
 
-    def apply(self, training: Training, *, dry_run: bool = False, force: bool = False) -> tuple[str, Training]:
+    def apply(
+        self, training: Training, *, code: str | Path | None = None, dry_run: bool = False, force: bool = False
+    ) -> tuple[str, Training]:
         """Do as `submit`, and return also what was done: created, configured or unchanged."""
-        return self._loop.run(self._client.apply(training, dry_run=dry_run, force=force))
+        return self._loop.run(self._client.apply(training, code=code, dry_run=dry_run, force=force))
 
     def get(self, training: Which, *, namespace: str | None = None) -> Training:
         """Return a training as it is now. Raises NotFoundError."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mnist_cli.options import CodeFolder, Script, own_code
+
 if TYPE_CHECKING:
     from mnist_local.stack.layout import StackError
 
@@ -27,6 +29,8 @@ S3Port = Annotated[int, typer.Option("--s3-port", min=0, max=65535, help="Port o
 @app.command()
 def run(
     manifest: Annotated[Path, typer.Argument(metavar="FILE", help="A manifest with one MnistTraining or more.")],
+    script: Script = None,
+    code: CodeFolder = None,
     data: Data = None,
     folder: Folder = Path(".local"),
     timeout: Annotated[float, typer.Option("--timeout", min=1, metavar="SECONDS", help="Give up after this.")] = 3600.0,
@@ -41,10 +45,10 @@ def run(
     from mnist_local.stack.layout import StackError
 
     try:
-        code = run_local(Request(manifest, folder, data, timeout, api_port, s3_port))
+        ended = run_local(Request(manifest, folder, data, timeout, api_port, s3_port, own_code(script, code)))
     except StackError as error:
-        code = explain(error)
-    raise typer.Exit(code)
+        ended = explain(error)
+    raise typer.Exit(ended)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from mnist_cli.local import objects
 from mnist_cli.local.seeding import Files, check_folder, seed
 from mnist_cli.status import aligned, result_lines, table
 from mnist_client import AsyncClient, Training, TrainingDeleted
+from mnist_client.code import PackedCode, packed, upload, with_code
 from mnist_client.manifests import Document, read
 from mnist_client.show import Lines, make_view
 from mnist_client.state import Progress, progress_of
@@ -40,6 +41,7 @@ class Request:
     timeout_s: float = 3600.0
     api_port: int = 0
     s3_port: int = 0
+    code: Path | None = None
 
 
 def run_local(request: Request) -> int:
@@ -48,20 +50,22 @@ def run_local(request: Request) -> int:
     Raises InvalidConfigError (and other TrainerErrors) for bad input, StackError when the stack failed.
     """
     documents = read(request.manifest)
+    own = _own_code(documents, request.code)
     data = check_folder(request.data)
     try:
-        return run_interruptibly(_Run(request, documents, data).main())
+        return run_interruptibly(_Run(request, documents, data, own).main())
     except InterruptedRunError as interrupted:
         print(f"interrupted by {interrupted}: the local stack was ended; buckets and logs are in {request.folder}")
         return interrupted.exit_code
 
 
 class _Run:
-    def __init__(self, request: Request, documents: list[Document], data: Files | None) -> None:
+    def __init__(self, request: Request, documents: list[Document], data: Files | None, own: PackedCode | None) -> None:
         self._request = request
         self._data = data
-        self._documents = documents
-        self._trainings = [document for document in documents if document.is_training]
+        self._own = own
+        self._documents = [_with_own(document, own) for document in documents]
+        self._trainings = [document for document in self._documents if document.is_training]
         local = [document for document in self._trainings if not document.spec("storage", "endpoint")]
         self._layout = Layout.at(request.folder)
         self._view: Lines = Lines()
@@ -135,6 +139,8 @@ class _Run:
             what = await in_thread(seed, store, dataset, self._data)
             self._view.say(f"dataset {dataset}: {what}")
             await in_thread(store.make_bucket, output)
+            if self._own is not None:
+                await in_thread(upload, store, self._own, str(output))
 
     async def _follow(self, client: AsyncClient) -> list[dict[str, Any]]:
         trainings = [Training.of({**document.body, "metadata": _key(document)}) for document in self._trainings]
@@ -187,6 +193,24 @@ def _result(training: dict[str, Any], layout: Layout) -> list[str]:
             lines.append(f"  file    {layout.s3 / address.bucket / address.key}")
         return lines
     return [*lines, f"  logs: {layout.root / 'logs'} and, of the pods, {layout.pod_logs}"]
+
+
+def _own_code(documents: list[Document], path: Path | None) -> PackedCode | None:
+    """A script or folder, packed for the one training of a file. Raises RefusedError, or InvalidConfigError."""
+    if path is None:
+        return None
+    trainings = [document for document in documents if document.is_training]
+    if len(trainings) != 1 or trainings[0].spec("storage", "endpoint"):
+        raise InvalidConfigError(
+            "--script and --code are for a file with one MnistTraining without spec.storage.endpoint"
+        )
+    return packed(path)
+
+
+def _with_own(document: Document, own: PackedCode | None) -> Document:
+    if own is None or not document.is_training:
+        return document
+    return Document(with_code(document.body, own, str(addresses(document)[1])))
 
 
 def addresses(training: Document) -> tuple[S3Address, S3Address]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from tests.support.s3 import start_s3
 from tests.support.scene import Scene, training
 
 
@@ -159,3 +162,29 @@ def test_following_tells_what_does_not_pass_by_itself(scene: Scene) -> None:
     scene.status(phase="Failed", reason="X")
     assert ran.wait() == 1
     assert starting not in ran.out
+
+
+def test_own_code_goes_along(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "code").mkdir()
+    script = tmp_path / "code" / "train.py"
+    script.write_text("print(1)\n")
+    with start_s3(tmp_path / "s3", "models") as s3:
+        for name, value in s3.env.items():
+            monkeypatch.setenv(name, value)
+        path = str(scene.manifest("mnist", storage={"output": "s3://models"}))
+        ran = scene.ctl("submit", path, "--script", str(script), "--no-check")
+        assert (ran.code, ran.out) == (0, "mnisttraining.mnist.training/mnist created\n"), ran.err
+        sent = scene.get()["spec"]["code"]
+        assert sent["command"] == ["python", "train.py"]
+        assert (s3.root / sent["archive"]["url"].removeprefix("s3://")).read_bytes()[:2] == b"PK"
+
+        module = ["--set", "spec.code.module=train:build", "--set", "metadata.name=net"]
+        assert scene.ctl("submit", path, "--code", str(script.parent), "--no-check", *module).code == 0
+        assert scene.get("net")["spec"]["code"] == {"module": "train:build", "archive": sent["archive"]}
+
+    ran = scene.ctl("submit", path, "--code", str(script.parent), "--no-check")
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "give spec.code.command, such as [python, train.py], or spec.code.module" in ran.err
+    for wrong in (["--script", str(script.parent)], ["--script", str(script), "--code", "."]):
+        ran = scene.ctl("submit", path, *wrong)
+        assert (ran.code, ran.err.count("\n")) == (2, 1)

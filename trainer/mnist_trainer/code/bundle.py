@@ -11,6 +11,7 @@ import secrets
 import shutil
 import stat
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from mnist_trainer.errors import CodeInvalidError
@@ -31,17 +32,25 @@ def pack(folder: Path) -> bytes:
     Names that begin with a dot are left out: a mounted ConfigMap keeps its versions there. Raises CodeInvalidError
     beyond the bounds.
     """
+    files = {}
+    for path in folder.rglob("*"):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and not any(part.startswith(".") or part == "__pycache__" for part in parts):
+            files["/".join(parts)] = path
+    return pack_files(files, f"the code in {folder}")
+
+
+def pack_files(files: Mapping[str, Path], what: str) -> bytes:
+    """Files by their names in the archive as a zip file; equal for equal files, whenever they were written.
+
+    `what` names the code in errors. Raises CodeInvalidError beyond the bounds.
+    """
+    if sum(path.stat().st_size for path in files.values()) > MAX_ARCHIVE or len(files) > MAX_FILES:
+        raise CodeInvalidError(f"{what} has more than {_bounds(MAX_ARCHIVE)}")
     buffer = io.BytesIO()
-    total = count = 0
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.rglob("*")):
-            parts = path.relative_to(folder).parts
-            if not path.is_file() or any(part.startswith(".") or part == "__pycache__" for part in parts):
-                continue
-            total, count = total + path.stat().st_size, count + 1
-            if total > MAX_ARCHIVE or count > MAX_FILES:
-                raise CodeInvalidError(f"the code in {folder} has more than {_bounds(MAX_ARCHIVE)}")
-            info = zipfile.ZipInfo("/".join(parts), _EPOCH)
+        for name, path in sorted(files.items(), key=lambda item: item[0].split("/")):
+            info = zipfile.ZipInfo(name, _EPOCH)
             info.external_attr = (stat.S_IFREG | (path.stat().st_mode & 0o777)) << 16
             archive.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
