@@ -27,6 +27,7 @@ MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 PAGE = 500
 """Objects in one answer to a list, as kubectl has it."""
+_WITH_FIELDS = frozenset({"POST", "PUT", "PATCH"})
 _TRY_AGAIN_S = 0.5
 _WATCH_S = 300
 _WATCH_IDLE_S = 330.0  # the server ends a watch after _WATCH_S, so longer silence is a dead connection
@@ -46,6 +47,8 @@ class KubeApi:
         timeout: seconds that a request may take.
         limit: connections at most, 0 for no limit.
         renew: gives a connection with fresh credentials when the present ones are refused.
+        field_validation: what the server does about fields of a body that it does not know: Strict refuses them, Warn
+            and Ignore drop them. Empty leaves it to the server (Warn). All but Ignore cost it a second decoding.
     """
 
     def __init__(
@@ -57,8 +60,10 @@ class KubeApi:
         timeout: float = 30.0,
         limit: int = 0,
         renew: Renew | None = None,
+        field_validation: str = "",
     ) -> None:
         self._transport = Transport(connection, user_agent, limit, renew)
+        self._field_validation = field_validation
         self._observe = observe
         self._timeout = timeout
         self._may_write: Callable[[], bool] = lambda: True
@@ -218,6 +223,8 @@ class KubeApi:
         accept: str = JSON,
     ) -> Object:
         """Send one request and return the object that comes back. Raises ApiError."""
+        if self._field_validation and method in _WITH_FIELDS:
+            query = {"fieldValidation": self._field_validation, **(query or {})}
         target = f"{path}?{urlencode(query)}" if query else path
         headers = {"Accept": accept}
         if body is not None:

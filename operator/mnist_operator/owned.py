@@ -73,6 +73,8 @@ class OwnedObjects:
         self._memories = memories
         self._events = events
         self._clock = clock
+        self._known: frozenset[str] = frozenset()
+        """Kinds of KubeRay's whose CRD is known to have every field that is ours."""
 
     # --- made --------------------------------------------------------------------------------------------------------
 
@@ -110,17 +112,36 @@ class OwnedObjects:
         return news
 
     async def _create(self, training: Training, manifest: Object) -> Object:
-        # A field of a pod template that KubeRay's schema does not know would be dropped without a word.
-        strict = manifest["apiVersion"].startswith(_RAY_GROUP)
+        # A field that KubeRay's schema does not know would be dropped without a word: one of ours by an old KubeRay,
+        # which the first object of a kind tells, or one of the user's pod templates.
+        kind, of_ray = manifest["kind"], manifest["apiVersion"].startswith(_RAY_GROUP)
+        strict = of_ray and (kind not in self._known or training.has_templates)
         try:
-            return await self._api.create(collection_of(manifest), manifest, strict=strict)
+            made = await self._api.create(collection_of(manifest), manifest, strict=strict)
         except ApiError as error:
             if not error.already_exists:
                 raise_obstacle(error, manifest)
+        else:
+            if strict:
+                self._known |= {kind}
+            elif of_ray:
+                await self._refuse_what_lost_fields(manifest, made)
+            return made
         live = await self._find(training, manifest)
         if live is None:  # deleted in this moment
             raise ObstructedError(Obstacle("WaitingForDeletion", f"{manifest['kind']} is being deleted"))
         return live
+
+    async def _refuse_what_lost_fields(self, manifest: Object, made: Object) -> None:
+        """Delete a child that the server stored without a part of it; the next try is strict, and tells what it was."""
+        lost = sorted(manifest["spec"].keys() - (made.get("spec") or {}).keys())
+        if not lost:
+            return
+        kind = manifest["kind"]
+        self._known -= {kind}
+        await self._api.delete(path_of(manifest), made["metadata"]["uid"], missing_ok=True)
+        message = f"The KubeRay in this cluster does not know spec.{lost[0]} of {kind} any more; it is tried again"
+        raise ObstructedError(Obstacle("ChildRefused", message))
 
     async def _find(self, training: Training, manifest: Object) -> Object | None:
         """Return our child, or None when there is no object of that name."""

@@ -108,7 +108,12 @@ async def serving(settings: Settings, registry: kopf.OperatorRegistry) -> AsyncI
 
     connection = await asyncio.to_thread(load)
     async with KubeApi(
-        connection, user_agent="mnist-operator", observe=observe, limit=_CONNECTIONS, renew=_renewed
+        connection,
+        user_agent="mnist-operator",
+        observe=observe,
+        limit=_CONNECTIONS,
+        renew=_renewed,
+        field_validation=settings.field_validation,
     ) as api:
         lease = _lease(api, settings)
 

@@ -64,7 +64,7 @@ def start_operator(
     """Start an operator against the server of `kubeconfig`; `settings` are MNIST_OPERATOR_* in lower case."""
     env = {key: value for key, value in environment.items() if not key.startswith(("KUBERNETES_", "MNIST_OPERATOR_"))}
     env["KUBECONFIG"] = str(kubeconfig)
-    defaults = {"health_port": "0", "log_format": "text", "log_level": "DEBUG"}
+    defaults = {"health_port": "0", "log_format": "text", "log_level": "DEBUG", "field_validation": "Strict"}
     env |= {f"MNIST_OPERATOR_{key.upper()}": value for key, value in {**defaults, **settings}.items()}
     log = directory / "operator.log"
     with log.open("ab") as output:

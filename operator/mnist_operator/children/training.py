@@ -51,6 +51,13 @@ class Training:
         """Address below which everything of this training is kept."""
         return f"{self.spec.storage.output.rstrip('/')}/{self.namespace}/{self.name}/{self.uid}"
 
+    @property
+    def has_templates(self) -> bool:
+        """Whether the user laid pod templates over ours."""
+        workers = self.spec.workers
+        laid = (self.spec.head.template, workers.template, *(group.template for group in workers.additional_groups))
+        return any(laid)
+
     def ray_version(self, installation: Installation) -> str:
         """Version of Ray that its pods have: of the image that it names, else that of the installation's own."""
         ray = self.spec.ray

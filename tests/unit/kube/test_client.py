@@ -267,3 +267,14 @@ async def test_another_connection_ends_the_streams_of_the_former(server: Server)
         await asyncio.wait_for(reading, 5)
     await api.get(PATH)
     assert server.tokens[-1] == "Bearer other"
+
+
+async def test_what_the_server_does_about_unknown_fields_is_said_with_each_write(server: Server) -> None:
+    server.answers = [fine] * 4
+    api = server.api(field_validation="Ignore")
+    await api.get(PATH)
+    await api.create(PATH, {})
+    await api.create(PATH, {}, strict=True)
+    await api.patch(PATH, {})
+    asked = [f"GET {PATH}", *(f"{verb} {PATH}?fieldValidation=" for verb in ("POST", "POST", "PATCH"))]
+    assert server.seen == [ask + said for ask, said in zip(asked, ("", "Ignore", "Strict", "Ignore"), strict=True)]
