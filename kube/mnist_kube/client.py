@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
-import json
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, Self
 from urllib.parse import urlencode
+
+import orjson
 
 from mnist_kube.connection import Connection
 from mnist_kube.errors import ApiError, parsed
@@ -232,7 +233,7 @@ class KubeApi:
         answer = await self.send(method, target, body, headers)
         if answer.status >= 400:
             raise ApiError.of_answer(answer.status, answer.headers, answer.body)
-        return parsed(answer.body)
+        return _decoded(answer.body)
 
     async def send(self, method: str, target: str, body: Any, headers: Mapping[str, str]) -> Answer:
         """Send one request and return the answer as it came, refusals included.
@@ -245,7 +246,7 @@ class KubeApi:
         what = f"{method} {target.partition('?')[0]}"
         if method != "GET" and not self._may_write():
             raise ApiError(0, "NotActive", f"{what}: this process is not the active one any more")
-        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        data = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
         started = time.perf_counter()
         try:
             answer = await self._transport.send(method, target, data, headers, self._timeout)
@@ -273,6 +274,15 @@ class KubeApi:
             await asyncio.sleep(_TRY_AGAIN_S)
 
 
+def _decoded(raw: bytes) -> Object:
+    """Return an answer's JSON object, by a faster decoder than the one for refusals, which may be no JSON at all."""
+    try:
+        answer = orjson.loads(raw)
+    except ValueError:
+        return parsed(raw)
+    return answer if isinstance(answer, dict) else parsed(raw)
+
+
 def _completed(answer: Object) -> Object:
     kind = str(answer.get("kind") or "").removesuffix("List")
     if kind:
@@ -284,7 +294,7 @@ def _completed(answer: Object) -> Object:
 
 def _event(path: str, line: bytes) -> tuple[str, Object]:
     try:
-        event = json.loads(line)
+        event = orjson.loads(line)
         kind, obj = event["type"], event["object"]
     except (ValueError, KeyError, TypeError) as error:
         raise ApiError.unreachable(f"GET {path}", error) from error

@@ -92,7 +92,10 @@ class OwnedObjects:
             return
         live = await self._find(training, manifest) if key in known else None
         if live is None:
-            live = await self._create(training, manifest)
+            live, is_new = await self._create(training, manifest)
+            if is_new:
+                known[key] = desired
+                return
         if (live["metadata"].get("annotations") or {}).get(ANNOTATION_HASH) != desired or _differs(manifest, live):
             await self._update(manifest, live)
         known[key] = desired
@@ -104,14 +107,15 @@ class OwnedObjects:
             ObstructedError: when something in the cluster is in the way.
             ApiError: when the API server cannot be asked.
         """
-        live = await self._create(training, manifest)
+        live, _ = await self._create(training, manifest)
         cache = self._state.cache(manifest["kind"])
         news = cache.put(live)
         if (cached := cache.get(training.namespace, live["metadata"]["name"])) is not None:
             _remember(self._memories.of(training.uid), cached)
         return news
 
-    async def _create(self, training: Training, manifest: Object) -> Object:
+    async def _create(self, training: Training, manifest: Object) -> tuple[Object, bool]:
+        """Create a child, or find it there. Return it as it is, and whether it was made now."""
         # A field that KubeRay's schema does not know would be dropped without a word: one of ours by an old KubeRay,
         # which the first object of a kind tells, or one of the user's pod templates.
         kind, of_ray = manifest["kind"], manifest["apiVersion"].startswith(_RAY_GROUP)
@@ -126,11 +130,11 @@ class OwnedObjects:
                 self._known |= {kind}
             elif of_ray:
                 await self._refuse_what_lost_fields(manifest, made)
-            return made
+            return made, True
         live = await self._find(training, manifest)
         if live is None:  # deleted in this moment
             raise ObstructedError(Obstacle("WaitingForDeletion", f"{manifest['kind']} is being deleted"))
-        return live
+        return live, False
 
     async def _refuse_what_lost_fields(self, manifest: Object, made: Object) -> None:
         """Delete a child that the server stored without a part of it; the next try is strict, and tells what it was."""

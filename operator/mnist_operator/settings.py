@@ -31,8 +31,8 @@ class Settings(BaseSettings):
     api_requests_per_second: Annotated[float, Field(ge=0)] = 0.0
     """Requests a second to the API server on average, watches not counted; 0 leaves it to the server to limit them."""
     field_validation: Literal["Ignore", "Warn", "Strict"] = "Ignore"
-    """What the API server does about fields of the operator's writes that it does not know. To find any it has to decode
-    each object twice, and there are none: the tests run with Strict. A user's pod templates are always Strict."""
+    """What the API server does about fields of the operator's writes that it does not know. Finding any takes a
+    second decoding, and there are none: the tests run with Strict. A user's pod templates are always Strict."""
     api_burst: Annotated[int, Field(ge=1)] = 50
     """Requests that may go at once after a time of rest, where a rate is set."""
     metrics_max_trainings: Annotated[int, Field(ge=0, le=20_000)] = 500
