@@ -76,7 +76,7 @@ class Connection:
         return self.token_file.read_text().strip() if self.token_file is not None else self.token
 
     def with_token(self, token: str) -> Connection:
-        """Return the same server as somebody else sees it; it trusts the server by the same context, which costs most."""
+        """Return the same server as somebody else sees it, trusted by the same context: that costs most."""
         other = replace(self, token=token, token_file=None, client_pem=b"", renewable=False)
         if not self.client_pem:  # else the context holds who we are
             other.__dict__["ssl_context"] = self.ssl_context
