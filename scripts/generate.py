@@ -5,6 +5,7 @@
 - docs/reference/api.md: the API reference
 - docs/architecture.md: the table of transitions
 - deploy/base: the chart as plain manifests
+- examples/*/training.yaml: examples of own code, with the files beside them
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from generators import argocd, chart, dashboards, kustomize, reference, transitions
+from generators import argocd, chart, dashboards, examples, kustomize, reference, transitions
 
 FILES: dict[str, Callable[[Path], str]] = {
     "charts/mnist-operator/files/crd.yaml": chart.crd,
@@ -21,4 +21,7 @@ FILES: dict[str, Callable[[Path], str]] = {
     "deploy/argocd/argocd-cm.yaml": argocd.config_map,
     "docs/reference/api.md": reference.api,
     "docs/architecture.md": transitions.architecture,
+    "examples/own-network/training.yaml": examples.own_network,
+    "examples/ray-train/training.yaml": examples.ray_train,
+    "examples/plain-torch/training.yaml": examples.plain_torch,
 }

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import mnist_report
+from mnist_report import ray_store
 
 try:
     from ray.train.v2._internal.execution.callback import (
@@ -27,6 +28,9 @@ except ImportError:  # another version of Ray: passed to RunConfig, the callback
     from ray.train import UserCallback
 
     _BASES = (UserCallback,)
+
+# With the callback, this module reaches the driver and the controller, which resolve the store's path.
+ray_store.install()
 
 _EPOCHS = ("epochs", "num_epochs", "max_epochs", "n_epochs", "total_epochs")
 _ACCURACY = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 PART_BYTES = 8 << 20
@@ -59,13 +60,13 @@ class RotatedLog:
 
 
 class LogHandler(logging.Handler):
-    """Takes what Python's logging says into a log."""
+    """Gives `write` what Python's logging says, a line at a time."""
 
-    def __init__(self, log: RotatedLog) -> None:
+    def __init__(self, write: Callable[[str], None]) -> None:
         super().__init__()
-        self._log = log
+        self._write = write
         self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
         with contextlib.suppress(Exception):
-            self._log.write(self.format(record) + "\n")
+            self._write(self.format(record) + "\n")

@@ -15,13 +15,15 @@ from typing import Any
 
 from mnist_trainer.checkpoints import CheckpointRepository, CheckpointUploader
 from mnist_trainer.code.redaction import Redaction
-from mnist_trainer.code.source import Code, find_code
+from mnist_trainer.code.source import Code, find_code, scratch_folder
 from mnist_trainer.config import RunConfig
 from mnist_trainer.data import Dataset, load_dataset
 from mnist_trainer.errors import FailureReason, InvalidConfigError, TrainerError
 from mnist_trainer.events import Event, Finished, FirstStep, WorkersReady
 from mnist_trainer.kube.reporter import TrainingState, failure, make_reporter
 from mnist_trainer.kube.reporter_client import KubeAccess, ReporterClient
+from mnist_trainer.logs.attempt import DRIVER, AttemptLogs
+from mnist_trainer.logs.files import LogHandler
 from mnist_trainer.naming import RunPlace, new_run_id
 from mnist_trainer.plan import TrainingPlan, former_plan, make_plan
 from mnist_trainer.release import publish as releases
@@ -41,6 +43,7 @@ from mnist_trainer.workers.metrics import TrainingMetrics
 _CHECKPOINT_PATIENCE = 120.0
 _TRACKING_PATIENCE = 15.0
 _END_OF_TRAINING = 3.0
+_LOGS_PATIENCE, _LAST_LOGS = 15.0, 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -95,12 +98,14 @@ class TrainingRun:
         self._training: RayTraining | None = None
         self._lost_workers: list[WorkerLoss] = []
         self._interrupted = False
+        self._logs = AttemptLogs(scratch_folder(env))
 
     def execute(self) -> dict[str, Any]:
         """Train and publish, or find that this was done before; returns the result as the status has it.
 
         Raises TrainerError, after it has been reported.
         """
+        handler = self._keep_log()
         try:
             result = self._run()
             self._reporter.update(TrainingState.SUCCEEDED, progressPercent=100, etaSeconds=0, result=result)
@@ -116,7 +121,21 @@ class TrainingRun:
             raise unexpected from error
         finally:
             self._console.close()
+            logging.getLogger().removeHandler(handler)
+            self._logs.close(_LAST_LOGS if self._interrupted else _LOGS_PATIENCE)
         return result
+
+    def _keep_log(self) -> LogHandler:
+        """From now on all that is shown goes to the driver's log, too, without secrets."""
+        driver, redacted = self._logs.log(DRIVER), Redaction.of_environment(self._env)
+
+        def write(text: str) -> None:
+            driver.write(redacted(text))
+
+        self._console.copy_to(write)
+        handler = LogHandler(write)
+        logging.getLogger().addHandler(handler)
+        return handler
 
     def close(self) -> None:
         """Leave the Ray cluster; ends one of our own."""
@@ -127,6 +146,7 @@ class TrainingRun:
         config, use = self._config, self._storage.use
         self._training = training = RayTraining(config, self._env, self._timeline.mark)
         self._check_storage()
+        self._logs.start(use, self._place.logs)
         existing = use(lambda store: releases.find_release(store, config.output_address))
         code = use(self._find_code)
         self._timeline.mark("storeChecked")
@@ -249,6 +269,7 @@ class TrainingRun:
     def _report_end(self, error: TrainerError) -> None:
         """Report how it ended, without holding up the end for long. A replaced process keeps silent."""
         interrupted = self._interrupted
+        self._logs.log(DRIVER).write(f"error: {error.message} ({error.reason.value})\n")
         if error.reason is FailureReason.REPLACED:
             return
         state = TrainingState.INTERRUPTED if interrupted else TrainingState.FAILED

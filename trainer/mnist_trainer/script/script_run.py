@@ -75,8 +75,12 @@ class ScriptRun:
         Raises TrainerError, after it has been reported.
         """
         driver = self._logs.log(DRIVER)
-        self._console.copy_to(lambda line: driver.write(self._redacted(line)))
-        logging.getLogger().addHandler(LogHandler(driver))
+
+        def write(text: str) -> None:
+            driver.write(self._redacted(text))  # which learns of more secrets on the way
+
+        self._console.copy_to(write)
+        logging.getLogger().addHandler(LogHandler(write))
         try:
             result = self._run()
             self._reporter.update(TrainingState.SUCCEEDED, progressPercent=100, etaSeconds=0, result=result)
