@@ -122,21 +122,31 @@ class KubeApi:
         A page that is lost is asked for again alone, up to `tries` times, so that it does not cost those before it.
         The metadata are those of the last page: its resourceVersion is the collection's.
         """
-        asked = {"limit": str(PAGE), **(query or {})}
         items: list[Object] = []
+        last: Object = {}
+        try:
+            async for page in self.pages(path, query, tries=tries):
+                items += page["items"]
+                last = page
+        except ApiError as error:
+            if error.status != 410 or not items:
+                raise
+            # The pages took too long to read. All at once is one answer, and of one version.
+            return _completed(await self._page(path, query or {}, tries))
+        return {**last, "items": items}
+
+    async def pages(self, path: str, query: Query | None = None, *, tries: int = 3) -> AsyncGenerator[Object, None]:
+        """Yield the pages of a collection, for whoever keeps less of the objects than there is; else as `list`.
+
+        Raises ApiError 410 between two pages that were asked for too long after each other.
+        """
+        asked = {"limit": str(PAGE), **(query or {})}
         while True:
-            try:
-                page = await self._page(path, asked, tries)
-            except ApiError as error:
-                if error.status != 410 or "continue" not in asked:
-                    raise
-                # The pages took too long to read. All at once is one answer, and of one version.
-                items, asked = [], dict(query or {})
-                continue
-            items += page.get("items") or []
+            page = await self._page(path, asked, tries)
+            yield _completed({**page, "items": page.get("items") or []})
             token = (page.get("metadata") or {}).get("continue")
             if not token:
-                return _completed({**page, "items": items})
+                return
             asked = {**asked, "continue": token}
 
     async def create(self, path: str, body: Object, *, strict: bool = False) -> Object:

@@ -1,6 +1,8 @@
 """The last seen version of trainings, RayClusters and RayJobs, fed by watches and by the answers to our own writes.
 
-Of RayClusters and RayJobs only what is asked for later is kept, and a digest of the rest: pod templates are large.
+Of RayClusters and RayJobs only what is asked for later is kept, and a digest of the rest: pod templates are large. What
+is done for good, a finished training or a closed job, rests as a few bytes: people never delete, and tens of thousands
+of them must cost an operator neither memory nor work.
 """
 
 from __future__ import annotations
@@ -11,8 +13,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from mnist_kube.objects import Key, Object, resource_version
+from mnist_operator.api.status import Phase
 from mnist_operator.children.drift import spec_digest
+from mnist_operator.children.job import JobView
 from mnist_operator.children.pods import REQUESTED, requested
 from mnist_operator.children.training import LABEL_TRAINING
 
@@ -33,11 +39,40 @@ _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _TOMBSTONES = 4096
 
 
-class ObjectCache:
-    """Objects of one kind by namespace and name, and by one label. Keeps projections, not whole objects."""
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """A projection of which nobody asks more than this, as bytes."""
 
-    def __init__(self, project: Callable[[Object], Object] = lambda spec: spec, index_label: str | None = None) -> None:
-        self._objects: dict[Key, Object] = {}
+    uid: str
+    version: int
+    label: str | None
+    phase: str | None
+    ended: str | None
+    raw: bytes
+
+    def unpacked(self) -> Object:
+        """Return the projection."""
+        obj: Object = orjson.loads(self.raw)
+        return obj
+
+
+class ObjectCache:
+    """Objects of one kind by namespace and name, and by one label. Keeps projections, not whole objects.
+
+    Args:
+        project: returns what is kept of a spec.
+        index_label: the label by which objects are found.
+        rests: whether an object is done for good; it is then kept as bytes.
+    """
+
+    def __init__(
+        self,
+        project: Callable[[Object], Object] = lambda spec: spec,
+        index_label: str | None = None,
+        rests: Callable[[Object], bool] = lambda obj: False,
+    ) -> None:
+        self._objects: dict[Key, Object | Resting] = {}
+        self._rests = rests
         self._labelled: dict[Key, set[Key]] = defaultdict(set)
         self._gone: dict[str, None] = {}
         self._project = project
@@ -53,14 +88,12 @@ class ObjectCache:
         if metadata.get("uid") in self._gone:
             return False
         before = self._objects.get(key)
-        same = before is not None and before["metadata"]["uid"] == metadata.get("uid")
-        if before is not None and same and resource_version(obj) <= resource_version(before):
+        same = before is not None and _uid(before) == metadata.get("uid")
+        if before is not None and same and resource_version(obj) <= _version(before):
             return False
         self._forget(key)
-        unchanged = same and metadata.get("generation") is not None and _generation(before) == metadata["generation"]
-        self._objects[key] = self._projected(obj, before["spec"] if before is not None and unchanged else None)
-        if (value := self._label_of(self._objects[key])) is not None:
-            self._labelled[key[0], value].add(key)
+        unchanged = same and isinstance(before, dict) and _generation(before) == metadata.get("generation") is not None
+        self._keep(key, self._projected(obj, before["spec"] if unchanged and isinstance(before, dict) else None))
         return True
 
     def remove(self, namespace: str, name: str, uid: str | None = None) -> None:
@@ -71,24 +104,59 @@ class ObjectCache:
             while len(self._gone) > _TOMBSTONES:
                 self._gone.pop(next(iter(self._gone)))
         found = self._objects.get(key)
-        if found is not None and (not uid or found["metadata"]["uid"] == uid):
+        if found is not None and (not uid or _uid(found) == uid):
             self._forget(key)
 
     def get(self, namespace: str, name: str) -> Object | None:
         """Return the object, if it is known."""
-        return self._objects.get((namespace, name))
+        found = self._objects.get((namespace, name))
+        return found.unpacked() if isinstance(found, Resting) else found
 
     def labelled(self, namespace: str, value: str) -> list[Object]:
         """Return the objects of a namespace whose index label has `value`."""
-        return [self._objects[key] for key in sorted(self._labelled.get((namespace, value), ()))]
+        found = (self._objects[key] for key in sorted(self._labelled.get((namespace, value), ())))
+        return [item.unpacked() if isinstance(item, Resting) else item for item in found]
 
     def keys(self) -> list[Key]:
         """Return the namespace and name of all objects."""
         return list(self._objects)
 
-    def values(self) -> list[Object]:
-        """Return all objects."""
-        return list(self._objects.values())
+    def uids(self) -> dict[Key, str]:
+        """Return the uid of each object."""
+        return {key: _uid(found) for key, found in self._objects.items()}
+
+    def awake(self) -> list[Object]:
+        """Return the objects that do not rest."""
+        return [found for found in self._objects.values() if not isinstance(found, Resting)]
+
+    def resting(self) -> list[Resting]:
+        """Return those that rest."""
+        return [found for found in self._objects.values() if isinstance(found, Resting)]
+
+    def rests(self, namespace: str, name: str) -> bool:
+        """Whether the object is known, and done for good."""
+        return isinstance(self._objects.get((namespace, name)), Resting)
+
+    def all_rest(self, namespace: str, value: str) -> bool:
+        """Whether all objects whose index label has `value` are done for good; so are none."""
+        return all(isinstance(self._objects[key], Resting) for key in self._labelled.get((namespace, value), ()))
+
+    def _keep(self, key: Key, obj: Object) -> None:
+        label = (obj["metadata"].get("labels") or {}).get(self._index_label) if self._index_label else None
+        if label is not None:
+            self._labelled[key[0], label].add(key)
+        if not self._rests(obj):
+            self._objects[key] = obj
+            return
+        status = obj["status"]
+        self._objects[key] = Resting(
+            obj["metadata"]["uid"],
+            resource_version(obj),
+            label,
+            status.get("phase"),
+            status.get("completionTime"),
+            orjson.dumps(obj),
+        )
 
     def _forget(self, key: Key) -> None:
         found = self._objects.pop(key, None)
@@ -99,10 +167,12 @@ class ObjectCache:
         if not places:
             del self._labelled[key[0], value]
 
-    def _label_of(self, obj: Object) -> str | None:
+    def _label_of(self, found: Object | Resting) -> str | None:
         if self._index_label is None:
             return None
-        return (obj["metadata"].get("labels") or {}).get(self._index_label)
+        if isinstance(found, Resting):
+            return found.label
+        return (found["metadata"].get("labels") or {}).get(self._index_label)
 
     def _projected(self, obj: Mapping[str, Any], spec: Object | None = None) -> Object:
         """Return what is kept of `obj`; `spec` is the projection of the same generation, if there is one."""
@@ -114,8 +184,16 @@ class ObjectCache:
         return {"metadata": metadata, "spec": spec, "status": obj.get("status") or {}}
 
 
-def _generation(obj: Object | None) -> Any:
-    return obj["metadata"].get("generation") if obj is not None else None
+def _uid(found: Object | Resting) -> str:
+    return found.uid if isinstance(found, Resting) else str(found["metadata"]["uid"])
+
+
+def _version(found: Object | Resting) -> int:
+    return found.version if isinstance(found, Resting) else resource_version(found)
+
+
+def _generation(obj: Object) -> Any:
+    return obj["metadata"].get("generation")
 
 
 Clock = Callable[[], datetime]
@@ -149,14 +227,36 @@ def _digest_alone(spec: Object) -> Object:
     return {DIGEST: spec_digest(spec)}
 
 
+_FINISHED = frozenset({Phase.SUCCEEDED.value, Phase.FAILED.value})
+
+
+def _is_finished(training: Object) -> bool:
+    """Whether nothing comes of a training by itself any more, once its children are done, too."""
+    if training["status"].get("phase") not in _FINISHED or training["metadata"].get("deletionTimestamp"):
+        return False
+    return (training["spec"].get("runPolicy") or {}).get("ttlSecondsAfterFinished") is None
+
+
+def _is_closed(job: Object) -> bool:
+    return not job["metadata"].get("deletionTimestamp") and JobView.of(job).finished
+
+
 @dataclass
 class ClusterState:
     """Caches of the three kinds that are watched."""
 
-    trainings: ObjectCache = field(default_factory=ObjectCache)
+    trainings: ObjectCache = field(default_factory=lambda: ObjectCache(rests=_is_finished))
     clusters: ObjectCache = field(default_factory=lambda: ObjectCache(_without_templates, LABEL_TRAINING))
-    jobs: ObjectCache = field(default_factory=lambda: ObjectCache(_digest_alone, LABEL_TRAINING))
+    jobs: ObjectCache = field(default_factory=lambda: ObjectCache(_digest_alone, LABEL_TRAINING, _is_closed))
 
     def cache(self, kind: str) -> ObjectCache:
         """Return the cache of a kind."""
         return {"MnistTraining": self.trainings, "RayCluster": self.clusters, "RayJob": self.jobs}[kind]
+
+    def rests(self, namespace: str, name: str) -> bool:
+        """Whether nothing is to be done about a training: it has ended, its jobs are closed, its clusters are gone."""
+        return (
+            self.trainings.rests(namespace, name)
+            and self.jobs.all_rest(namespace, name)
+            and self.clusters.all_rest(namespace, name)
+        )

@@ -8,16 +8,16 @@ later and later: soon after an obstacle, at least twice a minute while the API s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
 
 from mnist_kube.client import KubeApi
 from mnist_kube.errors import ApiError
-from mnist_kube.objects import Key
+from mnist_kube.objects import Key, Object
 from mnist_kube.pacing import Backoff
 from mnist_kube.queue import WorkQueue
 from mnist_kube.resources import resource_of
@@ -157,7 +157,7 @@ class Controller:
                 # Without rights in the whole cluster kopf cannot notice new kinds; a new process watches them.
                 raise RestartNeededError(f"{', '.join(sorted(self._unknown))} have come: restarting to watch them")
             self._unknown = found.unknown
-            self._reconciler.memories.retain({obj["metadata"]["uid"] for obj in self._state.trainings.values()})
+            self._reconciler.memories.retain({obj["metadata"]["uid"] for obj in self._state.trainings.awake()})
             for namespace, name in found.keys:
                 training = self._state.trainings.get(namespace, name)
                 if training is not None:
@@ -207,7 +207,7 @@ class Resynced:
     """What a comparison found."""
 
     keys: set[Key]
-    """Trainings to look at."""
+    """Trainings to look at: not those that rest."""
     unknown: frozenset[str]
     """Kinds that the API server does not know: KubeRay is not installed."""
 
@@ -222,21 +222,23 @@ async def resync(api: KubeApi, state: ClusterState, namespaces: tuple[str, ...])
     unknown: set[str] = set()
     for api_version, kind in _KINDS:
         cache = state.cache(kind)
-        known = [obj["metadata"] for obj in cache.values()]
-        before = {(item["namespace"], item["name"]): item["uid"] for item in known}
+        before = cache.uids()
         seen: set[Key] = set()
         for namespace in namespaces or ("",):
-            found = await _list(api, api_version, kind, namespace)
-            if found is None:
+            try:
+                async for obj in _each(api, api_version, kind, namespace):
+                    metadata = obj["metadata"]
+                    key = (metadata["namespace"], metadata["name"])
+                    seen.add(key)
+                    cache.put(obj)
+                    owner = key[1] if kind == names.KIND else (metadata.get("labels") or {}).get(LABEL_TRAINING)
+                    if owner:
+                        keys.add((key[0], owner))
+            except ApiError as error:
+                if not error.not_found:
+                    raise
+                logger.warning("the API server does not know %s (%s) yet", kind, api_version)
                 unknown.add(kind)
-            for obj in found or []:
-                metadata = obj["metadata"]
-                key = (metadata["namespace"], metadata["name"])
-                seen.add(key)
-                cache.put(obj)
-                owner = key[1] if kind == names.KIND else (metadata.get("labels") or {}).get(LABEL_TRAINING)
-                if owner:
-                    keys.add((key[0], owner))
         for namespace, name in before.keys() - seen:
             gone = cache.get(namespace, name)
             # A new one of that name may have come since the list was made: a watch or our own write brought it.
@@ -244,20 +246,16 @@ async def resync(api: KubeApi, state: ClusterState, namespaces: tuple[str, ...])
                 cache.remove(namespace, name)
             owner = ((gone or {}).get("metadata", {}).get("labels") or {}).get(LABEL_TRAINING)
             keys.add((namespace, owner or name))
-    return Resynced(keys, frozenset(unknown))
+    return Resynced({key for key in keys if not state.rests(*key)}, frozenset(unknown))
 
 
-async def _list(api: KubeApi, api_version: str, kind: str, namespace: str) -> list[dict[str, Any]] | None:
-    """Return all objects of a kind, or None when the API server does not know the kind."""
+async def _each(api: KubeApi, api_version: str, kind: str, namespace: str) -> AsyncGenerator[Object, None]:
+    """Yield all objects of a kind, page by page: no more than a page of whole objects is in memory."""
     query = {}
     if kind != names.KIND:
         query["labelSelector"] = ",".join(f"{key}={value}" for key, value in OWNED_SELECTOR.items())
-    try:
-        found = await api.list(resource_of(api_version, kind).path(namespace), query)
-    except ApiError as error:
-        if error.not_found:
-            logger.warning("the API server does not know %s (%s) yet", kind, api_version)
-            return None
-        raise
-    items: list[dict[str, Any]] = found["items"]
-    return items
+    async with contextlib.aclosing(api.pages(resource_of(api_version, kind).path(namespace), query)) as pages:
+        async for page in pages:
+            for obj in page["items"]:
+                yield obj
+            await asyncio.sleep(0)  # whoever else waits for the loop comes first

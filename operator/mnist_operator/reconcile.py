@@ -95,6 +95,8 @@ class Reconciler:
             NotDoneError: at an obstacle that the status tells of.
             ApiError: when the API server cannot be asked.
         """
+        if self._state.rests(*key):
+            return None
         for _ in range(_MOST_TURNS):
             look = await self._observe(key)
             if look is None:

@@ -6,7 +6,7 @@ import heapq
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from mnist_kube import times
 from mnist_kube.objects import Key
-from mnist_kube.times import parse_time
+from mnist_kube.times import parse_time, timestamp
 from mnist_operator.api.status import Phase
 from mnist_operator.cache import Clock, ClusterState
 from mnist_operator.metrics.cost import Meter, Share
@@ -89,11 +89,15 @@ class TrainingsCollector(Collector):
             self._meter = Meter(self._clock())
             return
         now = self._clock()
-        trainings = self._state.trainings.values()
-        holding = self._meter.read(self._state.clusters.values(), now)
-        self._meter.keep(self._state.trainings.keys())
-        shown, left_out = chosen(trainings, self._bounds, now)
-        yield from _of_all(trainings, left_out, self._meter, holding)
+        trainings, resting = self._state.trainings.awake(), self._state.trainings.resting()
+        holding = self._meter.read(self._state.clusters.awake(), now)
+        # Thousands of them: times of this one form compare as text.
+        oldest = timestamp(now - timedelta(seconds=self._bounds.finished_seconds))
+        recent = [item.unpacked() for item in resting if item.ended is not None and item.ended >= oldest]
+        shown, left_out = chosen([*trainings, *recent], self._bounds, now)
+        phases = [(obj.get("status") or {}).get("phase") for obj in trainings] + [item.phase for item in resting]
+        self._meter.keep((obj["metadata"]["namespace"], obj["metadata"]["name"]) for obj in [*trainings, *recent])
+        yield from _of_all(phases, left_out, self._meter, holding)
         yield from _of_each(shown, self._meter, holding)
 
 
@@ -106,13 +110,16 @@ def chosen(trainings: Iterable[Object], bounds: Bounds, now: datetime) -> tuple[
     candidates = []
     for training in trainings:
         status = training.get("status") or {}
-        if status.get("phase") in _FINAL:
-            ended = parse_time(status.get("completionTime"))
-            if ended is None or (now - ended).total_seconds() > bounds.finished_seconds:
-                continue
+        if status.get("phase") in _FINAL and not _is_recent(status.get("completionTime"), bounds, now):
+            continue
         candidates.append(training)
     shown = heapq.nlargest(bounds.max_trainings, candidates, key=_importance)
     return shown, len(candidates) - len(shown)
+
+
+def _is_recent(completion_time: str | None, bounds: Bounds, now: datetime) -> bool:
+    ended = parse_time(completion_time)
+    return ended is not None and (now - ended).total_seconds() <= bounds.finished_seconds
 
 
 def _importance(training: Object) -> tuple[int, str, str, str]:
@@ -121,8 +128,8 @@ def _importance(training: Object) -> tuple[int, str, str, str]:
     return (_RANK.get(phase, 1), metadata.get("creationTimestamp") or "", metadata["namespace"], metadata["name"])
 
 
-def _of_all(trainings: list[Any], left_out: int, meter: Meter, holding: dict[Key, Share]) -> Iterable[Metric]:
-    phases = Tally(str((obj.get("status") or {}).get("phase") or Phase.PENDING.value) for obj in trainings)
+def _of_all(found: list[str | None], left_out: int, meter: Meter, holding: dict[Key, Share]) -> Iterable[Metric]:
+    phases = Tally(phase or Phase.PENDING.value for phase in found)
     family = GaugeMetricFamily("mnist_trainings", "Trainings by phase.", labels=["phase"])
     for phase in Phase:
         family.add_metric([phase.value], phases.get(phase.value, 0))

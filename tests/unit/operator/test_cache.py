@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mnist_operator.api.status import MnistTrainingStatus, Phase
-from mnist_operator.cache import ObjectCache
+from mnist_operator.cache import ClusterState, ObjectCache
 from mnist_operator.reconcile import status_patch
 
 
@@ -50,6 +50,49 @@ def test_objects_are_found_by_label_and_follow_it() -> None:
     assert len(cache.labelled("ns", "b")) == 1
     cache.remove("ns", "n")
     assert cache.labelled("ns", "b") == []
+
+
+def finished(version: int = 1, **spec: Any) -> dict[str, Any]:
+    status = {"phase": "Succeeded", "completionTime": "2026-01-01T00:00:00Z", "result": {"accuracy": 0.99}}
+    return {**obj(version, **spec), "status": status}
+
+
+def test_a_finished_training_rests_as_bytes_and_is_read_as_before() -> None:
+    state = ClusterState()
+    state.trainings.put({**obj(1), "status": {"phase": "Running"}})
+    assert not state.rests("ns", "n")
+    state.trainings.put(finished(2, training={"epochs": 3}))
+    assert state.rests("ns", "n")
+    (resting,) = state.trainings.resting()
+    assert (resting.phase, resting.ended, resting.uid) == ("Succeeded", "2026-01-01T00:00:00Z", "u1")
+    assert state.trainings.awake() == []
+    found = state.trainings.get("ns", "n")
+    assert found is not None
+    assert (found["spec"], found["status"]["result"]) == ({"training": {"epochs": 3}}, {"accuracy": 0.99})
+    assert not state.trainings.put(finished(2)), "a version that is known"
+    assert state.trainings.put({**obj(3), "status": {"phase": "Running"}})
+    assert not state.rests("ns", "n")
+
+
+def test_what_has_to_be_deleted_some_day_or_has_children_left_does_not_rest() -> None:
+    state = ClusterState()
+    state.trainings.put(finished(1, runPolicy={"ttlSecondsAfterFinished": 60}))
+    assert not state.rests("ns", "n")
+    state.trainings.put(finished(2))
+    child = {"namespace": "ns", "name": "n-1", "uid": "j", "labels": {"mnist.training/training": "n"}}
+    job = {"metadata": {**child, "resourceVersion": "1"}, "spec": {}, "status": {"jobDeploymentStatus": "Running"}}
+    state.jobs.put(job)
+    assert not state.rests("ns", "n")
+    closed = {**job, "status": {"jobDeploymentStatus": "Complete"}}
+    state.jobs.put({**closed, "metadata": {**child, "resourceVersion": "2"}})
+    assert state.rests("ns", "n")
+    assert [found["status"] for found in state.jobs.labelled("ns", "n")] == [closed["status"]]
+    state.clusters.put({"metadata": {**child, "uid": "c", "resourceVersion": "1"}, "spec": {}})
+    assert not state.rests("ns", "n")
+    state.clusters.remove("ns", "n-1", "c")
+    assert state.rests("ns", "n")
+    state.trainings.remove("ns", "n", "u1")
+    assert not state.rests("ns", "n")
 
 
 def test_a_status_patch_has_only_what_changed_and_never_the_trainers_part() -> None:

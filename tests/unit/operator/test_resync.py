@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -20,17 +21,20 @@ class Api:
     def __init__(self, *names: str, others: ApiError | None = None) -> None:
         self.names = names
         self.others = others
+        self.status: dict[str, Any] = {}
         self.asked: list[str] = []
 
-    async def list(self, path: str, query: dict[str, str]) -> dict[str, Any]:
+    async def pages(self, path: str, query: dict[str, str]) -> AsyncGenerator[dict[str, Any], None]:
         self.asked.append(path.rsplit("/", 1)[1])
         if not path.endswith("mnisttrainings"):
             assert query == {"labelSelector": "app.kubernetes.io/managed-by=mnist-operator"}
             if self.others:
                 raise self.others
-            return {"items": []}
-        metadata = [{"namespace": "ns", "name": name, "uid": name, "resourceVersion": "1"} for name in self.names]
-        return {"items": [{"metadata": item, "spec": {}} for item in metadata]}
+            yield {"items": []}
+            return
+        for name in self.names:
+            metadata = {"namespace": "ns", "name": name, "uid": name, "resourceVersion": "1"}
+            yield {"items": [{"metadata": metadata, "spec": {}, "status": self.status}]}
 
 
 async def test_all_that_there_is_and_all_that_is_gone_is_looked_at() -> None:
@@ -48,17 +52,38 @@ async def test_one_made_anew_while_the_list_was_on_its_way_is_kept() -> None:
     await resync(Api("a"), state, ())  # type: ignore[arg-type]
 
     class Late(Api):
-        async def list(self, path: str, query: dict[str, str]) -> dict[str, Any]:
-            answer = await super().list(path, query)
+        async def pages(self, path: str, query: dict[str, str]) -> AsyncGenerator[dict[str, Any], None]:
+            async for page in super().pages(path, query):
+                yield page
             if path.endswith("mnisttrainings"):
                 state.trainings.remove("ns", "a", "a")
                 anew = {"namespace": "ns", "name": "a", "uid": "another", "resourceVersion": "7"}
                 state.trainings.put({"metadata": anew, "spec": {}})
-            return answer
 
     found = await resync(Late(), state, ())  # type: ignore[arg-type]
     assert found.keys == {("ns", "a")}
-    assert [obj["metadata"]["uid"] for obj in state.trainings.values()] == ["another"]
+    assert state.trainings.uids() == {("ns", "a"): "another"}
+
+
+async def test_what_is_done_for_good_is_not_looked_at_again() -> None:
+    state, api = ClusterState(), Api("a", "b")
+    api.status = {"phase": "Succeeded", "completionTime": "2026-01-01T00:00:00Z"}
+    labels = {"mnist.training/training": "b"}
+    state.clusters.put({"metadata": {"namespace": "ns", "name": "b-1", "uid": "c", "labels": labels}, "spec": {}})
+
+    class Keeps(Api):
+        async def pages(self, path: str, query: dict[str, str]) -> AsyncGenerator[dict[str, Any], None]:
+            async for page in super().pages(path, query):
+                cluster = {"namespace": "ns", "name": "b-1", "uid": "c", "labels": labels}
+                yield {"items": [{"metadata": cluster, "spec": {}}]} if path.endswith("rayclusters") else page
+
+    keeps = Keeps("a", "b")
+    keeps.status = api.status
+    assert (await resync(keeps, state, ())).keys == {("ns", "b")}, "its cluster is there yet"  # type: ignore[arg-type]
+    assert (await resync(api, state, ())).keys == set()  # type: ignore[arg-type]
+    api.status = {"phase": "Running"}
+    fresh = ClusterState()
+    assert (await resync(api, fresh, ())).keys == {("ns", "a"), ("ns", "b")}  # type: ignore[arg-type]
 
 
 async def test_a_kind_that_the_server_does_not_know_counts_as_empty() -> None:
