@@ -1,6 +1,8 @@
 """What trainings cost the operator: time until their children exist, requests, memory, CPU.
 
     python benchmarks/operator_scale.py --trainings 1000 [--kubeconfig FILE] [--lives]
+    python benchmarks/operator_scale.py --trainings 0 --finished 20000
+    python benchmarks/operator_scale.py --trainings 0 --alone 0 --request-costs 500
 
 Without --kubeconfig an embedded API server is started. With it, the cluster must have KubeRay's CRDs, and no KubeRay
 is needed: a namespace of its own is made and deleted. First --alone trainings are applied one after the other, then
@@ -13,13 +15,11 @@ from __future__ import annotations
 
 import argparse
 import signal
-import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -30,29 +30,17 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for the tests' helpers, wh
 from tests.support.apiserver import start_apiserver
 
 from benchmarks.scale.cluster import MissingKubeRayError, Scene
+from benchmarks.scale.costs import request_costs
+from benchmarks.scale.crowd import lay_finished
 from benchmarks.scale.lives import Lives
 from benchmarks.scale.operator import MeasuredOperator, Usage
+from benchmarks.scale.report import REST_SECONDS, Measured, Restart, costs_table, table
+from benchmarks.scale.server import ServerCpu
 from mnist_kube.objects import Object
 from mnist_kube.resources import RAYCLUSTERS
 from mnist_operator.children.training import LABEL_TRAINING
 
 _CONSOLE = Console(stderr=True)
-_REST_SECONDS = 10.0
-
-
-@dataclass
-class Measured:
-    """What one run found; times in seconds."""
-
-    alone: list[float]
-    crowd: list[float]
-    wall: float
-    lives_wall: float | None
-    before: Usage
-    after_children: Usage
-    after_rest: Usage
-    end: Usage
-    children: dict[str, int]
 
 
 class Births:
@@ -102,15 +90,19 @@ def wait_all(title: str, names: list[str], seen: dict[str, float], patience: flo
             time.sleep(0.02)
 
 
-def measure(args: argparse.Namespace, kubeconfig: Path, folder: Path) -> Measured:
+def measure(args: argparse.Namespace, scene: Scene, folder: Path, cpu: ServerCpu | None) -> Measured:
     """Run the trainings and read what they cost."""
-    scene = Scene(kubeconfig)
-    scene.prepare(own_kuberay=args.kubeconfig is None)
+    if args.finished:
+        with progress("finished", args.finished) as show:
+            lay_finished(scene, args.finished, show)
     settings = dict(item.split("=", 1) for item in args.set)
-    operator = MeasuredOperator(kubeconfig, folder, scene.namespace, **settings)
-    births = lives = None
+    operator = MeasuredOperator(scene.cluster.kubeconfig, folder, scene.namespace, **settings)
+    births = lives = restart = None
     try:
-        operator.wait_ready()
+        ready_after = operator.wait_ready()
+        if args.finished:
+            ready = operator.usage()
+            restart = Restart(args.finished, ready_after, ready, at_rest(operator))
         if args.pause:
             _CONSOLE.print(f"operator's process id: {operator.pid}")
             time.sleep(args.pause)
@@ -124,16 +116,17 @@ def measure(args: argparse.Namespace, kubeconfig: Path, folder: Path) -> Measure
         lives = Lives(scene) if args.lives else None
         failed = lives.failed if lives else []
         names = [f"crowd-{number:05}" for number in range(args.trainings)]
-        started = time.monotonic()
+        started, server_before = time.monotonic(), cpu.seconds() if cpu else {}
         scene.apply_all(names)
         wait_all("children", names, births.at, 60, failed)
-        wall = max(births.at[name] for name in names) - started
+        wall = max((births.at[name] for name in names), default=started) - started
         lives_wall = None
         if lives:
             wait_all("lives", names, lives.finished, 60, failed)
             lives_wall = max(lives.finished[name] for name in names) - started
         after_children = settled(operator)
-        time.sleep(_REST_SECONDS)
+        server_after = cpu.seconds() if cpu else {}
+        time.sleep(REST_SECONDS)
         after_rest = operator.usage()
         return Measured(
             alone=births.delays(alone),
@@ -144,7 +137,9 @@ def measure(args: argparse.Namespace, kubeconfig: Path, folder: Path) -> Measure
             after_children=after_children,
             after_rest=after_rest,
             end=operator.usage(),
-            children=scene.children_of(names[-1]),
+            children=scene.children_of(names[-1]) if names else {},
+            restart=restart,
+            server={name: server_after[name] - used for name, used in server_before.items()},
         )
     finally:
         if lives:
@@ -152,8 +147,17 @@ def measure(args: argparse.Namespace, kubeconfig: Path, folder: Path) -> Measure
         if births:
             births.stop()
         operator.stop()
-        if not args.keep:
-            scene.delete()
+
+
+def at_rest(operator: MeasuredOperator) -> Usage:
+    """Wait until the process does nothing any more, kopf's watches included."""
+    last = operator.usage()
+    while True:
+        time.sleep(2.0)
+        now = operator.usage()
+        if now.total == last.total and now.cpu_seconds - last.cpu_seconds < 0.1:
+            return now
+        last = now
 
 
 def settled(operator: MeasuredOperator) -> Usage:
@@ -167,53 +171,19 @@ def settled(operator: MeasuredOperator) -> Usage:
         last = now
 
 
-def table(found: Measured, trainings: int) -> str:
-    """Return the Markdown table."""
-    requests = found.after_children.total - found.before.total
-    cpu = found.after_children.cpu_seconds - found.before.cpu_seconds
-    rest_cpu = found.after_rest.cpu_seconds - found.after_children.cpu_seconds
-    rows = []
-    if found.alone:
-        rows.append(
-            ("one alone, apply to RayCluster, p50 / max", f"{spread(found.alone, 50)} / {max(found.alone):.3f} s")
-        )
-    rows += [
-        (
-            f"{trainings} at once, apply to RayCluster, p50 / p99",
-            f"{spread(found.crowd, 50)} / {spread(found.crowd, 99)} s",
-        ),
-        (f"wall time until all {trainings} have their children", f"{found.wall:.1f} s"),
-    ]
-    if found.lives_wall is not None:
-        rows.append((f"wall time until all {trainings} have succeeded", f"{found.lives_wall:.1f} s"))
-    whole = "whole life" if found.lives_wall is not None else "training, until its RayCluster is there"
-    rows += [
-        (f"requests per {whole}", f"{requests / trainings:.2f}"),
-        ("of them not answered with success", str(found.after_children.refused - found.before.refused)),
-        (f"requests in {_REST_SECONDS:.0f} s of rest", str(found.after_rest.total - found.after_children.total)),
-        ("CPU of the operator", f"{cpu:.1f} s, {1000 * cpu / trainings:.1f} ms per training"),
-        (f"CPU in {_REST_SECONDS:.0f} s of rest", f"{rest_cpu:.2f} s"),
-        ("resident memory before / at the peak", f"{found.before.now_mib:.0f} / {found.end.peak_mib:.0f} MiB"),
-        ("children of a training at the end", ", ".join(f"{n} {kind}" for kind, n in found.children.items() if n)),
-    ]  # fmt: skip
-    verbs = {key: found.after_children.requests.get(key, 0) - found.before.requests.get(key, 0)
-             for key in found.after_children.requests}  # fmt: skip
-    listed = ", ".join(f"{key}: {number}" for key, number in sorted(verbs.items()) if number)
-    lines = ["| what | measured |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
-    return "\n".join([*lines, "", f"Requests: {listed}"])
-
-
-def spread(values: list[float], percent: int) -> str:
-    """Return a percentile as text."""
-    if len(values) < 2:
-        return f"{values[0]:.3f}"
-    return f"{statistics.quantiles(values, n=100, method='inclusive')[percent - 1]:.3f}"
-
-
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trainings", type=int, default=1000, help="applied all at once")
+    parser.add_argument("--finished", type=int, default=0, help="finished trainings that lie there before it starts")
+    parser.add_argument(
+        "--request-costs",
+        type=int,
+        default=0,
+        metavar="N",
+        help="also send N requests of each kind, and time the server",
+    )
+    parser.add_argument("--apiserver-pid", type=int, help="its process; default: the kube-apiserver on this machine")
     parser.add_argument("--alone", type=int, default=20, help="applied one after the other, before")
     parser.add_argument(
         "--kubeconfig", type=Path, help="a cluster with KubeRay's CRDs; default: an embedded API server"
@@ -223,23 +193,41 @@ def main() -> None:
     parser.add_argument("--pause", type=float, default=0, help="seconds to wait before, for attaching a profiler")
     parser.add_argument("--keep", action="store_true", help="leave the namespace")
     args = parser.parse_args()
-    if args.trainings < 1 or args.alone < 0:
-        parser.error("--trainings must be at least 1, and --alone not negative")
+    if min(args.trainings, args.alone, args.finished, args.request_costs) < 0:
+        parser.error("a number is negative")
     # Asked to end, end as after an error: no operator, server or namespace is left behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     with tempfile.TemporaryDirectory(prefix="mt-scale-") as name:
         folder = Path(name)
         server = None if args.kubeconfig else start_apiserver(folder)
         try:
-            found = measure(args, server.kubeconfig if server else args.kubeconfig, folder)
+            run(args, server.kubeconfig if server else args.kubeconfig, folder, server.process.pid if server else None)
         except MissingKubeRayError as error:
             sys.exit(f"operator_scale: {error}")
         finally:
             if server:
                 server.stop()
+
+
+def run(args: argparse.Namespace, kubeconfig: Path, folder: Path, embedded: int | None) -> None:
+    """Measure on the cluster of `kubeconfig`, and print what was found."""
+    cpu = ServerCpu.find(args.apiserver_pid or embedded)
+    if cpu is None and args.request_costs:
+        sys.exit("operator_scale: no kube-apiserver runs on this machine: --apiserver-pid names its process")
+    scene = Scene(kubeconfig)
+    scene.prepare(own_kuberay=args.kubeconfig is None)
     where = args.kubeconfig or "embedded API server"
-    print(f"{args.trainings} trainings, {'whole lives' if args.lives else 'children'}, on {where}\n")
-    print(table(found, args.trainings))
+    try:
+        if args.trainings or args.alone or args.finished:
+            found = measure(args, scene, folder, cpu)
+            what = "whole lives" if args.lives else "children"
+            print(f"{args.trainings} trainings, {what}, on {where}\n\n{table(found, args.trainings)}", flush=True)
+        if cpu is not None and args.request_costs:
+            print(f"\n{args.request_costs} requests of each kind, on {where}\n")
+            print(costs_table(request_costs(scene, cpu, args.request_costs)))
+    finally:
+        if not args.keep:
+            scene.delete()
 
 
 if __name__ == "__main__":
