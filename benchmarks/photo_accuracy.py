@@ -23,8 +23,8 @@ from PIL import Image  # noqa: E402
 from tests.support.photos import Scene, photograph  # noqa: E402
 
 from mnist_trainer.data import load_folder  # noqa: E402
-from mnist_trainer.inference.answers import Answer, answer_drawing, probabilities  # noqa: E402
-from mnist_trainer.inference.model_file import Model, load_classifier  # noqa: E402
+from mnist_trainer.inference.answers import Answer, Model, answer_drawing, probabilities  # noqa: E402
+from mnist_trainer.inference.model_file import load_classifier  # noqa: E402
 from mnist_trainer.inference.pictures import Drawing, find_character  # noqa: E402
 
 _NOISE = 20

@@ -1,36 +1,33 @@
 """A training's log, from wherever it is: the pod that writes it, the bucket once that pod is gone, or the status.
 
-The pod is the submitter's of the attempt, or with `submission.mode: HTTP` the Ray head, whose own log is shown.
+The pod is the submitter's of the attempt. With `submission.mode: HTTP` there is none, and the log comes from the bucket
+while it is written, too; where we cannot read that, the Ray head's own log is shown.
 Training and pods are watched, so a log that is not there yet is waited for, and a following reader goes on into the
 pods of later attempts until the training has ended.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine
+import asyncio
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
 
 from mnist_client.errors import NoLogError, NotFoundError
 from mnist_client.podlog import NotStarted, PodLog
 from mnist_client.scene import Scene
 from mnist_client.state import state_of
+from mnist_client.storedlogs import GrowingLog, Stored, nothing_stored
 from mnist_kube.client import KubeApi
 from mnist_kube.objects import Object
 
 _BEGUN = ("Running", "Succeeded", "Failed")
 _NOT_STARTED_S = 2.0
+_UPLOADED_EVERY_S = 5.0  # at first; the trainer waits longer later
+_SILENT_S = 20.0
 
 Note = Callable[[str], None]
 """Is told what there is to say about a log, beside the log."""
-Stored = Callable[[Object, int], Coroutine[Any, Any, bytes | None]]
-"""Reads the log that a training's attempt left in the bucket; None where it left none, or where we cannot tell."""
-
-
-async def nothing_stored(training: Object, attempt: int) -> bytes | None:
-    """Stand for a bucket without logs."""
-    return None
 
 
 @dataclass(frozen=True)
@@ -75,6 +72,9 @@ class LogReader:
         self._scene = Scene(api, training)
         self._pods_read: set[str] = set()
         self._attempts_read: set[int] = set()
+        self._growing: dict[int, GrowingLog] = {}
+        self._seen_to_its_end: set[int] = set()
+        self._in_bucket = False
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield the log as it comes. Raises NoLogError, NotFoundError, TrainingDeleted, or ApiError."""
@@ -99,15 +99,28 @@ class LogReader:
                     return
                 if known != (len(self._pods_read), len(self._attempts_read)):
                     continue
-                if (state := state_of(scene.training)) != said:
+                if (state := state_of(scene.training)) != said and not self._growing:
                     said = state
                     self._note(f"waiting for {'more of ' if self._attempts_read else ''}the log ({said})")
-                await scene.change(_NOT_STARTED_S if await self._unread_pod() else None)
+                await self._wait()
 
     def _is_done(self) -> bool:
+        attempt = self._attempt()
         if not self._request.follow:
             return bool(self._attempts_read)
-        return self._attempt() in self._attempts_read and self._scene.is_over(self._attempt())
+        if attempt in self._growing:
+            return attempt in self._seen_to_its_end
+        return attempt in self._attempts_read and self._scene.is_over(attempt)
+
+    async def _wait(self) -> None:
+        """Until there may be more: a change of training or pods; a bucket tells of none, and is asked now and then."""
+        if not self._in_bucket:
+            await self._scene.change(_NOT_STARTED_S if await self._unread_pod() else None)
+            return
+        await asyncio.sleep(_UPLOADED_EVERY_S)
+        if not self._scene.is_over(self._attempt()):
+            await self._scene.change(_SILENT_S)
+            await asyncio.sleep(_UPLOADED_EVERY_S if self._scene.is_over(self._attempt()) else 0)  # the last upload
 
     def _attempt(self) -> int:
         latest = self._scene.latest
@@ -118,7 +131,14 @@ class LogReader:
 
     async def _now(self) -> AsyncGenerator[bytes, None]:
         """What can be had now and was not yet: a pod's log, or of an attempt that is over what is left of it."""
-        attempt, pod = self._attempt(), await self._unread_pod()
+        attempt = self._attempt()
+        if self._scene.by_http and not (self._request.head or self._pods_read):
+            fresh = await self._of_bucket(attempt)
+            if fresh:
+                yield fresh
+            if self._in_bucket:
+                return
+        pod = await self._unread_pod()
         if pod is not None:
             async with aclosing(self._of_pod(attempt, pod)) as chunks:
                 async for chunk in chunks:
@@ -128,6 +148,23 @@ class LogReader:
             self._attempts_read.add(attempt)
             if left:
                 yield left
+
+    async def _of_bucket(self, attempt: int) -> bytes:
+        """What is new in the log that a running attempt uploads; `_in_bucket` tells whether that is where to look."""
+        unfinished = [number for number in self._growing if number not in self._seen_to_its_end]
+        attempt = min([attempt, *unfinished])
+        was_over = self._scene.is_over(attempt)
+        stored = await self._stored(self._scene.training, attempt) if attempt else None
+        patient = self._request.follow or self._request.wait
+        self._in_bucket = bool(stored) or (stored == b"" and patient and not was_over)
+        if not stored:
+            return b""
+        fresh = self._growing.setdefault(attempt, GrowingLog()).fresh(stored)
+        if was_over:
+            self._seen_to_its_end.add(attempt)
+        fresh = self._cut(fresh)
+        self._attempts_read.add(attempt)
+        return fresh
 
     # --- the pod ------------------------------------------------------------------------------------------------------
 
@@ -170,7 +207,7 @@ class LogReader:
         """The log of an attempt whose pod is gone. Raises NoLogError where there is none and nothing was shown yet."""
         scene = self._scene
         stored = await self._stored(scene.training, attempt) if attempt and not self._request.head else None
-        if stored is not None:
+        if stored:
             self._note(f"the pod of attempt {attempt} is gone; this is its log from the bucket")
             return self._cut(stored)
         failure = scene.status.get("lastFailure") or {}
@@ -195,6 +232,6 @@ class LogReader:
     def _http_note(self) -> str:
         job = (self._scene.status.get("rayJob") or {}).get("jobId") or "ID"
         return (
-            "submission.mode is HTTP, so there is no submitter pod. This is the log of the head; Ray has the "
-            f"trainer's: ray job logs {job} (docs/guides/ray-jobs.md)"
+            "submission.mode is HTTP, so there is no submitter pod, and the bucket has no log that can be read from "
+            f"here. This is the log of the head; Ray has the trainer's: ray job logs {job} (docs/guides/ray-jobs.md)"
         )

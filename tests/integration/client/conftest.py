@@ -10,6 +10,7 @@ import pytest
 import yaml
 from tests.integration.operator.conftest import apply_crd
 from tests.support.apiserver import ApiServer, start_apiserver
+from tests.support.cluster import Cluster
 from tests.support.kube import Kube
 from tests.support.scene import Scene
 
@@ -25,10 +26,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 
 
 @pytest.fixture(scope="package")
-def kube(server: ApiServer) -> Kube:
-    client = Kube.from_kubeconfig(server.kubeconfig)
+def kube(server: ApiServer) -> Iterator[Kube]:
+    cluster = Cluster.connect(server.kubeconfig)
+    client = Kube(cluster)
     apply_crd(client, yaml.safe_load(crd.crd_text()))
-    return client
+    yield client
+    cluster.close()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -190,3 +191,19 @@ def test_waiting_asks_nothing_while_nothing_happens(scene: Scene, proxy: KubePro
         with pytest.raises(WaitTimeout):
             client.wait("mnist", timeout=3)
         assert asked == ["GET", "GET"], "one look, one list; the watch is one more request, that stays open"
+
+
+def test_waiting_goes_on_while_the_server_is_away(scene: Scene, proxy: KubeProxy) -> None:
+    """Watches end, and for a while it answers 429, 500, 503, or not at all, as a server that is restarted does."""
+    with Client(scene.namespace, kubeconfig=proxy.kubeconfig, manager="mnist-operator") as client:
+        client.submit(Training("mnist"))
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(client.wait, "mnist", timeout=90)
+            wait_for(lambda: proxy._watches, "an open watch")
+            proxy.spoiled = 1.0  # of this user agent
+            proxy.cut_watches()
+            scene.status(phase="Succeeded")
+            wait_for(lambda: len(proxy.faults) == 5, "every kind of fault")
+            assert not waiting.done()
+            proxy.spoiled = 0.0
+            assert waiting.result(90).succeeded

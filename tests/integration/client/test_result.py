@@ -7,6 +7,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from mnist_trainer.store import ObjectStore, S3Address, StoreSettings
 SPEC = ModelSpec("mlp", 10, 28, 28, 1)
 BLOCKED = """
 import sys
+import threading
 
 class Blocked:
     def find_spec(self, name, path=None, target=None):
@@ -189,3 +191,45 @@ def test_the_log_in_the_bucket_once_the_pods_are_gone(
         finished.put(f"logs/attempt-1/{part}.log", text.encode())
     assert read(client) == ["one", "two", "three"]
     assert list(client.logs("mnist", tail=2, attempt=1)) == ["two", "three"]
+
+
+def by_http(scene: Scene, s3: S3Handle, monkeypatch: pytest.MonkeyPatch) -> Output:
+    """A training that KubeRay submits itself, so that no pod has its log; it runs."""
+    made = scene.create(storage={"output": "s3://models"}, submission={"mode": "HTTP"})
+    scene.status(phase="Running", attempt=1, rayCluster={"headPod": "mnist-head"})
+    scene.pod("mnist-head", "the head's own log\n")
+    for name, value in s3.env.items():
+        monkeypatch.setenv(name, value)
+    return Output(s3, f"s3://models/{scene.namespace}/mnist/{made['metadata']['uid']}/logs")
+
+
+def test_by_http_the_log_comes_from_the_bucket_while_it_is_written(
+    scene: Scene, client: Client, s3: S3Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mnist_client.logs._UPLOADED_EVERY_S", 0.2)
+    monkeypatch.setattr("mnist_client.logs._SILENT_S", 0.2)
+    logs = by_http(scene, s3, monkeypatch)
+    assert list(client.logs("mnist", wait=False)) == ["the head's own log"]
+    threading.Timer(0.5, logs.put, ("attempt-1/driver.log", b"one\n")).start()
+    seen = []
+    for line in client.logs("mnist", follow=True, timeout=60):
+        seen.append(line)
+        if line == "one":
+            logs.put("attempt-1/driver.log", b"one\ntwo\n")
+        elif line == "two":
+            scene.status(attempt=2)
+            logs.put("attempt-1/driver.log", b"one\ntwo\nlast of it\n")
+            logs.put("attempt-2/driver.log", b"again\n")
+        elif line == "again":
+            scene.status(phase="Succeeded")
+    assert seen == ["one", "two", "last of it", "again"]
+    assert list(client.logs("mnist", tail=1)) == ["again"]
+    assert list(client.logs("mnist", attempt=1, tail=2)) == ["two", "last of it"]
+
+
+def test_by_http_without_a_way_to_the_bucket_it_is_the_head_s_own_log(
+    scene: Scene, client: Client, s3: S3Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_http(scene, s3, monkeypatch)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    assert list(client.logs("mnist")) == ["the head's own log"]

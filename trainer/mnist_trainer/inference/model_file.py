@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,29 +23,11 @@ from torch import nn
 from mnist_trainer.batches import normalised
 from mnist_trainer.code.network import is_own
 from mnist_trainer.errors import InvalidConfigError, TrainerError
+from mnist_trainer.inference.answers import Model, class_names_of, spec_of
 from mnist_trainer.models import build_released
 from mnist_trainer.plan import ModelSpec, Normalisation
 
-_NUMBERS = ("classes", "height", "width", "channels")
 _BATCH = 64  # images at a time through the ONNX evaluator, which keeps every layer's output
-
-
-class Model(Protocol):
-    """What `predict` needs of a model."""
-
-    @property
-    def spec(self) -> ModelSpec:
-        """The network's name and the images that it takes."""
-        ...
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """One for each class, or none at all."""
-        ...
-
-    def probabilities(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Of the classes, [N, classes], for images [N, C, H, W]."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -62,7 +43,7 @@ class LoadedModel:
     @property
     def class_names(self) -> tuple[str, ...]:
         """One for each class, or none at all."""
-        return _class_names(self.metadata)
+        return class_names_of(self.metadata)
 
     @torch.inference_mode()
     def probabilities(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -83,7 +64,7 @@ class OnnxModel:
     @property
     def class_names(self) -> tuple[str, ...]:
         """One for each class, or none at all."""
-        return _class_names(self.metadata)
+        return class_names_of(self.metadata)
 
     def probabilities(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Of the classes, [N, classes], for images [N, C, H, W]."""
@@ -100,11 +81,11 @@ def load_model(data: bytes, where: str) -> LoadedModel:
         weights = load(data)
         size = int.from_bytes(data[:8], "little")
         metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
-        spec = _spec(metadata)
+        spec = spec_of(metadata)
         normalisation = Normalisation(float(metadata["mean"]), float(metadata["std"]))
         network = _build(spec, weights, where)
         network.load_state_dict(weights)
-        _class_names(metadata)
+        class_names_of(metadata)
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         if _onnx_facts(data):
             raise InvalidConfigError(
@@ -132,8 +113,8 @@ def load_classifier(data: bytes, where: str) -> Model:
     if not metadata:
         return load_model(data, where)
     try:
-        spec = _spec(metadata)
-        _class_names(metadata)
+        spec = spec_of(metadata)
+        class_names_of(metadata)
         model = onnx.load_model_from_string(data)
         onnx.checker.check_model(model)
         return OnnxModel(ReferenceEvaluator(model), spec, metadata)
@@ -149,17 +130,6 @@ def _onnx_facts(data: bytes) -> dict[str, str]:
         return {entry.key: entry.value for entry in onnx.load_model_from_string(data).metadata_props}
     except DecodeError:
         return {}
-
-
-def _spec(metadata: Mapping[str, str]) -> ModelSpec:
-    return ModelSpec(metadata["model"], *(int(metadata[name]) for name in _NUMBERS))
-
-
-def _class_names(metadata: Mapping[str, str]) -> tuple[str, ...]:
-    names = json.loads(metadata.get("classNames", "[]"))
-    if not isinstance(names, list):
-        raise ValueError("its classNames are no list")
-    return tuple(map(str, names))
 
 
 def _no_model(where: str, error: Exception) -> InvalidConfigError:
