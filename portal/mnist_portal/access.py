@@ -18,6 +18,7 @@ from mnist_kube.objects import Object
 from mnist_kube.resources import CORE_EVENTS, NAMESPACES, PODS, RAYCLUSTERS, TRAININGS, Resource
 from mnist_portal.curves import Curves
 from mnist_portal.identity import Identity, whoami
+from mnist_portal.kept import Kept
 from mnist_portal.live import Feed, FeedName, Hub, Place
 from mnist_portal.rows import RowCache
 from mnist_portal.settings import Settings
@@ -69,6 +70,7 @@ class Access:
         self.api = KubeApi(identity.connection, user_agent=MANAGER, timeout=_TIMEOUT_S, limit=64, renew=identity.renew)
         self.curves = Curves()
         self.rows = RowCache()
+        self.kept = Kept()
         self.used = time.monotonic()
         self.settings = settings
         self._hub = hub

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from mnist_kube.objects import Object
+from mnist_operator.api.spec import parse_spec
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _SERVER_SET = ("managedFields", "uid", "resourceVersion", "generation", "creationTimestamp", "selfLink")
@@ -20,8 +22,9 @@ def effective(obj: Object) -> Object:
     notes = {key: value for key, value in (metadata.pop("annotations", None) or {}).items() if key != _LAST_APPLIED}
     if notes:
         metadata["annotations"] = notes
+    spec = _with_defaults(obj.get("spec") or {})
     kept: Object = {key: obj[key] for key in ("apiVersion", "kind") if key in obj}
-    return {**kept, "metadata": metadata, "spec": obj.get("spec") or {}}
+    return {**kept, "metadata": metadata, "spec": spec}
 
 
 def applied(obj: Object, schema: Mapping[str, Any]) -> Object:
@@ -33,10 +36,11 @@ def applied(obj: Object, schema: Mapping[str, Any]) -> Object:
     note = (obj["metadata"].get("annotations") or {}).get(_LAST_APPLIED)
     if note:
         try:
-            return effective(json.loads(note))
+            said = json.loads(note)
+            return {**effective(said), "spec": said.get("spec") or {}}
         except (ValueError, KeyError, TypeError, AttributeError):
             pass
-    whole = effective(obj)
+    whole = {**effective(obj), "spec": obj.get("spec") or {}}
     owned: dict[str, Any] = {}
     for entry in obj["metadata"].get("managedFields") or []:
         if entry.get("operation") == "Apply" and not entry.get("subresource"):
@@ -89,6 +93,15 @@ def differences(specs: Iterable[Mapping[str, Any]]) -> list[tuple[str, list[Any]
     paths = dict.fromkeys(path for one in leaves for path in one)
     rows = [(path, [one.get(path) for one in leaves]) for path in paths]
     return [(path, values) for path, values in rows if any(value != values[0] for value in values)]
+
+
+def _with_defaults(spec: dict[str, Any]) -> dict[str, Any]:
+    """The spec with what holds where nobody has said anything; as it is where these models do not know it."""
+    try:
+        whole: dict[str, Any] = parse_spec(spec).model_dump(mode="json", by_alias=True, exclude_none=True)
+    except ValidationError:
+        return spec
+    return whole
 
 
 def _merge(into: dict[str, Any], fields: Mapping[str, Any]) -> None:

@@ -22,6 +22,13 @@ def listing(namespace: str) -> Same:
     return Same(f"kubectl get {KIND}s {where} --watch", _python(f"print(client.list({argument}))"))
 
 
+def clusters() -> Same:
+    """See clusters."""
+    shell = "kubectl get rayclusters -A --watch"
+    loop = "for one in client.list(all_namespaces=True):\n        print(one.name, one.status.ray_cluster)"
+    return Same(shell, _python(loop))
+
+
 def looking(namespace: str, name: str) -> Same:
     """See one training."""
     shell = f"kubectl describe {KIND} {name} -n {namespace}\nmnistctl watch {name} -n {namespace}"

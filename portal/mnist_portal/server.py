@@ -16,7 +16,7 @@ from mnist_portal.identity import Identity
 from mnist_portal.live import Hub
 from mnist_portal.metrics import Metrics, metrics_app
 from mnist_portal.middleware import authenticate, carry_headers, guard
-from mnist_portal.pages import actions, enter, logs, training, trainings
+from mnist_portal.pages import actions, clusters, comparing, enter, logs, models, new, result, training, trainings
 from mnist_portal.pages.base import PORTAL, Portal, environment
 from mnist_portal.sessions import OneTimeToken, Sessions
 from mnist_portal.settings import Mode, Settings
@@ -27,7 +27,7 @@ _SWEEP_S = 20.0
 _MOST_BODY = 8 << 20
 _END_S = 5.0
 _STATIC = Path(__file__).parent / "static"
-_PAGES = (enter, trainings, actions, logs, training)
+_PAGES = (enter, trainings, actions, logs, result, training, new, models, comparing, clusters)
 
 
 def build_app(portal: Portal, metrics: Metrics) -> web.Application:

@@ -30,6 +30,7 @@ _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS
 _CA_KEY, _CA_VARIABLE = "ca.crt", "MNIST_STORAGE_CA_PEM"
 _MOST_LOG_BYTES = 32 << 20
 _MOST_LOGS = 400
+_SECRET = "minio-credentials"  # noqa: S105 - a name, not a secret
 
 
 class StoreError(Exception):
@@ -65,18 +66,40 @@ def output_of(training: Object) -> S3Address:
     return base.child(f"{metadata['namespace']}/{metadata['name']}/{metadata['uid']}")
 
 
-async def store_of(access: Access, training: Object) -> ObjectStore:
-    """Return the training's store, with the keys of its Secret. Raises StoreError, or ApiError."""
-    storage = training["spec"].get("storage") or {}
-    namespace = training["metadata"]["namespace"]
-    values = await _secret(access, namespace, str(storage.get("credentialsSecret") or ""))
+@dataclass(frozen=True)
+class StorePlace:
+    """Which store, and the Secret with its keys: as `spec.storage` of a training says, or as somebody types."""
+
+    namespace: str
+    secret: str
+    endpoint: str = ""
+    region: str = ""
+
+    @classmethod
+    def of(cls, training: Object) -> StorePlace:
+        """Read a training's."""
+        storage = training["spec"].get("storage") or {}
+        secret = str(storage.get("credentialsSecret") or _SECRET)
+        endpoint, region = str(storage.get("endpoint") or ""), str(storage.get("region") or "")
+        return cls(training["metadata"]["namespace"], secret, endpoint, region)
+
+    @property
+    def query(self) -> dict[str, str]:
+        """As parts of an address."""
+        told = {"namespace": self.namespace, "secret": self.secret, "endpoint": self.endpoint, "region": self.region}
+        return {key: value for key, value in told.items() if value}
+
+
+async def open_store(access: Access, place: StorePlace) -> ObjectStore:
+    """Return a store, with the keys of its Secret. Raises StoreError, or ApiError."""
+    values = await secret_of(access, place.namespace, place.secret)
     if not values.get("AWS_ACCESS_KEY_ID"):
         raise StoreError(
-            f"Secret {namespace}/{storage.get('credentialsSecret')} has no AWS_ACCESS_KEY_ID: the trainer uses an "
-            "identity of its own there, which the portal does not have"
+            f"Secret {place.namespace}/{place.secret} has no AWS_ACCESS_KEY_ID: the trainer uses an identity of its "
+            "own there, which the portal does not have"
         )
-    endpoint = storage.get("endpoint") or values.get("AWS_ENDPOINT_URL")
-    return await in_thread(lambda: _opened(access, values, endpoint, storage.get("region")))
+    endpoint = place.endpoint or values.get("AWS_ENDPOINT_URL")
+    return await in_thread(lambda: _opened(access, values, endpoint, place.region or None))
 
 
 def _opened(access: Access, values: dict[str, str], endpoint: str | None, region: str | None) -> ObjectStore:
@@ -105,7 +128,8 @@ def _check(access: Access, endpoint: str | None) -> None:
             raise StoreError(f"the portal does not ask {host}: {address[0]} is an address of its own machine")
 
 
-async def _secret(access: Access, namespace: str, name: str) -> dict[str, str]:
+async def secret_of(access: Access, namespace: str, name: str) -> dict[str, str]:
+    """Return what of a Secret is about a store. Raises StoreError where whoever asks may not read it, or ApiError."""
     try:
         secret = await access.api.get(SECRETS.path(namespace, name))
     except ApiError as error:
@@ -121,9 +145,9 @@ async def _secret(access: Access, namespace: str, name: str) -> dict[str, str]:
     return values | ({_CA_VARIABLE: data[_CA_KEY]} if data.get(_CA_KEY) else {})
 
 
-async def with_store(access: Access, training: Object, work: Callable[[ObjectStore], T]) -> T:
-    """Do blocking work with a training's store, in a thread. Raises StoreError, or ApiError."""
-    store = await store_of(access, training)
+async def with_store(access: Access, place: StorePlace, work: Callable[[ObjectStore], T]) -> T:
+    """Do blocking work with a store, in a thread. Raises StoreError, or ApiError."""
+    store = await open_store(access, place)
     try:
         return await in_thread(lambda: work(store))
     except TrainerError as error:
@@ -149,7 +173,7 @@ async def stored_logs(access: Access, training: Object) -> tuple[list[StoredLog]
                     break
             return sorted(found, key=lambda log: (-log.attempt, log.path))
 
-        return await with_store(access, training, listed), ""
+        return await with_store(access, StorePlace.of(training), listed), ""
     except StoreError as error:
         return [], str(error)
 
@@ -158,7 +182,9 @@ async def stored_text(access: Access, training: Object, path: str, tail: int | N
     """Return the last lines of a log in the bucket (None: all of it), and why there is none."""
     try:
         address = output_of(training).child(path)
-        data = await with_store(access, training, lambda store: store.get_bytes(address, _MOST_LOG_BYTES))
+        data = await with_store(
+            access, StorePlace.of(training), lambda store: store.get_bytes(address, _MOST_LOG_BYTES)
+        )
     except StoreError as error:
         return "", str(error)
     text = data.decode(errors="replace")

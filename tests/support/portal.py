@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,6 +13,7 @@ from typing import Any
 from tests.support import blocking
 from tests.support.apiserver import ApiServer
 from tests.support.kube import Kube
+from tests.support.s3 import S3Handle
 
 from mnist_kube.connection import Connection
 from mnist_kube.kubeconfig import load
@@ -19,6 +22,8 @@ from mnist_kube.resources import TRAININGS
 from mnist_portal.identity import of_kubeconfig
 from mnist_portal.server import Server
 from mnist_portal.settings import Mode, Settings
+from mnist_trainer.plan import ModelSpec, Normalisation, TrainingPlan, make_recipe
+from mnist_trainer.store import ObjectStore, S3Address, StoreSettings
 
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 VIEW = [
@@ -215,3 +220,93 @@ class PortalScene:
 def condition(kind: str, reason: str, seconds: float, message: str = "") -> Object:
     """A condition that has held for so many seconds."""
     return {"type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": ago(seconds)}
+
+
+# --- what a training leaves in its bucket ----------------------------------------------------------------------------
+
+_SPEC = ModelSpec("mlp", 10, 28, 28, 1)
+
+
+def untrained_onnx(seed: int = 3) -> bytes:
+    """A network whose answers are what they are, and always the same."""
+    import torch
+
+    from mnist_trainer.inference.export import encode_weights_as_onnx
+    from mnist_trainer.models import build
+
+    torch.manual_seed(seed)
+    weights = {name: tensor.numpy() for name, tensor in build(_SPEC).state_dict().items()}
+    plan = TrainingPlan(_SPEC, make_recipe(_SPEC.name, 100, 1, 8, 1, None), Normalisation(0.13, 0.31), lineage="abc")
+    return encode_weights_as_onnx(weights, plan, 0.5)
+
+
+def figures(accuracy: float = 0.95, epochs: int = 5) -> Object:
+    """The content of a metrics.json."""
+    curve = [
+        {
+            "epoch": n, "train_loss": 1 / n, "test_loss": 1.1 / n, "accuracy": accuracy - 0.3 / n,
+            "images_per_second": 5000.0, "finished_at": 1e9 + n,
+        }
+        for n in range(1, epochs + 1)
+    ]  # fmt: skip
+    classes = [
+        {"class": n, "precision": 0.9, "recall": accuracy - n / 100, "f1": 0.9, "support": 100} for n in range(10)
+    ]
+    dataset = {"address": "s3://datasets/digits", "trainImages": 1437, "testImages": 360, "classes": 10}
+    return {
+        "accuracy": accuracy,
+        "testLoss": 0.2,
+        "epochs": curve,
+        "perClass": classes,
+        "dataset": dataset,
+        "device": "cpu",
+    }
+
+
+class Bucket:
+    """The store of a scene: the Secret that names it, and releases in it."""
+
+    def __init__(self, scene: PortalScene, s3: S3Handle) -> None:
+        self.scene, self._s3 = scene, s3
+        self._store = ObjectStore(StoreSettings.from_env(s3.env))
+        secrets = f"/api/v1/namespaces/{scene.namespace}/secrets"
+        body = {"metadata": {"name": "minio-credentials"}, "stringData": dict(s3.env)}
+        scene.kube.create(secrets, {"apiVersion": "v1", "kind": "Secret", **body})
+
+    def put(self, address: str, data: bytes) -> None:
+        """Write an object."""
+        self._store.put_bytes(S3Address.parse(address), data)
+
+    def release(self, name: str, onnx: bytes, accuracy: float = 0.95, **spec: Any) -> str:
+        """A training that has succeeded, with all that it leaves; returns the address of its output."""
+        made = self.scene.create(name, **spec)
+        base = f"s3://models/{self.scene.namespace}/{name}/{made['metadata']['uid']}"
+        files = {
+            "model.safetensors": b"weights", "model.onnx": onnx, "metrics.json": json.dumps(figures(accuracy)).encode(),
+            "report.html": b"<!doctype html><title>Report</title><h1>The report</h1><script>document.title=1</script>",
+        }  # fmt: skip
+        entries = []
+        for file, data in files.items():
+            self.put(f"{base}/{file}", data)
+            digest = hashlib.sha256(data).hexdigest()
+            entries.append(
+                {"name": file, "sha256": digest, "size": len(data), "contentType": "application/octet-stream"}
+            )
+        manifest = {
+            "name": name, "lineage": "abc", "attempt": 1, "runId": "r", "accuracy": accuracy, "trainSeconds": 12.0,
+            "createdAt": ago(60), "dataset": {}, "config": {}, "versions": {}, "files": entries,
+        }  # fmt: skip
+        self.put(f"{base}/MANIFEST.json", json.dumps(manifest).encode())
+        named = {
+            "model": "model.safetensors",
+            "report": "report.html",
+            "metrics": "metrics.json",
+            "manifest": "MANIFEST.json",
+        }
+        result = {key: f"{base}/{file}" for key, file in named.items()}
+        self.scene.status(
+            name, phase="Succeeded", reason="ModelSealed", message="The model is sealed.", attempt=1,
+            startTime=ago(100), completionTime=ago(40),
+            result={**result, "accuracy": accuracy, "sha256": "ab" * 32, "trainSeconds": 12.0},
+        )  # fmt: skip
+        return base

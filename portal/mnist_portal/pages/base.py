@@ -173,7 +173,10 @@ def explained(error: ApiError) -> ProblemError:
         )
     if error.not_found and "could not find the requested resource" in error.message:
         return ProblemError(
-            404, "This cluster does not know MnistTrainings", error.message, "Have the operator's chart installed."
+            404,
+            "This cluster does not know that kind of object",
+            error.message,
+            "Have the operator's chart installed, and KubeRay.",
         )
     if error.not_found:
         return ProblemError(404, "There is no such object", error.message, "It was deleted, or the name is another.")

@@ -14,11 +14,13 @@ from mnist_kube.resources import CORE_EVENTS, PODS, SECRETS, TRAININGS
 from mnist_portal import same
 from mnist_portal.access import Access, Verdict
 from mnist_portal.crd import spec_schema
-from mnist_portal.curves import Point, series
+from mnist_portal.curves import Point, of_metrics, series
 from mnist_portal.detail import EventView, PodView, can, events_of, figures_of, pods_of, timeline
 from mnist_portal.live import Feed
 from mnist_portal.manifest import applied, effective, to_yaml
 from mnist_portal.pages.base import Page, stream
+from mnist_portal.releases import Release, metrics_of
+from mnist_portal.storage import StoreError
 
 routes = web.RouteTableDef()
 
@@ -84,7 +86,8 @@ async def changes(request: web.Request) -> web.StreamResponse:
         parts = {"head": page.text("parts/training_head.html", **values)}
         if tab == "overview":
             parts |= {"stages": page.text("parts/stages.html", **_overview(now))}
-            parts |= {"points": json.dumps(series(page.access.curves.of(training["metadata"]["uid"])))}
+            if Release.of(training) is None:
+                parts |= {"points": json.dumps(series(page.access.curves.of(training["metadata"]["uid"])))}
         elif tab == "pods":
             parts |= {"pods": page.text("parts/pods.html", **values, **_inside(now))}
         told = [(name, text) for name, text in parts.items() if last.get(name) != text]
@@ -201,5 +204,11 @@ def _inside(look: Look) -> dict[str, Any]:
 
 
 async def points_of(page: Page, training: Object) -> list[Point]:
-    """Return the training's curve: what the feed saw, or the whole one of its release."""
+    """Return the training's curve: the whole one of its release, or what the feed has seen of it."""
+    release = Release.of(training)
+    if release is not None:
+        try:
+            return of_metrics(await metrics_of(page.access, release))
+        except StoreError:
+            pass  # who may not read the bucket sees what the status said
     return page.access.curves.of(training["metadata"]["uid"])

@@ -150,3 +150,20 @@
   tellTimes(document);
   setInterval(() => tellTimes(document), 10000);
 })();
+
+// The form of a new training: what the API server says of a field stands at the field.
+(() => {
+  const form = document.getElementById("new");
+  if (!form) return;
+  const place = () => {
+    const wrong = JSON.parse(document.getElementById("wrong-fields").dataset.wrong);
+    for (const field of form.elements) {
+      if (!field.name || !field.id) continue;
+      const said = document.getElementById(field.id + "-wrong");
+      if (!said) continue;
+      said.textContent = wrong[field.name] || "";
+      if (wrong[field.name]) field.setAttribute("aria-invalid", "true"); else field.removeAttribute("aria-invalid");
+    }
+  };
+  document.addEventListener("htmx:afterSettle", place);
+})();

@@ -16,7 +16,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 from tests.integration.operator.conftest import apply_crd
 from tests.support.apiserver import ApiServer, start_apiserver
 from tests.support.kube import Kube
-from tests.support.portal import PortalScene, RunningPortal
+from tests.support.portal import Bucket, PortalScene, RunningPortal, untrained_onnx
+from tests.support.s3 import S3Handle, start_s3
 
 from mnist_operator.api import crd
 
@@ -44,6 +45,22 @@ def scene(server: ApiServer, kube: Kube) -> Iterator[PortalScene]:
     made = PortalScene(server, kube)
     yield made
     made.end()
+
+
+@pytest.fixture(scope="package")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Handle]:
+    with start_s3(tmp_path_factory.mktemp("s3"), "models", "datasets") as handle:
+        yield handle
+
+
+@pytest.fixture(scope="package")
+def onnx() -> bytes:
+    return untrained_onnx()
+
+
+@pytest.fixture
+def bucket(scene: PortalScene, s3: S3Handle) -> Bucket:
+    return Bucket(scene, s3)
 
 
 @pytest.fixture
@@ -92,8 +109,8 @@ class Watched:
         return page
 
     def close(self) -> None:
-        for context in self._contexts:
-            context.close()
+        while self._contexts:
+            self._contexts.pop().close()
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
@@ -119,9 +136,10 @@ def watched(chromium: Browser) -> Iterator[Watched]:
 
 
 @pytest.fixture
-def page(watched: Watched, portal: RunningPortal) -> Page:
-    """A page of somebody who may do everything, at the table."""
-    return watched.open(portal.entrance, portal.address)
+def page(watched: Watched, portal: RunningPortal) -> Iterator[Page]:
+    """A page of somebody who may do everything, at the table; it is closed before the portal is."""
+    yield watched.open(portal.entrance, portal.address)
+    watched.close()
 
 
 @pytest.fixture
