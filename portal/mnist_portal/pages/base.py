@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from mnist_kube.errors import NO_CREDENTIALS, ApiError
 from mnist_portal import words
@@ -76,10 +76,17 @@ def environment() -> Environment:
     )
     for name in ("share", "number", "size", "duration", "since", "clock", "plain", "tone"):
         env.filters[name] = getattr(words, name)
+    env.filters["code"] = _code
     env.filters["segment"] = lambda text: quote(str(text), safe="")
     env.globals["signs"] = words.SIGNS
     env.globals["time"] = _time
     return env
+
+
+def _code(text: str) -> Markup:
+    """A text in which `such parts` are code."""
+    parts = [escape(part) for part in text.split("`")]
+    return Markup("").join(Markup("<code>{}</code>").format(p) if i % 2 else p for i, p in enumerate(parts))
 
 
 def _time(text: str | None) -> Markup:

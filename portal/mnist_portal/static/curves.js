@@ -22,7 +22,7 @@
       scales: { x: { time: false } },
       axes: [
         { ...axis, values: (_, ticks) => ticks.map((tick) => Number.isInteger(tick) ? tick : "") },
-        { ...axis, size: 62, values: (_, ticks) => ticks.map((tick) => shown(name, tick)) },
+        { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => percent.has(name) ? Number((100 * tick).toFixed(2)) + " %" : shown(name, tick)) },
       ],
       series: [{ label: "epoch" }, ...lines.map((label, number) => ({
         label, stroke: style(`--series-${number % 6 + 1}`), width: 2, spanGaps: true, dash: number >= 6 ? [6, 4] : undefined,
