@@ -14,6 +14,7 @@ from pathlib import Path
 import jsonschema
 import psutil
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tests.support.kube import Kube
 from tests.support.s3 import S3Handle, start_s3
 from tests.support.scripts import Script, start_script
@@ -62,7 +63,8 @@ def test_its_progress_is_told_and_its_output_sealed(start: Start) -> None:
     assert (status["progressPercent"], status["loss"], status["metrics"]) == (100, 0.5, {"f1": 0.5})
     manifest = script.json("MANIFEST.json")
     files = {entry["name"]: entry for entry in manifest["files"]}
-    assert sorted(files) == ["metrics.json", "model.pt", "plots/loss.svg"]
+    reports = ["report.html", "tensorboard/events.out.tfevents"]
+    assert sorted(files) == ["metrics.json", "model.pt", "plots/loss.svg", *reports]
     assert files["model.pt"]["sha256"] == hashlib.sha256(b"weights").hexdigest() == status["result"]["sha256"]
     assert files["model.pt"]["size"] == 7
     assert status["result"]["model"] == "s3://models/good/model.pt"
@@ -71,6 +73,11 @@ def test_its_progress_is_told_and_its_output_sealed(start: Start) -> None:
     assert [report["metrics"] for report in metrics["reports"]] == [{"f1": 0.25}, {"f1": 0.5}]
     assert "epoch 2" in script.log()
     assert "epoch 2" in script.printed
+    page = (script.output / "report.html").read_text()
+    assert page.count("<svg") == 3, "accuracy, loss and f1"
+    assert status["result"]["report"] == "s3://models/good/report.html"
+    curves = EventAccumulator(str(script.output / "tensorboard")).Reload()
+    assert [(point.step, point.value) for point in curves.Scalars("f1")] == [(1, 0.25), (2, 0.5)]
 
 
 def test_the_promised_variables_are_there_and_writing_to_output_by_hand_works(start: Start) -> None:

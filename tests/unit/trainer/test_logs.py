@@ -15,6 +15,7 @@ from mnist_trainer.errors import StoreUnreachableError
 from mnist_trainer.logs.attempt import AttemptLogs
 from mnist_trainer.logs.files import LogHandler, RotatedLog
 from mnist_trainer.store import ObjectStore, S3Address
+from mnist_trainer.workers.lines import WorkerLines, listen
 
 PLACE = S3Address.parse("s3://models/mnist/logs/attempt-1")
 
@@ -93,3 +94,33 @@ def test_what_logging_says_is_taken_along() -> None:
     logger.warning("slow: %d s", 3)
     logger.removeHandler(handler)
     assert said == ["WARNING a.part: slow: 3 s\n"]
+
+
+def test_lines_of_workers_get_a_log_for_each_process_within_bounds() -> None:
+    said: list[tuple[int, str]] = []
+    lines = WorkerLines(lambda number, text: said.append((number, text)), most=2)
+    lines.take({"ip": "10.0.0.1", "pid": 7, "lines": ["one", "two"]})
+    lines.take({"ip": "10.0.0.2", "pid": 7, "lines": ["other"]})
+    lines.take({"ip": "10.0.0.1", "pid": 7, "lines": ["three"]})
+    lines.take({"ip": "10.0.0.3", "pid": 1, "lines": ["too many"]})
+    lines.take({"ip": "10.0.0.3", "pid": "autoscaler", "lines": ["scaled"]})
+    lines.take({"unknown": "shape"})
+    assert said == [
+        (0, "--- process 7 on 10.0.0.1 ---\n"),
+        (0, "one\ntwo\n"),
+        (1, "--- process 7 on 10.0.0.2 ---\n"),
+        (1, "other\n"),
+        (0, "three\n"),
+    ]
+
+
+def test_rays_dispatcher_of_lines_is_the_one_that_was_read(monkeypatch) -> None:
+    from ray._private import ray_logging
+
+    said: list[tuple[int, str]] = []
+    dispatcher = ray_logging.WorkerStandardStreamDispatcher()
+    monkeypatch.setattr(ray_logging, "global_worker_stdstream_dispatcher", dispatcher)
+    dispatcher.add_handler("ray_print_logs", lambda _: said.append((-1, "printed")))
+    listen(WorkerLines(lambda number, text: said.append((number, text)), most=2))
+    dispatcher.emit({"ip": "10.0.0.1", "pid": 7, "job": "01000000", "is_err": False, "lines": ["one"]})
+    assert said[1:] == [(0, "one\n")]

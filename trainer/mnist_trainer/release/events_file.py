@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -52,6 +53,22 @@ def encode_events(metrics: dict[str, Any], test_images: npt.NDArray[np.uint8]) -
     worst = [test_images[item["index"]] for item in metrics["worstMistakes"]]
     if worst:
         write(last, step=epochs[-1]["epoch"], summary=Summary(value=[_image("worst mistakes", contact_sheet(worst))]))
+    return buffer.getvalue()
+
+
+def encode_scalars(rows: Iterable[tuple[float, int, dict[str, float]]]) -> bytes:
+    """The file for rows of Unix time, step, and figures by tag."""
+    buffer = io.BytesIO()
+    writer = RecordWriter(buffer)
+    begun = False
+    for at, step, figures in rows:
+        if not begun:
+            first = Event(wall_time=at, file_version="brain.Event:2")
+            writer.write(first.SerializeToString(deterministic=True))
+            begun = True
+        values = [Summary.Value(tag=tag, simple_value=figure) for tag, figure in figures.items()]
+        event = Event(wall_time=at, step=step, summary=Summary(value=values))
+        writer.write(event.SerializeToString(deterministic=True))
     return buffer.getvalue()
 
 

@@ -38,11 +38,13 @@ from mnist_trainer.run.storage import RunStorage
 from mnist_trainer.store import ObjectStore
 from mnist_trainer.tracking import Outcome, Tracker, mlflow_tracker
 from mnist_trainer.workers.driver import RayTraining
+from mnist_trainer.workers.lines import WorkerLines
 from mnist_trainer.workers.metrics import TrainingMetrics
 
 _CHECKPOINT_PATIENCE = 120.0
 _TRACKING_PATIENCE = 15.0
 _END_OF_TRAINING = 3.0
+_MOST_WORKER_LOGS = 64
 _LOGS_PATIENCE, _LAST_LOGS = 15.0, 0.5
 
 logger = logging.getLogger(__name__)
@@ -137,6 +139,13 @@ class TrainingRun:
         logging.getLogger().addHandler(handler)
         return handler
 
+    def _worker_lines(self) -> WorkerLines:
+        """What workers print, for logs of their own, without secrets."""
+        redacted = Redaction.of_environment(self._env)
+        return WorkerLines(
+            lambda number, text: self._logs.log(f"worker-{number}").write(redacted(text)), _MOST_WORKER_LOGS
+        )
+
     def close(self) -> None:
         """Leave the Ray cluster; ends one of our own."""
         if self._training is not None:
@@ -144,7 +153,7 @@ class TrainingRun:
 
     def _run(self) -> dict[str, Any]:
         config, use = self._config, self._storage.use
-        self._training = training = RayTraining(config, self._env, self._timeline.mark)
+        self._training = training = RayTraining(config, self._env, self._timeline.mark, self._worker_lines())
         self._check_storage()
         self._logs.start(use, self._place.logs)
         existing = use(lambda store: releases.find_release(store, config.output_address))

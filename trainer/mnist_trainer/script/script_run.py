@@ -23,9 +23,9 @@ from mnist_trainer.kube.reporter import TrainingState, failure, make_reporter
 from mnist_trainer.kube.reporter_client import KubeAccess, ReporterClient
 from mnist_trainer.logs.attempt import DRIVER, AttemptLogs
 from mnist_trainer.logs.files import LogHandler
-from mnist_trainer.naming import METRICS_FILE, RELEASE_MANIFEST, RunPlace, new_run_id
-from mnist_trainer.release.files import encode_json
+from mnist_trainer.naming import RELEASE_MANIFEST, RunPlace, new_run_id
 from mnist_trainer.release.publish import ReleaseManifest, find_release
+from mnist_trainer.release.script_report import report_files
 from mnist_trainer.run.console import Console
 from mnist_trainer.run.preflight import check_output
 from mnist_trainer.run.stopping import LAST_WORDS, REPORT_PATIENCE, StopRequestedError, raise_on_signals
@@ -170,7 +170,7 @@ class ScriptRun:
         self._reporter.update(TrainingState.PUBLISHING)
         seconds = time.time() - self._began
         use(lambda store: seal.upload_folder(store, self._folder / "output", place.output))
-        use(lambda store: self._add_metrics(store, seconds))
+        use(lambda store: self._add_reports(store, seconds))
         manifest = use(lambda store: seal.make_manifest(store, self._config, place, lineage, progress, seconds))
         # Only the process whose reports the API accepts may touch what users see.
         self._reporter.confirm(REPORT_PATIENCE)
@@ -180,13 +180,13 @@ class ScriptRun:
         self._console.line(f"sealed {len(manifest.files)} files of {size:,} bytes in {place.output}")
         return seal.result_of(place.output, manifest)
 
-    def _add_metrics(self, store: ObjectStore, seconds: float) -> None:
-        """What the script reported, as metrics.json, unless it left a file of that name itself."""
-        names = {item.address.key for item in seal.find_output(store, self._place.output)}
-        address = self._place.output.child(METRICS_FILE)
-        if address.key not in names:
-            data = encode_json(seal.metrics_of(self._config, self._place, self._progress, seconds))
-            store.put_bytes(address, data, "application/json")
+    def _add_reports(self, store: ObjectStore, seconds: float) -> None:
+        """What the script reported, as figures, page and curves; files of these names that it left itself stay."""
+        output = self._place.output
+        names = {item.address.key for item in seal.find_output(store, output)}
+        for file in report_files(seal.metrics_of(self._config, self._place, self._progress, seconds)):
+            if output.child(file.name).key not in names:
+                store.put_bytes(output.child(file.name), file.data, file.content_type)
 
     def _already_sealed(self, manifest: ReleaseManifest, lineage: str) -> dict[str, Any]:
         if manifest.lineage != lineage:

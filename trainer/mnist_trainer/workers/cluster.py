@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from mnist_trainer.workers.lines import WorkerLines, listen
+
 _TOKEN = "token"  # noqa: S105  (the name of the file)
 _ENDED_BY_THE_KERNEL = ("gcs_server", "raylet")
 
@@ -65,14 +67,19 @@ def prepare(env: MutableMapping[str, str]) -> Path:
     return scratch
 
 
-def open_cluster(scratch: Path, address: str | None, workers: int, gpus: float) -> RayCluster:
-    """Connect to the cluster at `address` (RAY_ADDRESS), or start one on this machine with room for `workers`."""
+def open_cluster(
+    scratch: Path, address: str | None, workers: int, gpus: float, lines: WorkerLines | None = None
+) -> RayCluster:
+    """Connect to the cluster at `address` (RAY_ADDRESS), or start one on this machine with room for `workers`.
+
+    What workers print goes to `lines`; without, it stays in Ray's logs.
+    """
     import ray
 
     scratch.mkdir(mode=0o700)
     logging.getLogger("ray._private.worker").setLevel(logging.ERROR)  # it warns that this is not the main thread
-    # The workers' output stays in Ray's logs: a run reports through its own channel.
-    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
+    # The workers' output is not shown among the driver's: a run reports through its own channel.
+    quiet = {"logging_level": logging.ERROR, "log_to_driver": lines is not None}
     cluster = RayCluster(own=not address, scratch=scratch)
     try:
         if address:
@@ -83,6 +90,8 @@ def open_cluster(scratch: Path, address: str | None, workers: int, gpus: float) 
     except BaseException:
         cluster.close()
         raise
+    if lines is not None:
+        listen(lines)
     return cluster
 
 

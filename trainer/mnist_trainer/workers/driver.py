@@ -26,6 +26,7 @@ from mnist_trainer.events import (
 )
 from mnist_trainer.plan import TrainingPlan
 from mnist_trainer.workers.cluster import RayCluster, open_cluster, prepare
+from mnist_trainer.workers.lines import WorkerLines
 
 _SILENCE_SECONDS = 1.0
 _LOSSES_WITHOUT_PROGRESS = 3
@@ -51,10 +52,17 @@ class RayTraining:
     own takes longer and is started only when the data is known to be good.
     """
 
-    def __init__(self, config: RunConfig, env: MutableMapping[str, str], mark: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        env: MutableMapping[str, str],
+        mark: Callable[[str], None],
+        lines: WorkerLines | None = None,
+    ) -> None:
         self._config = config
         self._env = env
         self._mark = mark
+        self._lines = lines
         self._events: queue.Queue[Event | TrainerError] = queue.Queue()
         self._work: queue.Queue[_Work | None] = queue.Queue()
         self._decided = threading.Event()
@@ -112,7 +120,7 @@ class RayTraining:
             self._opening = True
             _, max_workers = self._config.worker_bounds
             address, gpus = self._env.get("RAY_ADDRESS"), self._config.gpus_per_worker
-            self._cluster = open_cluster(scratch, address, max_workers, gpus)
+            self._cluster = open_cluster(scratch, address, max_workers, gpus, self._lines)
             self._mark("rayConnected")
         except Exception as error:  # noqa: BLE001  (whatever Ray raises; the main thread gets it)
             self._events.put(_unavailable(error))
