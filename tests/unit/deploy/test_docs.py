@@ -138,3 +138,11 @@ def test_what_the_install_guide_loads_is_what_its_example_reads(render: Callable
     script = jobs[0]["spec"]["template"]["spec"]["containers"][0]["args"][0]
     assert f"--dataset {example['dataset']}" in script
     assert f" {example['output'].removeprefix('s3://')} " in script
+
+
+def test_the_guide_to_own_code_names_every_variable_and_reason_of_the_contract() -> None:
+    contract = json.loads((ROOT / "contracts" / "trainer.json").read_text())
+    guide = (ROOT / "docs" / "guides" / "own-code.md").read_text()
+    assert [name for name in contract["code"]["environment"] if f"`{name}`" not in guide] == []
+    reasons = ("CodeNotFound", "CodeInvalid", "UserCodeFailed", "NoOutput")
+    assert [name for name in reasons if name not in contract["failureReasons"] or f"`{name}`" not in guide] == []
