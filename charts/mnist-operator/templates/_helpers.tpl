@@ -65,3 +65,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 true
 {{- end -}}
 {{- end -}}
+
+{{- define "mnist-operator.portalName" -}}
+{{- printf "%s-portal" (include "mnist-operator.fullname" .) -}}
+{{- end -}}
+
+{{- define "mnist-operator.portalSelector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: portal
+{{- end -}}
+
+{{- define "mnist-operator.portalLabels" -}}
+{{ include "mnist-operator.portalSelector" . }}
+{{ include "mnist-operator.commonLabels" . }}
+{{- end -}}

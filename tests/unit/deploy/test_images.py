@@ -14,7 +14,8 @@ from mnist_operator.children.pods import head_template
 from mnist_operator.children.training import Installation, Training
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-each_image = pytest.mark.parametrize("image", ["operator", "trainer"])
+IMAGES = ("operator", "trainer", "portal")
+each_image = pytest.mark.parametrize("image", IMAGES)
 
 
 def dockerfile(image: str) -> str:
@@ -39,7 +40,8 @@ def test_what_is_copied_is_there_and_not_ignored(image: str) -> None:
 @each_image
 def test_the_right_extra_is_installed_and_nothing_unpinned(image: str) -> None:
     text = dockerfile(image)
-    assert re.findall(r"\['optional-dependencies'\]\['(\w+)'\]", text) == [image]
+    extras = ["client", "portal"] if image == "portal" else [image]  # the second is made of the first
+    assert re.findall(r"\['optional-dependencies'\]\['(\w+)'\]", text) == extras
     for command in re.findall(r"-m pip .*? install ([^&\n]+)", text):
         assert "-c constraints.txt" in command or "--no-deps ." in command, command
 
@@ -48,6 +50,8 @@ def test_the_right_extra_is_installed_and_nothing_unpinned(image: str) -> None:
 def test_every_dependency_of_the_image_is_in_the_constraints(image: str) -> None:
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().split()}
     for requirement in PROJECT["optional-dependencies"][image]:
+        if requirement.startswith(PROJECT["name"]):
+            continue
         name = re.split(r"[\[<>=~! ]", requirement)[0].lower()
         assert name in pinned, requirement
 
@@ -55,8 +59,11 @@ def test_every_dependency_of_the_image_is_in_the_constraints(image: str) -> None
 @each_image
 def test_it_runs_as_a_number_that_is_not_root(image: str) -> None:
     uid, gid = re.findall(r"^USER (\d+):(\d+)$", dockerfile(image), flags=re.MULTILINE)[-1]
-    if image == "operator":
-        pod = of_kind(render_chart(), "Deployment")[0]["spec"]["template"]["spec"]["securityContext"]
+    if image in ("operator", "portal"):
+        values = {"portal": {"enabled": True, "hosts": ["portal.example.org"]}}
+        name = {"operator": "mnist-operator", "portal": "mnist-operator-portal"}[image]
+        deployment = of_kind(render_chart(values), "Deployment", name)[0]
+        pod = deployment["spec"]["template"]["spec"]["securityContext"]
     else:
         training = Training(name="t", namespace="n", uid="u", spec=parse_spec({}))
         pod = head_template(training, Installation())["spec"]["securityContext"]
@@ -77,15 +84,15 @@ def test_one_version_of_ray_everywhere() -> None:
     assert {"name": "MNIST_OPERATOR_TRAINER_RAY_VERSION", "value": version} in container["env"]
 
 
-def test_both_images_stand_on_one_base() -> None:
-    bases = [re.findall(r"^ARG BASE_IMAGE=(.+)$", dockerfile(image), re.MULTILINE) for image in ("operator", "trainer")]
-    assert bases[0] == bases[1]
+def test_all_images_stand_on_one_base() -> None:
+    bases = [re.findall(r"^ARG BASE_IMAGE=(.+)$", dockerfile(image), re.MULTILINE) for image in IMAGES]
+    assert bases == [bases[0]] * len(IMAGES)
     assert len(bases[0]) == 1, "what .ci/run reads"
 
 
 def test_one_version_of_us_everywhere() -> None:
     version = PROJECT["version"]
-    for image in ("operator", "trainer"):
+    for image in IMAGES:
         assert f"ARG VERSION={version}" in dockerfile(image)
     labels = of_kind(render_chart(), "Deployment")[0]["metadata"]["labels"]
     assert labels["app.kubernetes.io/version"] == version
