@@ -14,6 +14,7 @@ from mnist_operator.children.training import Manifest, Training
 
 VOLUME = "code"
 MOUNT_PATH = "/opt/mnist-training/code"
+_SMALL_LOGS = {"RAY_ROTATION_MAX_BYTES": str(64 << 20), "RAY_ROTATION_BACKUP_COUNT": "1"}
 # No shell does anything with these, so a command of such words is passed as it is, for people to read.
 _PLAIN = re.compile(r"[A-Za-z0-9._=+@:,/-]+")
 
@@ -27,8 +28,11 @@ def config_map_name(training: Training) -> str | None:
 def mount(training: Training, container: Manifest, volumes: list[Manifest]) -> None:
     """Give a Ray container the files of the ConfigMap, read-only, and Python the folder; changes both arguments.
 
-    The volume is not optional: a ConfigMap that comes later, as with GitOps, lets the pods start.
+    The volume is not optional: a ConfigMap that comes later, as with GitOps, lets the pods start. Whatever the code
+    prints, Ray's own log files stay small.
     """
+    if training.spec.code is not None:
+        container["env"] += [{"name": key, "value": value} for key, value in _SMALL_LOGS.items()]
     name = config_map_name(training)
     if name is None:
         return
