@@ -31,13 +31,14 @@ def mount(training: Training, container: Manifest, volumes: list[Manifest]) -> N
     The volume is not optional: a ConfigMap that comes later, as with GitOps, lets the pods start. Whatever the code
     prints, Ray's own log files stay small.
     """
-    if training.spec.code is not None:
-        container["env"] += [{"name": key, "value": value} for key, value in _SMALL_LOGS.items()]
+    if training.spec.code is None:
+        return
     name = config_map_name(training)
+    found = {} if name is None else dict.fromkeys(("MNIST_CODE_DIR", "PYTHONPATH"), MOUNT_PATH)
+    variables = [{"name": key, "value": value} for key, value in {**_SMALL_LOGS, **found}.items()]
+    container["env"] = [*container.get("env", []), *variables]
     if name is None:
         return
-    variables = [{"name": key, "value": MOUNT_PATH} for key in ("MNIST_CODE_DIR", "PYTHONPATH")]
-    container["env"] = [*container.get("env", []), *variables]
     container["volumeMounts"].append({"name": VOLUME, "mountPath": MOUNT_PATH, "readOnly": True})
     volumes.append({"name": VOLUME, "configMap": {"name": name}})
 
