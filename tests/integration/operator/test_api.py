@@ -61,7 +61,7 @@ CODE_DIGEST = "spec.code.archive.sha256"
         ({"code": {}}, "spec.code", "code needs exactly one of module"),
         ({"code": {"module": "net:build", "command": ["python"]}}, "spec.code", "code needs exactly one of module"),
         ({"code": {"module": "net.py"}}, "spec.code.module", "should match"),
-        ({"code": {"command": []}}, "spec.code.command", "should have at least 1 items"),
+        ({"code": {"command": []}}, "spec.code.command", "1 item"),
         (
             {"code": {"module": "net:build", "configMap": {"name": "c"}, "archive": ARCHIVE}},
             "spec.code.archive",
