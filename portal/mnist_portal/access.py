@@ -80,6 +80,11 @@ class Access:
         self._scope: tuple[float, Scope] | None = None
         self._locks: dict[str, asyncio.Lock] = {}
 
+    def forget_rights(self) -> None:
+        """Ask for all rights anew, before the half minute is over."""
+        self._rights.clear()
+        self._scope = None
+
     async def verify(self) -> None:
         """Ask the API server, now and then, whether the credentials still hold: feeds and rights outlive them.
 
@@ -257,6 +262,11 @@ class Accesses:
         access = self._by_key.pop(identity.key, None)
         if access is not None:
             await access.close()
+
+    def forget_rights(self) -> None:
+        """Ask for all rights anew, before the half minute is over."""
+        for access in self._by_key.values():
+            access.forget_rights()
 
     async def close(self) -> None:
         """Close all."""

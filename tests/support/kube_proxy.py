@@ -24,7 +24,8 @@ class KubeProxy:
     """Forwards what it is asked to the server of a kubeconfig.
 
     Of the operator's own requests it spoils the share `spoiled`, each by the next of FAULTS; watches, which are kopf's,
-    it passes on, and `cut_watches` ends them all. Every answer waits `delay` seconds.
+    it passes on, and `cut_watches` ends them all. Every answer waits `delay` seconds. While `refusing`, no request is
+    answered; with `gone_once` the next watch is told that its version is too old.
     """
 
     def __init__(self, kubeconfig: Path, folder: Path, seed: int = 0) -> None:
@@ -34,6 +35,8 @@ class KubeProxy:
         self._watches: set[web.StreamResponse] = set()
         self.spoiled = 0.0
         self.delay = 0.0
+        self.refusing = False
+        self.gone_once = False
         self._next_fault = itertools.cycle(FAULTS)
         self.faults: Counter[str] = Counter()
         self.abandoned: list[str] = []
@@ -79,6 +82,11 @@ class KubeProxy:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
+        if self.refusing:
+            return _reset(request)
+        if "watch" in request.query and self.gone_once:
+            self.gone_once = False
+            return web.json_response({"reason": "Expired", "message": "too old resource version"}, status=410)
         if "watch" in request.query or "follow" in request.query:
             return await self._watch(request)
         fault = ""

@@ -7,7 +7,7 @@ import sys
 
 FOREIGN = {
     "kopf", "kubernetes", "ray", "torch", "onnx", "safetensors", "typer", "pyarrow", "psutil", "tensorboard", "mlflow",
-    "pydantic_settings", "cryptography", "jwt", "uvloop", "orjson", "mnist_cli", "mnist_local",
+    "pydantic_settings", "cryptography", "jwt", "uvloop", "mnist_cli", "mnist_local",
 }  # fmt: skip
 CODE = f"""
 import sys
