@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from tests.support.faulty_proxy import FaultyProxy
@@ -8,6 +9,8 @@ from mnist_trainer.store import ObjectStore, RetryPolicy, StoreSettings
 
 # Short enough for tests, long enough for a busy machine.
 PATIENCE = RetryPolicy(connect_timeout=2, read_timeout=1, give_up_after=4, backoff_base=0.01, backoff_max=0.05)
+IMPATIENCE = replace(PATIENCE, read_timeout=0.5, give_up_after=1)
+"""For faults that no patience outlives."""
 
 
 @pytest.fixture(scope="module")
@@ -31,3 +34,9 @@ def proxy(s3: S3Handle) -> Iterator[FaultyProxy]:
 def shaky(s3: S3Handle, proxy: FaultyProxy) -> ObjectStore:
     """The store seen through the proxy."""
     return ObjectStore(StoreSettings.from_env(s3.env, endpoint=proxy.endpoint), PATIENCE)
+
+
+@pytest.fixture
+def impatient(s3: S3Handle, proxy: FaultyProxy) -> ObjectStore:
+    """The store seen through the proxy, given up after a second."""
+    return ObjectStore(StoreSettings.from_env(s3.env, endpoint=proxy.endpoint), IMPATIENCE)

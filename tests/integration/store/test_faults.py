@@ -41,13 +41,13 @@ def test_passing_faults_are_outlived(shaky: ObjectStore, proxy: FaultyProxy, fau
 
 
 @pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
-def test_lasting_faults_end_in_time(shaky: ObjectStore, proxy: FaultyProxy, fault: Fault) -> None:
+def test_lasting_faults_end_in_time(impatient: ObjectStore, proxy: FaultyProxy, fault: Fault) -> None:
     proxy.always = fault
     started = time.monotonic()
     with pytest.raises(StoreUnreachableError, match=r"gave up after \d+ (try|tries)") as caught:
-        shaky.get_bytes(ADDRESS)
+        impatient.get_bytes(ADDRESS)
     assert proxy.endpoint in caught.value.message
-    assert time.monotonic() - started < 2 * shaky.policy.give_up_after  # a bound, not a timing
+    assert time.monotonic() - started < 8 * impatient.policy.give_up_after  # a bound for busy machines, not a timing
 
 
 def test_broken_download_goes_on_where_it_broke(
@@ -98,11 +98,11 @@ def test_upload_that_the_store_changed_is_noticed(shaky: ObjectStore, proxy: Fau
         shaky.put_bytes(ADDRESS, DATA)
 
 
-def test_trickle_is_a_stall(store: ObjectStore, shaky: ObjectStore, proxy: FaultyProxy) -> None:
+def test_trickle_is_a_stall(store: ObjectStore, impatient: ObjectStore, proxy: FaultyProxy) -> None:
     store.put_bytes(ADDRESS, b"x" * 5000)
     proxy.always = Fault(trickle=0.02)
     with pytest.raises(StoreUnreachableError, match="bytes came in"):
-        shaky.get_bytes(ADDRESS)
+        impatient.get_bytes(ADDRESS)
 
 
 REFUSALS: dict[str, tuple[Fault, type[TrainerError], str]] = {

@@ -46,7 +46,7 @@ def messages(field: Json, value: Any, old: Any = ...) -> list[str]:
         ({"type": "array", "items": {"type": "string"}, "maxItems": 1}, ["a", "b"],
          "Too many: 2: must have at most 1 item"),
         ({"type": "array", "items": {"type": "string"}, "minItems": 1}, [],
-         "[] has less than 1 item"),
+         "Invalid value: 0: spec.f in body should have at least 1 items"),
         ({"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": 0}, {"a": "b"},
          "Too many: 1: must have at most 0 items"),
         ({"x-kubernetes-int-or-string": True}, True,

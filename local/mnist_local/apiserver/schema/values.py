@@ -26,6 +26,7 @@ _SENTENCES: Final = {
     "exclusiveMinimum": "should be greater than {}",
     "maximum": "should be less than or equal to {}",
     "exclusiveMaximum": "should be less than {}",
+    "minItems": "should have at least {} items",
     "pattern": "should match '{}'",
 }
 """What users meet most, in the words of a real API server."""
@@ -99,5 +100,6 @@ class Values:
             case "maxItems" | "maxProperties":
                 return errors.too_many(path, len(value), error.kind.value)
         if keyword in _SENTENCES:
-            return errors.invalid(path, value, f"{path} in body {_SENTENCES[keyword].format(error.kind.value)}")
+            shown = len(value) if keyword == "minItems" else value
+            return errors.invalid(path, shown, f"{path} in body {_SENTENCES[keyword].format(error.kind.value)}")
         return errors.invalid(path, errors.OMIT, error.message)
