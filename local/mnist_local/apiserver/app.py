@@ -12,7 +12,7 @@ from aiohttp import web
 
 from mnist_local.apiserver import kindrules  # noqa: F401 - puts the kinds' hooks where the engine finds them
 from mnist_local.apiserver.controllers import ControlLoop, DefinitionController, NamespaceController, RoleAggregation
-from mnist_local.apiserver.engine import Context, Engine
+from mnist_local.apiserver.engine import Engine
 from mnist_local.apiserver.garbage import GarbageCollector
 from mnist_local.apiserver.journal import Journal
 from mnist_local.apiserver.kinds import builtin_resources
@@ -28,7 +28,7 @@ HOST = "127.0.0.1"
 class Running:
     """A server that accepts connections."""
 
-    ctx: Context
+    engine: Engine
     url: str
     kubeconfig: Path
     runner: web.ServerRunner
@@ -36,7 +36,7 @@ class Running:
     journal: Journal | None = None
 
     async def stop(self) -> None:
-        self.ctx.stop()
+        self.engine.stop()
         self.controllers.cancel()
         await self.runner.cleanup()
         if self.journal is not None:
@@ -54,19 +54,18 @@ def listen(port: int) -> socket.socket:
     return sock
 
 
-def assemble(ctx: Context, journal: Journal | None = None) -> list[ControlLoop[Any]]:
-    """Fill a context with the built-in resources and a fresh cluster's objects; returns the controllers.
+def assemble(engine: Engine, journal: Journal | None = None) -> list[ControlLoop[Any]]:
+    """Fill a server with the built-in resources and a fresh cluster's objects; returns the controllers.
 
-    With a journal the context's objects are those that it holds, and it notes what is written from then on.
+    With a journal the server's objects are those that it holds, and it notes what is written from then on.
     """
     for resource in builtin_resources():
-        ctx.registry.add(resource)
-    engine = Engine(ctx)
+        engine.registry.add(resource)
     controllers: list[ControlLoop[Any]] = [
         DefinitionController(engine), NamespaceController(engine), RoleAggregation(engine), GarbageCollector(engine),
     ]  # fmt: skip
     if journal is not None:
-        journal.attach(ctx.store)  # the controllers listen by now, and learn of what is restored
+        journal.attach(engine.store)  # the controllers listen by now, and learn of what is restored
     populate(engine)
     return controllers
 
@@ -82,14 +81,14 @@ async def serve(sock: socket.socket, data_dir: Path, pod_log_dir: Path | None, d
     """
     state = data_dir / "state" if durable else None
     identity = load_or_make(state)
-    ctx = Context(pod_log_dir=pod_log_dir, ca_pem=identity.ca_pem)
+    engine = Engine(pod_log_dir=pod_log_dir, ca_pem=identity.ca_pem)
     journal = Journal(state / "journal.jsonl") if state else None
-    controllers = assemble(ctx, journal)
+    controllers = assemble(engine, journal)
     running = asyncio.gather(*(controller.run() for controller in controllers))
     # Who asks first finds the namespaces' accounts and the aggregated roles.
     while any(len(controller.queue) for controller in controllers):  # noqa: ASYNC110 - a moment
         await asyncio.sleep(0)
-    server = Server(ctx, Tokens(ctx.store, identity.signing_key, identity.admin_token))
+    server = Server(engine, Tokens(engine.store, identity.signing_key, identity.admin_token))
     runner = web.ServerRunner(web.Server(server.handle, access_log=None), shutdown_timeout=1.0)
     await runner.setup()
     await web.SockSite(runner, sock, ssl_context=identity.context).start()
@@ -97,4 +96,4 @@ async def serve(sock: socket.socket, data_dir: Path, pod_log_dir: Path | None, d
     write_private(data_dir / "pki" / "ca.crt", identity.ca_pem)
     config = data_dir / "kubeconfig"
     write_private(config, kubeconfig(url, identity.ca_pem, identity.admin_token))
-    return Running(ctx, url, config, runner, running, journal)
+    return Running(engine, url, config, runner, running, journal)

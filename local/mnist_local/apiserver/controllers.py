@@ -28,7 +28,7 @@ class ControlLoop(Generic[K]):
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.queue: WorkQueue[K] = WorkQueue(_RETRY_SECONDS)
-        engine.ctx.store.subscribe(self._on_event)
+        engine.store.subscribe(self._on_event)
 
     async def run(self) -> None:
         await self.queue.work(type(self).__name__, 1, self._reconcile)
@@ -45,7 +45,7 @@ class ControlLoop(Generic[K]):
 
 
 def _delete_all(engine: Engine, resource: Resource, namespace: str | None = None) -> Iterator[Entry]:
-    for entry in list(engine.ctx.table(resource).select(namespace)):
+    for entry in list(engine.table(resource).select(namespace)):
         left, gone = entry, False
         if "deletionTimestamp" not in entry.obj["metadata"]:
             left, gone = engine.delete(Write(resource, *entry.key), entry, DeleteOptions("Background"))
@@ -58,18 +58,18 @@ class DefinitionController(ControlLoop[str]):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
-        self._definitions = engine.ctx.store.table(DEFINITIONS)
+        self._definitions = engine.store.table(DEFINITIONS)
 
     def _on_event(self, table: str, event: Event) -> None:
         if table != DEFINITIONS:
             if event.type == "DELETED" and self._definitions.get("", table):
                 self.queue.add(table)
             return
-        obj, registry = event.entry.obj, self.engine.ctx.registry
+        obj, registry = event.entry.obj, self.engine.registry
         spec, name = obj["spec"], event.entry.key[1]
         if event.type == "DELETED":
             registry.remove(spec["group"], spec["names"]["plural"])
-            self.engine.ctx.store.drop(name)
+            self.engine.store.drop(name)
         elif event.previous is None or event.previous.obj["spec"] != spec:
             registry.remove(spec["group"], spec["names"]["plural"])
             registry.add(resource_of(obj))
@@ -77,7 +77,7 @@ class DefinitionController(ControlLoop[str]):
             self.queue.add(name)
 
     def _process(self, name: str) -> None:
-        entry, registry = self._definitions.get("", name), self.engine.ctx.registry
+        entry, registry = self._definitions.get("", name), self.engine.registry
         if entry is None or "deletionTimestamp" not in entry.obj["metadata"]:
             return
         resource = registry.by_table(name)
@@ -95,7 +95,7 @@ class NamespaceController(ControlLoop[str]):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
-        self._resource = engine.ctx.registry.require("", "namespaces")
+        self._resource = engine.registry.require("", "namespaces")
 
     def _on_event(self, table: str, event: Event) -> None:
         namespace, name = event.entry.key
@@ -105,25 +105,25 @@ class NamespaceController(ControlLoop[str]):
             self.queue.add(namespace)
 
     def _process(self, name: str) -> None:
-        entry = self.engine.ctx.table(self._resource).get("", name)
+        entry = self.engine.table(self._resource).get("", name)
         if entry is None:
             return
         if "deletionTimestamp" in entry.obj["metadata"]:
             self._empty(name, entry)
             return
         self._ensure("serviceaccounts", name, {"metadata": {"name": "default"}})
-        data = {"ca.crt": self.engine.ctx.ca_pem}
+        data = {"ca.crt": self.engine.ca_pem}
         self._ensure("configmaps", name, {"metadata": {"name": "kube-root-ca.crt"}, "data": data})
 
     def _ensure(self, plural: str, namespace: str, obj: Obj) -> None:
-        resource, name = self.engine.ctx.registry.require("", plural), obj["metadata"]["name"]
-        if self.engine.ctx.table(resource).get(namespace, name) is None:
+        resource, name = self.engine.registry.require("", plural), obj["metadata"]["name"]
+        if self.engine.table(resource).get(namespace, name) is None:
             self.engine.create(Write(resource, namespace, name), obj)
 
     def _empty(self, name: str, entry: Entry) -> None:
         held = [
             f"{resource.plural} {left.key[1]}: {', '.join(left.obj['metadata'].get('finalizers') or ())}"
-            for resource in self.engine.ctx.registry.stored() if resource.namespaced
+            for resource in self.engine.registry.stored() if resource.namespaced
             for left in _delete_all(self.engine, resource, name)
         ]  # fmt: skip
         obj = entry.copy()
@@ -146,7 +146,7 @@ class RoleAggregation(ControlLoop[str]):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
-        self._roles = engine.ctx.store.table(CLUSTER_ROLES)
+        self._roles = engine.store.table(CLUSTER_ROLES)
 
     def _on_event(self, table: str, _event: Event) -> None:
         # Every aggregating role when any ClusterRole changes; there are few of either.
@@ -164,5 +164,5 @@ class RoleAggregation(ControlLoop[str]):
                 if other.key[1] != name and matches(selector, other.obj["metadata"].get("labels") or {}):
                     rules += [rule for rule in other.obj.get("rules") or () if rule not in rules]
         if rules != (entry.obj.get("rules") or []):
-            resource = self.engine.ctx.registry.require(RBAC, "clusterroles")
+            resource = self.engine.registry.require(RBAC, "clusterroles")
             self.engine.update(Write(resource, "", name), {**entry.copy(), "rules": rules}, entry)

@@ -23,8 +23,18 @@ from mnist_local.apiserver.store import Entry, Store, Table
 
 
 @dataclass(slots=True)
-class Context:
-    """The server's state; one instance per server."""
+class DeleteOptions:
+    """The parts of `metav1.DeleteOptions` that change what a delete does."""
+
+    propagation: str | None = None
+    grace_period: int | None = None
+    uid: str | None = None
+    resource_version: str | None = None
+
+
+@dataclass(slots=True)
+class Engine:
+    """One server: its state, and the writes on it."""
 
     store: Store = field(default_factory=Store)
     registry: Registry = field(default_factory=Registry)
@@ -48,25 +58,8 @@ class Context:
     def table(self, resource: Resource) -> Table:
         return self.store.table(resource.table_name)
 
-
-@dataclass(slots=True)
-class DeleteOptions:
-    """The parts of `metav1.DeleteOptions` that change what a delete does."""
-
-    propagation: str | None = None
-    grace_period: int | None = None
-    uid: str | None = None
-    resource_version: str | None = None
-
-
-class Engine:
-    """The writes of one server."""
-
-    def __init__(self, ctx: Context) -> None:
-        self.ctx = ctx
-
     def require(self, resource: Resource, namespace: str, name: str) -> Entry:
-        entry = self.ctx.table(resource).get(namespace if resource.namespaced else "", name)
+        entry = self.table(resource).get(namespace if resource.namespaced else "", name)
         if entry is None:
             raise not_found(resource.group, resource.plural, name)
         return entry
@@ -86,16 +79,16 @@ class Engine:
         if resource.has_status:
             obj.pop("status", None)
         _own(write, obj, None)
-        self.ctx.admission.mutate(write, obj, None)
+        self.admission.mutate(write, obj, None)
         hooks_of(resource).prepare_create(obj)
         _validate(write, obj, None)
-        self.ctx.admission.validate(write, obj, None)
-        key, table = (metadata.get("namespace", ""), metadata["name"]), self.ctx.table(resource)
+        self.admission.validate(write, obj, None)
+        key, table = (metadata.get("namespace", ""), metadata["name"]), self.table(resource)
         if key in table.objects:
             raise already_exists(resource.group, resource.plural, metadata["name"])
         if write.dry_run:
             return _unsaved(key, objectmeta.in_order(obj))
-        return self.ctx.store.put(table, key, objectmeta.in_order(obj))
+        return self.store.put(table, key, objectmeta.in_order(obj))
 
     def update(self, write: Write, obj: Obj, entry: Entry) -> Entry:
         """Replace an object, or only its status where the subresource is `status`; unchanged means not written.
@@ -113,20 +106,20 @@ class Engine:
             if obj["status"] is None:
                 del obj["status"]
         _own(write, obj, old)
-        self.ctx.admission.mutate(write, obj, old)
+        self.admission.mutate(write, obj, old)
         if write.subresource != "status":
             hooks.prepare_update(obj, old)
             objectmeta.bump_generation(resource, obj, old)
         _validate(write, obj, old)
-        self.ctx.admission.validate(write, obj, old)
+        self.admission.validate(write, obj, old)
         obj["metadata"]["resourceVersion"] = str(entry.rv)
-        obj, table = objectmeta.in_order(obj), self.ctx.table(resource)
+        obj, table = objectmeta.in_order(obj), self.table(resource)
         if _may_go(obj, old) and not hooks.keeps_on_delete(obj) and not write.dry_run:
-            self.ctx.store.remove(table, entry.key)
+            self.store.remove(table, entry.key)
             return _unsaved(entry.key, obj, entry.rv)
         if objectmeta.is_same(obj, old):
             return entry
-        return _unsaved(entry.key, obj, entry.rv) if write.dry_run else self.ctx.store.put(table, entry.key, obj)
+        return _unsaved(entry.key, obj, entry.rv) if write.dry_run else self.store.put(table, entry.key, obj)
 
     def delete(self, write: Write, entry: Entry, options: DeleteOptions) -> tuple[Entry, bool]:
         """Delete an object or mark it for deletion; returns its state and whether it is gone.
@@ -135,8 +128,8 @@ class Engine:
             ApiError: 409 a precondition does not hold; 403 refused.
         """
         _check_preconditions(write.resource, entry, options)
-        self.ctx.admission.validate(write, None, entry.obj)
-        hooks, table, obj = hooks_of(write.resource), self.ctx.table(write.resource), entry.copy()
+        self.admission.validate(write, None, entry.obj)
+        hooks, table, obj = hooks_of(write.resource), self.table(write.resource), entry.copy()
         metadata = obj["metadata"]
         finalizers = _finalizers(metadata, options.propagation or hooks.default_propagation)
         grace, fresh = hooks.grace_period(obj, options.grace_period), "deletionTimestamp" not in metadata
@@ -145,7 +138,7 @@ class Engine:
         else:
             grace = min(grace, metadata.get("deletionGracePeriodSeconds", 0))
         if not finalizers and not grace and not hooks.keeps_on_delete(obj):
-            return (entry if write.dry_run else self.ctx.store.remove(table, entry.key)), True
+            return (entry if write.dry_run else self.store.remove(table, entry.key)), True
         metadata["finalizers"] = finalizers
         if not finalizers:
             del metadata["finalizers"]
@@ -158,12 +151,12 @@ class Engine:
             )
         if obj == entry.obj or write.dry_run:
             return _unsaved(entry.key, obj, entry.rv), False
-        return self.ctx.store.put(table, entry.key, obj), False
+        return self.store.put(table, entry.key, obj), False
 
 
 def _own(write: Write, obj: Obj, old: Obj | None) -> None:
     schema, view = schema_for(write.resource), write.resource.from_storage
-    if schema is None or not write.manager:
+    if not write.manager:
         return
     seen, former = (obj, old) if view is None else (view(obj), None if old is None else view(old))
     try:
@@ -178,7 +171,7 @@ def _own(write: Write, obj: Obj, old: Obj | None) -> None:
 def _validate(write: Write, obj: Obj, old: Obj | None) -> None:
     resource, metadata = write.resource, obj["metadata"]
     causes = objectmeta.check(resource, metadata, old["metadata"] if old is not None else None)
-    if resource.custom and resource.schema is not None:
+    if resource.custom:
         causes += resource.schema.validate(obj, old, subresource=write.subresource)
     if not resource.custom:
         causes += hooks_of(resource).validate(obj, old)

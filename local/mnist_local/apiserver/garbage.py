@@ -18,7 +18,6 @@ class GarbageCollector(ControlLoop[Ref]):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
-        self.ctx = engine.ctx
         self._dependents: dict[str, set[Ref]] = {}
         self._live: dict[str, Ref] = {}
 
@@ -45,7 +44,7 @@ class GarbageCollector(ControlLoop[Ref]):
             self.queue.add(ref)
 
     def _entry(self, ref: Ref) -> Entry | None:
-        table = self.ctx.store.tables.get(ref[0])
+        table = self.engine.store.tables.get(ref[0])
         return table.objects.get(ref[1]) if table else None
 
     def _process(self, ref: Ref) -> None:
@@ -63,10 +62,10 @@ class GarbageCollector(ControlLoop[Ref]):
 
     def _owner_exists(self, reference: Obj, namespace: str) -> bool:
         """Tell whether an owner is there; a namespaced owner counts in the dependent's namespace only."""
-        resource = self.ctx.registry.by_kind(reference["apiVersion"], reference["kind"])
+        resource = self.engine.registry.by_kind(reference["apiVersion"], reference["kind"])
         if resource is None or (resource.namespaced and not namespace):
             return True  # an unknown kind may be served later; nothing is deleted on its account
-        entry = self.ctx.table(resource).get(namespace if resource.namespaced else "", reference["name"])
+        entry = self.engine.table(resource).get(namespace if resource.namespaced else "", reference["name"])
         return entry is not None and entry.obj["metadata"]["uid"] == reference["uid"]
 
     def _is_waiting(self, reference: Obj) -> bool:
@@ -91,7 +90,7 @@ class GarbageCollector(ControlLoop[Ref]):
         foreground = FOREGROUND in finalizers or (waiting and self._dependents.get(metadata["uid"]))
         # What a user asked for on this very object stays so.
         propagation = "Orphan" if ORPHAN in finalizers else "Foreground" if foreground else "Background"
-        resource = self.ctx.registry.by_table(ref[0])
+        resource = self.engine.registry.by_table(ref[0])
         if resource is not None:
             options = DeleteOptions(propagation, uid=metadata["uid"])
             self.engine.delete(Write(resource, *entry.key), entry, options)
@@ -120,7 +119,7 @@ class GarbageCollector(ControlLoop[Ref]):
         self._change(ref, entry, "finalizers", [finalizer for finalizer in present if finalizer != name])
 
     def _change(self, ref: Ref, entry: Entry, field: str, value: list[Obj] | list[str]) -> None:
-        resource, obj = self.ctx.registry.by_table(ref[0]), entry.copy()
+        resource, obj = self.engine.registry.by_table(ref[0]), entry.copy()
         obj["metadata"][field] = value
         if not value:
             del obj["metadata"][field]

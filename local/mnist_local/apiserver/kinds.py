@@ -44,12 +44,11 @@ def hooks_of(resource: Resource) -> Hooks:
     return HOOKS.get(resource.table_name, _GENERIC)
 
 
-def schema_for(resource: Resource) -> Schema | None:
+def schema_for(resource: Resource) -> Schema:
     """Return the schema of a resource's objects: a custom one's from its definition, else that of the built-in kind."""
-    if resource.custom:
-        schema: Schema | None = resource.schema
-        return schema
-    return builtin_schema(resource.group, resource.version, resource.kind)
+    schema = resource.schema or builtin_schema(resource.group, resource.version, resource.kind)
+    assert schema is not None, f"no type is known for {resource.kind}"
+    return schema
 
 
 DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"

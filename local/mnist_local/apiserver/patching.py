@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 from aiohttp import web
 
-from mnist_local.apiserver.engine import Context, Engine
+from mnist_local.apiserver.engine import Engine
 from mnist_local.apiserver.errors import (
     ApiError,
     Obj,
@@ -39,16 +39,16 @@ APPLY = "application/apply-patch+yaml"
 _SCALE_METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
-def patch(ctx: Context, call: Call) -> web.Response:
+def patch(engine: Engine, call: Call) -> web.Response:
     """Answer a patch of an object or its status."""
     resource, kind = call.resource, call.content_type
     if kind not in (JSON_PATCH, MERGE_PATCH, APPLY, *(() if resource.custom else (STRATEGIC,))):
         raise unsupported_media_type((JSON_PATCH, MERGE_PATCH, APPLY))
     if kind == APPLY:
-        return _apply(ctx, call)
+        return _apply(engine, call)
     if "force" in call.query:
         raise bad_option("PatchOptions", fields.forbidden("force", "may not be specified for non-apply patch"))
-    write, engine = call.write("PatchOptions"), Engine(ctx)
+    write = call.write("PatchOptions")
     entry = engine.require(resource, write.namespace, write.name)
     obj = accept(call, _patched(resource, kind, orjson.loads(resource.raw(entry)), call.body), patched=True)
     return entry_response(call, engine.update(write, obj, entry))
@@ -60,14 +60,14 @@ def _patched(resource: Resource, kind: str, live: Obj, body: bytes) -> Obj:
     Raises:
         ApiError: 400 malformed; 422 does not fit, without saying what failed, which could quote what is secret.
     """
-    change, schema = decode_json(body), schema_for(resource)
+    change = decode_json(body)
     if kind != JSON_PATCH and not isinstance(change, dict):
         raise bad_request("error decoding patch: it must be a JSON object")
     try:
         if kind == JSON_PATCH:
             return json_patch(live, change)
-        if kind == STRATEGIC and schema is not None:
-            return strategic_merge(schema, live, change)
+        if kind == STRATEGIC:
+            return strategic_merge(schema_for(resource), live, change)
         return merge_patch(live, change)
     except PatchError as error:
         raise _refused(error) from None
@@ -79,7 +79,7 @@ def _refused(error: PatchError) -> ApiError:
     return ApiError(error.status_code, {400: "BadRequest"}.get(error.status_code, "InternalError"), error.message)
 
 
-def _apply(ctx: Context, call: Call) -> web.Response:
+def _apply(engine: Engine, call: Call) -> web.Response:
     write, resource, manager = call.write("PatchOptions", owned=False), call.resource, call.query.get("fieldManager")
     if not manager:
         raise bad_option("PatchOptions", fields.required("fieldManager", "is required for apply patch"))
@@ -87,7 +87,7 @@ def _apply(ctx: Context, call: Call) -> web.Response:
     check_kind(resource, applied)
     applied["metadata"] = applied.get("metadata") or {}
     check_identity(call, dict(applied["metadata"]))
-    entry = ctx.table(resource).get(write.namespace, write.name)
+    entry = engine.table(resource).get(write.namespace, write.name)
     if entry is None and (write.subresource or applied["metadata"].get("uid")):
         raise not_found(resource.group, resource.plural, write.name)
     live = orjson.loads(resource.raw(entry)) if entry is not None else None
@@ -96,18 +96,17 @@ def _apply(ctx: Context, call: Call) -> web.Response:
     obj = accept(call, obj, patched=True)
     obj["metadata"]["managedFields"] = managed
     if entry is not None:
-        return entry_response(call, Engine(ctx).update(write, obj, entry))
+        return entry_response(call, engine.update(write, obj, entry))
     obj["metadata"].pop("resourceVersion", None)
-    return create_instead(ctx, call, write, obj)
+    return create_instead(engine, call, write, obj)
 
 
 def _merged(resource: Resource, live: Obj | None, applied: Obj, manager: str, force: bool, subresource: str) -> Obj:
-    schema = schema_for(resource)
-    if schema is None:
-        raise ApiError(500, "InternalError", f"no type is known for {resource.kind}")
     ignore_status = resource.has_status and not subresource
     try:
-        return server_side_apply(schema, live, applied, manager, force, subresource, ignore_status=ignore_status)
+        return server_side_apply(
+            schema_for(resource), live, applied, manager, force, subresource, ignore_status=ignore_status
+        )
     except PatchError as error:
         raise _refused(error) from None
     except ApplyConflict as clash:
@@ -118,9 +117,9 @@ def _merged(resource: Resource, live: Obj | None, applied: Obj, manager: str, fo
         raise ApiError(409, "Conflict", clash.message, {"causes": causes}) from None
 
 
-def scale(ctx: Context, call: Call) -> web.Response:
+def scale(engine: Engine, call: Call) -> web.Response:
     """Answer a get, an update or a patch of an object's autoscaling/v1 Scale."""
-    resource, engine = call.resource, Engine(ctx)
+    resource = call.resource
     entry = engine.require(resource, call.namespace, call.info.name)
     if call.info.verb == "get":
         return json_response(_scale_of(resource, entry.obj))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from mnist_local.apiserver.engine import Context, Engine
+from mnist_local.apiserver.engine import Engine
 from mnist_local.apiserver.errors import Obj, bad_request
 from mnist_local.apiserver.request import Call
 
@@ -19,30 +19,30 @@ _NOT_SERVED = ("limitBytes", "previous", "sinceSeconds", "sinceTime", "timestamp
 """Containers are not started again in place, so there is never a previous one."""
 
 
-async def pod_log(ctx: Context, call: Call, request: web.BaseRequest) -> web.StreamResponse:
+async def pod_log(engine: Engine, call: Call, request: web.BaseRequest) -> web.StreamResponse:
     """Answer a log request with plain text, and go on with `follow` until the container has ended."""
     if unserved := [name for name in _NOT_SERVED if name in call.query]:
         raise bad_request(f"the local API server does not serve {', '.join(unserved)} of logs")
     tail = call.query.get("tailLines", "")
     if tail and not tail.isdigit():
         raise bad_request(f"invalid tailLines {tail!r}: it must be a number")
-    pod = Engine(ctx).require(call.resource, call.namespace, call.info.name).obj
+    pod = engine.require(call.resource, call.namespace, call.info.name).obj
     container = _container(call, pod)
-    path = _log_file(ctx, call, pod["metadata"]["uid"], container)
+    path = _log_file(engine, call, pod["metadata"]["uid"], container)
     if path is None and _state(pod, container).keys() <= {"waiting"}:
         raise bad_request(f'container "{container}" in pod "{call.info.name}" is waiting to start: ContainerCreating')
     response = web.StreamResponse(headers={"Content-Type": "text/plain", "Cache-Control": "no-cache, private"})
     response.enable_chunked_encoding()
     stop = asyncio.Event()
-    ctx.wakes.add(stop)
+    engine.wakes.add(stop)
     try:
         await response.prepare(request)
         if path is not None:
-            await _send(ctx, call, response, path, pod, int(tail) if tail else None, stop)
+            await _send(engine, call, response, path, pod, stop)
     except ConnectionError:
         pass
     finally:
-        ctx.wakes.discard(stop)
+        engine.wakes.discard(stop)
     return response
 
 
@@ -67,21 +67,21 @@ def _state(pod: Obj, container: str) -> Obj:
     return next((one.get("state") or {} for one in known if one.get("name") == container), {})
 
 
-def _log_file(ctx: Context, call: Call, uid: str, container: str) -> Path | None:
-    if ctx.pod_log_dir is None:
+def _log_file(engine: Engine, call: Call, uid: str, container: str) -> Path | None:
+    if engine.pod_log_dir is None:
         return None
-    path = ctx.pod_log_dir / f"{call.namespace}_{call.info.name}_{uid}" / container / "0.log"
+    path = engine.pod_log_dir / f"{call.namespace}_{call.info.name}_{uid}" / container / "0.log"
     return path if path.exists() else None
 
 
 async def _send(
-    ctx: Context, call: Call, response: web.StreamResponse, path: Path, pod: Obj, tail: int | None, stop: asyncio.Event
+    engine: Engine, call: Call, response: web.StreamResponse, path: Path, pod: Obj, stop: asyncio.Event
 ) -> None:
+    tail = call.query.get("tailLines", "")
     with path.open("rb") as file:
-        head = file.read()
-        await response.write(head if tail is None else b"".join(deque(head.splitlines(keepends=True), maxlen=tail)))
-        while call.flag("follow") and not ctx.stopping:
-            over = _is_over(ctx, call, pod)
+        await response.write(b"".join(deque(file.readlines(), maxlen=int(tail) if tail else None)))
+        while call.flag("follow") and not engine.stopping:
+            over = _is_over(engine, call, pod)
             while data := file.read(_CHUNK):
                 await response.write(data)
             if over:
@@ -91,8 +91,8 @@ async def _send(
                     await stop.wait()
 
 
-def _is_over(ctx: Context, call: Call, pod: Obj) -> bool:
-    entry = ctx.table(call.resource).get(call.namespace, call.info.name)
+def _is_over(engine: Engine, call: Call, pod: Obj) -> bool:
+    entry = engine.table(call.resource).get(call.namespace, call.info.name)
     if entry is None or entry.obj["metadata"]["uid"] != pod["metadata"]["uid"]:
         return True
     if (entry.obj.get("status") or {}).get("phase") in ("Succeeded", "Failed"):

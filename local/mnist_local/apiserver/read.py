@@ -9,7 +9,7 @@ import orjson
 from aiohttp import web
 from multidict import CIMultiDict
 
-from mnist_local.apiserver.engine import Context, Engine
+from mnist_local.apiserver.engine import Engine
 from mnist_local.apiserver.errors import ApiError, Obj, bad_request, expired
 from mnist_local.apiserver.request import JSON, Call, wants_table
 from mnist_local.apiserver.selectors import selection
@@ -78,17 +78,17 @@ def version_of(call: Call, now: int) -> int:
     return int(text)
 
 
-def get(ctx: Context, call: Call) -> web.Response:
+def get(engine: Engine, call: Call) -> web.Response:
     """Answer a get."""
-    version_of(call, ctx.store.rv)
-    return entry_response(call, Engine(ctx).require(call.resource, call.namespace, call.info.name))
+    version_of(call, engine.store.rv)
+    return entry_response(call, engine.require(call.resource, call.namespace, call.info.name))
 
 
-def list_(ctx: Context, call: Call) -> web.Response:
+def list_(engine: Engine, call: Call) -> web.Response:
     """Answer a list: a page of it where `limit` asks for one. All pages show the moment of the first."""
     call.choice("ListOptions", "resourceVersionMatch", ("NotOlderThan",))  # an exact older version is not served
-    limit, match, table = _limit(call), selection(call.resource, call.query), ctx.table(call.resource)
-    rv, start = _moment(ctx, call, table)
+    limit, match, table = _limit(call), selection(call.resource, call.query), engine.table(call.resource)
+    rv, start = _moment(engine, call, table)
     namespace = call.namespace or None
     if table.unchanged_since(rv):
         source: Iterable[Entry] = table.select(namespace, start)
@@ -118,8 +118,8 @@ def _token(rv: int, last: Key) -> str:
     return base64.urlsafe_b64encode(orjson.dumps([rv, *last])).decode()
 
 
-def _moment(ctx: Context, call: Call, table: Table) -> tuple[int, Key | None]:
-    now = ctx.store.rv
+def _moment(engine: Engine, call: Call, table: Table) -> tuple[int, Key | None]:
+    now = engine.store.rv
     token = call.query.get("continue", "")
     if not token:
         version_of(call, now)

@@ -66,7 +66,7 @@ def populate(engine: Engine) -> None:
 
 
 def _create(engine: Engine, group: str, plural: str, name: str, content: Obj) -> None:
-    resource = engine.ctx.registry.require(group, plural)
+    resource = engine.registry.require(group, plural)
     labels = {_AGGREGATE + _FEEDS[name]: "true"} if plural == "clusterroles" and name in _FEEDS else {}
-    if engine.ctx.table(resource).get("", name) is None:  # a store that was restored has it
+    if engine.table(resource).get("", name) is None:  # a store that was restored has it
         engine.create(Write(resource, "", name), {"metadata": {"name": name, "labels": labels}, **content})

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from mnist_local.apiserver import patching, read, write
 from mnist_local.apiserver.discovery import VERSION, Discovery
-from mnist_local.apiserver.engine import Context
+from mnist_local.apiserver.engine import Engine
 from mnist_local.apiserver.errors import ApiError, Obj, method_not_allowed, no_such_path
 from mnist_local.apiserver.podlog import pod_log
 from mnist_local.apiserver.read import error_response, json_response
@@ -19,7 +19,7 @@ from mnist_local.apiserver.watch import watch
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[Context, Call], web.Response]
+Handler = Callable[[Engine, Call], web.Response]
 
 _HANDLERS: dict[str, dict[str, Handler]] = {
     "": {
@@ -36,22 +36,22 @@ _EVERYWHERE = ("list", "watch", "deletecollection")
 
 
 class Server:
-    """Answers requests over one context."""
+    """Answers requests to one server."""
 
-    def __init__(self, ctx: Context, tokens: Tokens) -> None:
-        self.ctx = ctx
+    def __init__(self, engine: Engine, tokens: Tokens) -> None:
+        self.engine = engine
         self.tokens = tokens
-        self.discovery = Discovery(ctx.registry)
+        self.discovery = Discovery(engine.registry)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         call: Call | None = None
         try:
             user = self.tokens.of_request(request.headers)
             info = parse(request.method, request.path, request.rel_url.query)
-            self.ctx.authorizer.require(user, info)
+            self.engine.authorizer.require(user, info)
             if not info.resource:
                 return self._other(info)
-            resource = self.ctx.registry.find(info.group, info.version, info.resource)
+            resource = self.engine.registry.find(info.group, info.version, info.resource)
             if resource is None:
                 raise no_such_path()
             body = await request.read() if request.body_exists else b""
@@ -68,7 +68,7 @@ class Server:
         if info.subresource and info.subresource not in resource.subresources:
             raise no_such_path()
         if (info.subresource, info.verb) == ("log", "get"):
-            return await pod_log(self.ctx, call, request)
+            return await pod_log(self.engine, call, request)
         if (info.subresource, info.verb) == ("token", "create"):
             return json_response(self.tokens.issue(call, call.obj()), 201)
         if not info.subresource:
@@ -76,11 +76,11 @@ class Server:
             if resource.virtual:
                 return json_response(self._review(call, call.obj()), 201)
             if info.verb == "watch":
-                return await watch(self.ctx, call, request)
+                return await watch(self.engine, call, request)
         handler = _HANDLERS.get(info.subresource, {}).get(info.verb)
         if handler is None:
             raise method_not_allowed()
-        return handler(self.ctx, call)
+        return handler(self.engine, call)
 
     def _other(self, info: RequestInfo) -> web.StreamResponse:
         if info.verb not in ("get", "head"):
@@ -95,7 +95,7 @@ class Server:
         what = spec.get("resourceAttributes") or spec.get("nonResourceAttributes") or {}
         known = ("verb", "group", "resource", "subresource", "namespace", "name", "path")
         ask = RequestInfo(**{"verb": "", **{key: value for key, value in what.items() if key in known}})
-        status = {"allowed": self.ctx.authorizer.allowed(call.user, ask)}
+        status = {"allowed": self.engine.authorizer.allowed(call.user, ask)}
         kind = {"kind": call.resource.kind, "apiVersion": call.resource.api_version}
         return {**kind, "metadata": {}, "spec": spec, "status": status}
 

@@ -10,7 +10,7 @@ from collections import deque
 import orjson
 from aiohttp import web
 
-from mnist_local.apiserver.engine import Context
+from mnist_local.apiserver.engine import Engine
 from mnist_local.apiserver.errors import Obj, bad_option, expired
 from mnist_local.apiserver.read import headers_of, version_of
 from mnist_local.apiserver.request import Call, wants_table
@@ -105,30 +105,30 @@ def _line(type_: str, obj: Obj) -> bytes:
     return orjson.dumps({"type": type_, "object": obj}) + b"\n"
 
 
-async def watch(ctx: Context, call: Call, request: web.BaseRequest) -> web.StreamResponse:
+async def watch(engine: Engine, call: Call, request: web.BaseRequest) -> web.StreamResponse:
     """Stream changes until the client leaves, the time is up or the server stops."""
     if "sendInitialEvents" in call.query:
         # As a server without the feature does; clients list and watch instead.
         raise bad_option("ListOptions", fields.forbidden("sendInitialEvents", "is not served: list, then watch"))
     frames = _Frames(call.resource, wants_table(call.headers.get("Accept", "")), call.query.get("includeObject", ""))
     watcher = Watcher(call.namespace or None, call.info.name, selection(call.resource, call.query))
-    table = ctx.table(call.resource)
-    first, failed = _initial(version_of(call, ctx.store.rv), table, watcher, frames)
+    table = engine.table(call.resource)
+    first, failed = _initial(version_of(call, engine.store.rv), table, watcher, frames)
     # Listening starts before the first await, so that no change falls between the state and the stream.
     table.listeners.add(watcher)
     response = web.StreamResponse(headers=headers_of(call.warnings))
     response.enable_chunked_encoding()
-    ctx.wakes.add(watcher.wake)
+    engine.wakes.add(watcher.wake)
     try:
         await response.prepare(request)
         if first:
             await response.write(first)
         if not failed:
-            await _stream(ctx, response, watcher, frames, call)
+            await _stream(engine, response, watcher, frames, call)
     except ConnectionError:
         pass
     finally:
-        ctx.wakes.discard(watcher.wake)
+        engine.wakes.discard(watcher.wake)
         table.listeners.discard(watcher)
     return response
 
@@ -144,12 +144,12 @@ def _initial(since: int, table: Table, watcher: Watcher, frames: _Frames) -> tup
     return b"", False
 
 
-async def _stream(ctx: Context, response: web.StreamResponse, watcher: Watcher, frames: _Frames, call: Call) -> None:
+async def _stream(engine: Engine, response: web.StreamResponse, watcher: Watcher, frames: _Frames, call: Call) -> None:
     text, now = call.query.get("timeoutSeconds", ""), asyncio.get_running_loop().time
     end = now() + (float(text) if text.isdigit() and int(text) else random.uniform(1800.0, 3600.0))
     pause = _BOOKMARK_SECONDS if call.flag("allowWatchBookmarks") else float("inf")
     next_bookmark = now() + pause
-    while not ctx.stopping:
+    while not engine.stopping:
         if watcher.queue:
             lines = [frames.line(*item) for item in watcher.queue]
             watcher.queue.clear()
@@ -158,7 +158,7 @@ async def _stream(ctx: Context, response: web.StreamResponse, watcher: Watcher, 
             return
         elif now() >= next_bookmark:
             next_bookmark = now() + pause
-            await response.write(frames.bookmark(ctx.store.rv))
+            await response.write(frames.bookmark(engine.store.rv))
         else:
             watcher.wake.clear()
             with contextlib.suppress(TimeoutError):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from aiohttp import web
 
 from mnist_local.apiserver import objectmeta
-from mnist_local.apiserver.engine import Context, DeleteOptions, Engine
+from mnist_local.apiserver.engine import DeleteOptions, Engine
 from mnist_local.apiserver.errors import Obj, UndecodableError, bad_option, bad_request, conflict, invalid, not_found
 from mnist_local.apiserver.kinds import hooks_of, schema_for
 from mnist_local.apiserver.read import entry_response, json_response, list_response
@@ -47,7 +47,7 @@ def accept(call: Call, obj: Obj, *, patched: bool = False) -> Obj:
             raise invalid("", "", "", [fields.invalid("patch", fields.OMIT, error.detail)]) from None
         why = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {error.detail}'
         raise bad_request(why) from None
-    if resource.custom and resource.schema is not None:
+    if resource.custom:
         resource.schema.default(obj)
     check_identity(call, obj["metadata"])
     return obj
@@ -65,10 +65,7 @@ def check_kind(resource: Resource, obj: Obj) -> None:
 
 
 def _fit(resource: Resource, obj: Obj) -> list[str]:
-    unknown = objectmeta.clean(obj)
-    schema = schema_for(resource)
-    if schema is None:
-        return unknown
+    unknown, schema = objectmeta.clean(obj), schema_for(resource)
     if not resource.custom:
         # Null is a zero value to Go's types, and goes before types are looked at.
         schema.default(obj)
@@ -97,35 +94,35 @@ def check_identity(call: Call, metadata: Obj) -> None:
 _PROPAGATIONS = ("Foreground", "Background", "Orphan")
 
 
-def create(ctx: Context, call: Call) -> web.Response:
+def create(engine: Engine, call: Call) -> web.Response:
     """Answer a create."""
     write = call.write("CreateOptions")
-    return entry_response(call, Engine(ctx).create(write, accept(call, call.obj())), 201)
+    return entry_response(call, engine.create(write, accept(call, call.obj())), 201)
 
 
-def create_instead(ctx: Context, call: Call, write: Write, obj: Obj) -> web.Response:
+def create_instead(engine: Engine, call: Call, write: Write, obj: Obj) -> web.Response:
     """Answer an update or a patch of what is not there by creating it, which the user must be allowed to.
 
     Raises:
         ApiError: 403, or why it cannot be created.
     """
-    ctx.authorizer.require(call.user, replace(call.info, verb="create"))
-    return entry_response(call, Engine(ctx).create(write, obj), 201)
+    engine.authorizer.require(call.user, replace(call.info, verb="create"))
+    return entry_response(call, engine.create(write, obj), 201)
 
 
-def update(ctx: Context, call: Call) -> web.Response:
+def update(engine: Engine, call: Call) -> web.Response:
     """Answer an update of an object or its status."""
     write, obj, resource = call.write("UpdateOptions"), accept(call, call.obj()), call.resource
-    entry, metadata = ctx.table(resource).get(write.namespace, write.name), obj["metadata"]
+    entry, metadata = engine.table(resource).get(write.namespace, write.name), obj["metadata"]
     if entry is None:
         if resource.create_on_update and not write.subresource and not metadata.get("resourceVersion"):
-            return create_instead(ctx, call, write, obj)
+            return create_instead(engine, call, write, obj)
         raise not_found(resource.group, resource.plural, write.name)
     uid = entry.obj["metadata"]["uid"]
     if metadata.get("uid", uid) != uid:
         why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {uid}"
         raise conflict(resource.group, resource.plural, write.name, why)
-    return entry_response(call, Engine(ctx).update(write, obj, entry))
+    return entry_response(call, engine.update(write, obj, entry))
 
 
 def _delete_options(call: Call) -> tuple[DeleteOptions, Write]:
@@ -144,10 +141,10 @@ def _delete_options(call: Call) -> tuple[DeleteOptions, Write]:
     return DeleteOptions(propagation, seconds, wanted.get("uid"), wanted.get("resourceVersion")), write
 
 
-def delete(ctx: Context, call: Call) -> web.Response:
+def delete(engine: Engine, call: Call) -> web.Response:
     """Answer a delete of one object."""
     options, write = _delete_options(call)
-    engine, resource = Engine(ctx), call.resource
+    resource = call.resource
     entry, gone = engine.delete(write, engine.require(resource, write.namespace, write.name), options)
     if not gone or resource.returns_deleted:
         return entry_response(call, entry)
@@ -158,10 +155,10 @@ def delete(ctx: Context, call: Call) -> web.Response:
     return json_response(status, 200, call.warnings)
 
 
-def delete_collection(ctx: Context, call: Call) -> web.Response:
+def delete_collection(engine: Engine, call: Call) -> web.Response:
     """Answer a delete of all selected objects; returns what was deleted as a list."""
     options, write = _delete_options(call)
-    match, engine = selection(call.resource, call.query), Engine(ctx)
-    found = [e for e in ctx.table(call.resource).select(write.namespace or None) if match is None or match(e.obj)]
+    match = selection(call.resource, call.query)
+    found = [e for e in engine.table(call.resource).select(write.namespace or None) if match is None or match(e.obj)]
     deleted = [engine.delete(write, entry, options)[0] for entry in found]
-    return list_response(call, deleted, {"resourceVersion": str(ctx.store.rv)})
+    return list_response(call, deleted, {"resourceVersion": str(engine.store.rv)})
