@@ -68,7 +68,7 @@ def test_releases_a_model(start, reference):
     order = ["started", "dataLoaded", "workersReady", "firstStep", "trained"]
     assert [metrics["timeline"][stage] for stage in order] == sorted(metrics["timeline"][stage] for stage in order)
     assert "s3://models/whole/model.safetensors" in training.log.splitlines()[-1]
-    wait_for(lambda: not _processes_of(training), "the end of every process of the run", 20)
+    _no_process_is_left(training)
 
     again = start("whole")
     again.finish(seconds=60)
@@ -81,7 +81,7 @@ def test_releases_a_model(start, reference):
 def test_neither_a_stop_nor_a_dataset_on_disk_changes_the_model(start, reference, monkeypatch, tmp_path):
     """The run is stopped and started again; its dataset stays on disk, as one does that is larger than the memory.
 
-    Each node maps files of its own, and none are left. (What a lost worker changes is asked in tests/e2e/lifecycle.)
+    Each node maps files of its own, and none are left in the end. (What a lost worker changes is asked in tests/e2e/lifecycle.)
     """
     monkeypatch.setenv("MNIST_DATASET_MEMORY_BYTES", "100000")
     monkeypatch.setenv("MNIST_SCRATCH_DIR", str(tmp_path))
@@ -91,19 +91,19 @@ def test_neither_a_stop_nor_a_dataset_on_disk_changes_the_model(start, reference
     training.process.send_signal(signal.SIGTERM)
     training.finish(status=75, seconds=30)
     assert "stopped by SIGTERM" in training.log
-    _nothing_is_left(training, tmp_path)
+    _no_process_is_left(training)
     assert not (training.output / "MANIFEST.json").exists()
 
     resumed = start("stopped")
     resumed.finish()
     assert "going on after epoch" in resumed.log
     assert _model_digest(resumed) == reference["sha256"]
-    _nothing_is_left(resumed, tmp_path)
+    _no_process_is_left(resumed)
+    assert list(tmp_path.glob("mnist-datasets-*/*")) == []
 
 
-def _nothing_is_left(training: Training, scratch: Path) -> None:
+def _no_process_is_left(training: Training) -> None:
     wait_for(lambda: not _processes_of(training), "the end of every process of the run", 20)
-    assert list(scratch.glob("mnist-datasets-*/*")) == []
 
 
 def _model_digest(training: Training) -> str:
