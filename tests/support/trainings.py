@@ -49,7 +49,8 @@ class Training:
 
     def finish(self, status: int = 0, seconds: float = 240) -> None:
         """Wait for its end with an exit status."""
-        assert self.process.wait(seconds) == status, self.log
+        code = self.process.wait(seconds)
+        assert code == status, f"it ended with {code}:\n{self.log}"
 
     def json(self, name: str) -> Any:
         """One of its results."""

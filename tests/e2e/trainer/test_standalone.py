@@ -81,7 +81,7 @@ def test_releases_a_model(start, reference):
 def test_neither_a_stop_nor_a_dataset_on_disk_changes_the_model(start, reference, monkeypatch, tmp_path):
     """The run is stopped and started again; its dataset stays on disk, as one does that is larger than the memory.
 
-    Each node maps files of its own, and none are left in the end. (What a lost worker changes is asked in tests/e2e/lifecycle.)
+    Each node maps files of its own, and none are left in the end. (Lost workers are for tests/e2e/lifecycle.)
     """
     monkeypatch.setenv("MNIST_DATASET_MEMORY_BYTES", "100000")
     monkeypatch.setenv("MNIST_SCRATCH_DIR", str(tmp_path))

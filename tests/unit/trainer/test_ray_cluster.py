@@ -60,7 +60,7 @@ def test_workers_of_an_abandoned_cluster_end_at_once_if_it_is_our_own(tmp_path: 
 
 
 def test_servers_of_ray_are_left_to_the_kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Were the raylet killed first, Ray would end this process with a status of its own."""
+    """Were the raylet killed first, or an agent of it, Ray would end this process with a status of its own."""
     killed: list[str] = []
 
     class Process:
@@ -68,7 +68,8 @@ def test_servers_of_ray_are_left_to_the_kernel(monkeypatch: pytest.MonkeyPatch, 
             self._name = name
 
         def children(self, recursive: bool) -> list[Process]:
-            return [Process(name) for name in ("gcs_server", "raylet", "ray::TrainWorker", "python")]
+            servers = ("gcs_server", "raylet", "ray::DashboardAgent", "ray::RuntimeEnvAgent")
+            return [Process(name) for name in (*servers, "ray::TrainWorker", "python")]
 
         def name(self) -> str:
             return self._name
