@@ -8,25 +8,23 @@ later and later: soon after an obstacle, at least twice a minute while the API s
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable, Collection
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 from mnist_kube.client import KubeApi
 from mnist_kube.errors import ApiError
-from mnist_kube.objects import Key, Object
+from mnist_kube.objects import Key
 from mnist_kube.pacing import Backoff
 from mnist_kube.queue import WorkQueue
-from mnist_kube.resources import resource_of
-from mnist_operator.api import names
 from mnist_operator.cache import ClusterState
-from mnist_operator.children.training import LABEL_TRAINING, OWNED_SELECTOR
+from mnist_operator.listings import Listings
 from mnist_operator.metrics.exporter import Metrics
 from mnist_operator.metrics.trainings import Bounds, TrainingsCollector
 from mnist_operator.reconcile import NotDoneError, Reconciler
+from mnist_operator.resync import NAMES, Resynced, resync
 from mnist_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -36,7 +34,9 @@ _LONGEST_RECONCILE = 900.0
 _LONGEST_PRIMING_DELAY = 5.0
 # Once the API server is back, nobody should have to wait for long.
 _LONGEST_OUTAGE_DELAY = 30.0
-_KINDS = ((names.API_VERSION, names.KIND), ("ray.io/v1", "RayCluster"), ("ray.io/v1", "RayJob"))
+# kopf finds what there is to watch within a second; a kind that is not there is not waited for any longer.
+_WATCHES_BEGIN = 2.0
+_LIST_AGAIN = 1.0
 
 
 @dataclass
@@ -75,6 +75,7 @@ class Controller:
         settings: Settings,
         metrics: Metrics,
         active: Callable[[], bool] = lambda: True,
+        listings: Listings | None = None,
     ) -> None:
         self._api = api
         self._state = state
@@ -87,6 +88,9 @@ class Controller:
             on_status=metrics.transitions.observe,
             policy=settings.policy(),
         )
+        self._listings = listings or Listings()
+        self._listed: dict[str, float] = {}
+        """When each kind was listed last, by a monotonic clock."""
         self._unknown: frozenset[str] = frozenset()
         self.queue: WorkQueue[Key] = WorkQueue()
         self.ready = asyncio.Event()
@@ -130,10 +134,11 @@ class Controller:
             self.queue.close()
 
     async def _prime(self) -> None:
+        await self._listings.have_begun(NAMES, _WATCHES_BEGIN)
         delays = Backoff(0.5, _LONGEST_PRIMING_DELAY)
         while True:
             try:
-                found = await resync(self._api, self._state, self._settings.namespaces)
+                found = await self._resync(NAMES)
                 break
             except ApiError as error:
                 delay = delays.next()
@@ -144,12 +149,38 @@ class Controller:
             self.queue.add(key)
         self.ready.set()
 
+    async def _resync(self, kinds: Collection[str]) -> Resynced:
+        begun = time.monotonic()
+        found = await resync(self._api, self._state, self._settings.namespaces, kinds)
+        self._listed |= dict.fromkeys(kinds, begun)
+        return found
+
+    async def _catch_up(self, seconds: float) -> None:
+        """For so long, list what the watches may have missed whenever they had to begin anew."""
+        deadline = time.monotonic() + seconds
+        while (remaining := deadline - time.monotonic()) > 0:
+            try:
+                await asyncio.wait_for(self._listings.changed.wait(), remaining)
+            except TimeoutError:
+                return
+            self._listings.changed.clear()
+            if kinds := self._listings.outdated(self._listed):
+                try:
+                    found = await self._resync(kinds)
+                except ApiError as error:
+                    logger.warning("a list of %s failed: %s", ", ".join(sorted(kinds)), error)
+                    await asyncio.sleep(_LIST_AGAIN)
+                    self._listings.changed.set()
+                    continue
+                for key in found.keys:
+                    self.queue.add(key)
+
     async def _resync_forever(self) -> None:
         while True:
             period = self._settings.resync_seconds
-            await asyncio.sleep(min(_KUBERAY_POLL, period) if self._unknown else period)
+            await self._catch_up(min(_KUBERAY_POLL, period) if self._unknown else period)
             try:
-                found = await resync(self._api, self._state, self._settings.namespaces)
+                found = await self._resync(NAMES)
             except ApiError as error:
                 logger.warning("resync failed: %s", error)
                 continue
@@ -200,62 +231,3 @@ class Controller:
         if again is not None:
             self.queue.add_after(key, again)
         return "done"
-
-
-@dataclass(frozen=True)
-class Resynced:
-    """What a comparison found."""
-
-    keys: set[Key]
-    """Trainings to look at: not those that rest."""
-    unknown: frozenset[str]
-    """Kinds that the API server does not know: KubeRay is not installed."""
-
-
-async def resync(api: KubeApi, state: ClusterState, namespaces: tuple[str, ...]) -> Resynced:
-    """List trainings and their children into the caches.
-
-    Raises:
-        ApiError: when the API server cannot be asked. A kind that it does not know counts as empty.
-    """
-    keys: set[Key] = set()
-    unknown: set[str] = set()
-    for api_version, kind in _KINDS:
-        cache = state.cache(kind)
-        before = cache.uids()
-        seen: set[Key] = set()
-        for namespace in namespaces or ("",):
-            try:
-                async for obj in _each(api, api_version, kind, namespace):
-                    metadata = obj["metadata"]
-                    key = (metadata["namespace"], metadata["name"])
-                    seen.add(key)
-                    cache.put(obj)
-                    owner = key[1] if kind == names.KIND else (metadata.get("labels") or {}).get(LABEL_TRAINING)
-                    if owner:
-                        keys.add((key[0], owner))
-            except ApiError as error:
-                if not error.not_found:
-                    raise
-                logger.warning("the API server does not know %s (%s) yet", kind, api_version)
-                unknown.add(kind)
-        for namespace, name in before.keys() - seen:
-            gone = cache.get(namespace, name)
-            # A new one of that name may have come since the list was made: a watch or our own write brought it.
-            if gone is not None and gone["metadata"]["uid"] == before[namespace, name]:
-                cache.remove(namespace, name)
-            owner = ((gone or {}).get("metadata", {}).get("labels") or {}).get(LABEL_TRAINING)
-            keys.add((namespace, owner or name))
-    return Resynced({key for key in keys if not state.rests(*key)}, frozenset(unknown))
-
-
-async def _each(api: KubeApi, api_version: str, kind: str, namespace: str) -> AsyncGenerator[Object, None]:
-    """Yield all objects of a kind, page by page: no more than a page of whole objects is in memory."""
-    query = {}
-    if kind != names.KIND:
-        query["labelSelector"] = ",".join(f"{key}={value}" for key, value in OWNED_SELECTOR.items())
-    async with contextlib.aclosing(api.pages(resource_of(api_version, kind).path(namespace), query)) as pages:
-        async for page in pages:
-            for obj in page["items"]:
-                yield obj
-            await asyncio.sleep(0)  # whoever else waits for the loop comes first

@@ -26,7 +26,8 @@ from mnist_kube.lease import Lease
 from mnist_kube.pacing import Throttle
 from mnist_operator.cache import ClusterState
 from mnist_operator.controller import Controller, count_request, reconciling
-from mnist_operator.handlers import Watches, kopf_settings
+from mnist_operator.handlers import NoMemories, Watches, kopf_settings
+from mnist_operator.listings import Listings
 from mnist_operator.metrics.exporter import HealthServer, Metrics
 from mnist_operator.settings import Settings
 
@@ -82,6 +83,7 @@ async def run(settings: Settings) -> None:
                 settings=kopf_settings(clusterwide=not settings.namespaces),
                 namespaces=settings.namespaces,
                 clusterwide=not settings.namespaces,
+                memories=NoMemories(),
                 # kopf would ask who runs it, and fails where the uid stands in no passwd file.
                 identity=settings.identity,  # type: ignore[arg-type]  # a NewType of str that kopf does not export
             )
@@ -122,8 +124,9 @@ async def serving(settings: Settings, registry: kopf.OperatorRegistry) -> AsyncI
 
         # The active one checks before each write that it still is. The Lease itself is never held back.
         throttle = Throttle(settings.api_requests_per_second, settings.api_burst)
-        controller = Controller(api.guarded(active, throttle), state, settings, metrics, active)
-        Watches(state, controller.queue, metrics.watched).register(registry)
+        listings = Listings()
+        controller = Controller(api.guarded(active, throttle), state, settings, metrics, active, listings)
+        Watches(state, controller.queue, listings, metrics.watched).register(registry)
         kopf.on.login(registry=registry)(_login)
         logger.info("serving MnistTrainings in %s", ", ".join(settings.namespaces) or "all namespaces")
 

@@ -9,7 +9,7 @@ import pytest
 
 from mnist_kube.errors import ApiError
 from mnist_operator.cache import ClusterState
-from mnist_operator.controller import resync
+from mnist_operator.resync import resync
 
 REFUSED = ApiError(403, "Forbidden", "no")
 UNKNOWN = ApiError(404, "NotFound", "no such kind")
