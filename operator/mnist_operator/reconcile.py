@@ -167,6 +167,7 @@ class Reconciler:
             spec_problems=self._spec_problems(training, memory),
             clusters=views,
             jobs=tuple(JobView.of(item) for item in state.jobs.labelled(training.namespace, training.name)),
+            ray_version=training.ray_version(self._installation),
             desired_cluster=lambda: ray_cluster(training, "", self._installation)["metadata"]["annotations"][
                 ANNOTATION_HASH
             ],

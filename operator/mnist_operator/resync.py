@@ -77,8 +77,17 @@ async def _each(api: KubeApi, api_version: str, kind: str, namespace: str) -> As
     query = {}
     if kind != names.KIND:
         query["labelSelector"] = ",".join(f"{key}={value}" for key, value in OWNED_SELECTOR.items())
-    async with contextlib.aclosing(api.pages(resource_of(api_version, kind).path(namespace), query)) as pages:
-        async for page in pages:
-            for obj in page["items"]:
-                yield obj
-            await asyncio.sleep(0)  # whoever else waits for the loop comes first
+    path, begun = resource_of(api_version, kind).path(namespace), False
+    try:
+        async with contextlib.aclosing(api.pages(path, query)) as pages:
+            async for page in pages:
+                for obj in page["items"]:
+                    yield obj
+                begun = True
+                await asyncio.sleep(0)  # whoever else waits for the loop comes first
+    except ApiError as error:
+        if error.status != 410 or not begun:
+            raise
+        # The pages took too long to read: the server has forgotten that version. What comes twice does no harm.
+        for obj in (await api.list(path, query))["items"]:
+            yield obj

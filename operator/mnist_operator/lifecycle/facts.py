@@ -235,12 +235,12 @@ class Facts:
     def cluster_unfit(self) -> str | None:
         """Why the cluster that the user named cannot serve this training."""
         cluster = self.cluster
-        wanted = self.spec.ray.version
+        wanted = self.observed.ray_version or self.spec.ray.version
         if not self.shared or cluster is None:
             return None
         if cluster.ray_version not in {"", wanted}:
             return (
-                f"RayCluster {cluster.name} runs Ray {cluster.ray_version}, and spec.ray.version is {wanted}: "
+                f"RayCluster {cluster.name} runs Ray {cluster.ray_version}, and the training has Ray {wanted}: "
                 "use a cluster of that version, or set spec.ray.version and spec.ray.image to match"
             )
         workers, fewest = self.spec.workers, self.spec.workers.total_min_replicas

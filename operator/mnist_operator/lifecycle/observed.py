@@ -73,6 +73,8 @@ class Observed:
     """What the head pod's events say about that."""
     credentials_version: str = ""
     """Version of the Secret that the user named."""
+    ray_version: str = ""
+    """Version of Ray that the training's pods have; empty: the one in its spec."""
     desired_cluster: Callable[[], str] = lambda: ""
     """Hash of the cluster that the spec asks for now; worked out only where it is needed."""
     balancer: str | None = None

@@ -53,6 +53,8 @@ def upgraded(kube: Kube) -> Iterator[Scene]:
             for former, now in uids.items():
                 text = text.replace(former, now)
             stored(kube, path, json.loads(text))
+            # As Kueue, an autoscaler or KubeRay leaves it: with a spec that was written since it was made.
+            kube.merge(f"{path}/{item['metadata']['name']}", {"spec": {"suspend": False}})
     set_crd(kube, yaml.safe_load(crd.crd_text()))
     yield scene
     kube.delete(f"/api/v1/namespaces/{scene.namespace}")

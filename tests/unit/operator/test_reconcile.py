@@ -93,16 +93,16 @@ def merged(old: Object, changes: Object) -> Object:
 class Scene:
     """A training, the operator's caches, and a clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, spec: Object | None = None, installation: Installation | None = None) -> None:
         self.api, self.state, self.now = Api(), ClusterState(), START
         secret = {"AWS_ACCESS_KEY_ID": "eA==", "AWS_SECRET_ACCESS_KEY": "eA=="}
         self.api.put(f"/api/v1{NAMESPACE}/secrets/minio-credentials", {"metadata": {}, "data": secret})
         metadata = {"name": "mnist", "namespace": "ns", "creationTimestamp": timestamp(START)}
-        self.watch(self.api.put(TRAINING, {"metadata": metadata, "spec": {}}))
+        self.watch(self.api.put(TRAINING, {"metadata": metadata, "spec": spec or {}}))
         self.reconciler = Reconciler(
             self.api,  # type: ignore[arg-type]
             self.state,
-            Installation(),
+            installation or Installation(),
             clock=lambda: self.now,
             policy=Policy(silent_after=300.0),
         )
@@ -209,3 +209,15 @@ async def test_a_training_that_is_gone_is_left_alone(scene: Scene) -> None:
     scene.api.refuse["PATCH"] = ApiError(404, "NotFound", "gone")
     assert await scene.reconcile() is None
     assert scene.state.trainings.get(*KEY) is None
+
+
+@pytest.mark.parametrize(("ray", "fits"), [("2.61.0", True), ("2.60.0", False)])
+async def test_without_spec_ray_a_shared_cluster_must_run_the_ray_of_the_default_image(ray: str, fits: bool) -> None:
+    scene = Scene({"clusterRef": {"name": "shared"}}, Installation(trainer_ray_version="2.61.0"))
+    status = {"state": "ready", "conditions": [{"type": "HeadPodReady", "status": "True"}]}
+    scene.api.put(
+        f"{CLUSTERS}/shared",
+        {"metadata": {"name": "shared", "namespace": "ns"}, "spec": {"rayVersion": ray}, "status": status},
+    )
+    await scene.reconcile()
+    assert (scene.status["reason"] != "ClusterUnfit", f"{JOBS}/mnist-1" in scene.api.objects) == (fits, fits)

@@ -96,3 +96,19 @@ async def test_a_refusal_ends_it() -> None:
     with pytest.raises(ApiError) as raised:
         await resync(Api("a", others=REFUSED), ClusterState(), ())  # type: ignore[arg-type]
     assert raised.value is REFUSED
+
+
+async def test_pages_that_took_too_long_to_read_are_read_once_more() -> None:
+    class Slow(Api):
+        async def pages(self, path: str, query: dict[str, str]) -> AsyncGenerator[dict[str, Any], None]:
+            async for page in super().pages(path, query):
+                yield page
+                if path.endswith("mnisttrainings"):
+                    raise ApiError(410, "Expired", "the continue token is too old")
+
+        async def list(self, path: str, query: dict[str, str]) -> dict[str, Any]:
+            return {"items": [item async for page in super().pages(path, query) for item in page["items"]]}
+
+    state = ClusterState()
+    assert (await resync(Slow("a", "b", "c"), state, ())).keys == {("ns", "a"), ("ns", "b"), ("ns", "c")}  # type: ignore[arg-type]
+    assert len(state.trainings) == 3
