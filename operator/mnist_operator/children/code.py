@@ -26,7 +26,7 @@ def config_map_name(training: Training) -> str | None:
 
 
 def mount(training: Training, container: Manifest, volumes: list[Manifest]) -> None:
-    """Give a Ray container the files of the ConfigMap, read-only, and Python the folder; changes both arguments.
+    """Give a Ray container the files of the ConfigMap, read-only, and tell it the folder; changes both arguments.
 
     The volume is not optional: a ConfigMap that comes later, as with GitOps, lets the pods start. Whatever the code
     prints, Ray's own log files stay small.
@@ -34,7 +34,8 @@ def mount(training: Training, container: Manifest, volumes: list[Manifest]) -> N
     if training.spec.code is None:
         return
     name = config_map_name(training)
-    found = {} if name is None else dict.fromkeys(("MNIST_CODE_DIR", "PYTHONPATH"), MOUNT_PATH)
+    # Not on PYTHONPATH: a file named as a module of Python's own is would keep Ray itself from starting.
+    found = {} if name is None else {"MNIST_CODE_DIR": MOUNT_PATH}
     variables = [{"name": key, "value": value} for key, value in {**_SMALL_LOGS, **found}.items()]
     container["env"] = [*container.get("env", []), *variables]
     if name is None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import re
 import urllib.request
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from tests.support.live import NAMESPACE, LiveStack, LiveTraining
 from tests.support.wait import wait_for
 
 from mnist_kube.resources import CONFIGMAPS, TRAININGS
+from mnist_local.kuberay.kubelet.launch import POD_UID_VARIABLE
+from mnist_local.pod import process_tree
 from mnist_trainer.inference.model_file import load_classifier
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -45,9 +50,14 @@ def assert_sealed(training: LiveTraining, status: dict[str, Any], *names: str) -
 
 
 def exported(training: LiveTraining) -> str:
-    """What the head's metrics port says of the training."""
-    address = training.pods("head")[0]["status"]["podIP"]
-    with urllib.request.urlopen(f"http://{address}:8080/metrics", timeout=10) as answer:
+    """What the head's metrics port says of the training; on this machine Ray is told which port that is."""
+    (head,) = training.pods("head")
+    commands = []
+    for pid in process_tree.marked(POD_UID_VARIABLE, head["metadata"]["uid"]):
+        with contextlib.suppress(psutil.Error):
+            commands.append(" ".join(psutil.Process(pid).cmdline()))
+    port = next(found[1] for text in commands if (found := re.search(r"metrics.export.port=(\d+)", text)))
+    with urllib.request.urlopen(f"http://{head['status']['podIP']}:{port}/metrics", timeout=10) as answer:
         lines = answer.read().decode().splitlines()
     return "\n".join(line for line in lines if f'training_name="{training.name}"' in line)
 

@@ -37,14 +37,15 @@ def containers(owner: Training) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     return [(pod, pod["containers"][0]) for pod in pods]
 
 
-def test_a_config_map_is_mounted_read_only_into_head_and_workers_and_is_on_the_path_of_python() -> None:
+def test_a_config_map_is_mounted_read_only_into_head_and_workers_and_the_trainer_is_told_where() -> None:
     for pod, container in containers(training(CONFIG_MAP)):
         (volume,) = [each for each in pod["volumes"] if "configMap" in each]
         assert volume == {"name": "code", "configMap": {"name": "my-net"}}
         mounted = {each["mountPath"]: each for each in container["volumeMounts"]}[MOUNT_PATH]
         assert mounted == {"name": "code", "mountPath": MOUNT_PATH, "readOnly": True}
         env = {each["name"]: each.get("value") for each in container["env"]}
-        assert env["PYTHONPATH"] == env[CONTRACT["code"]["variable"]] == MOUNT_PATH == CONTRACT["code"]["mountPath"]
+        assert env[CONTRACT["code"]["variable"]] == MOUNT_PATH == CONTRACT["code"]["mountPath"]
+        assert "PYTHONPATH" not in env, "a types.py of the user's would keep Ray from starting"
 
 
 def test_the_submitter_gets_no_code() -> None:

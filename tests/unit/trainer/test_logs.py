@@ -99,10 +99,10 @@ def test_what_logging_says_is_taken_along() -> None:
 def test_lines_of_workers_get_a_log_for_each_process_within_bounds() -> None:
     said: list[tuple[int, str]] = []
     lines = WorkerLines(lambda number, text: said.append((number, text)), most=2)
-    lines.take({"ip": "10.0.0.1", "pid": 7, "lines": ["one", "two"]})
-    lines.take({"ip": "10.0.0.2", "pid": 7, "lines": ["other"]})
-    lines.take({"ip": "10.0.0.1", "pid": 7, "lines": ["three"]})
-    lines.take({"ip": "10.0.0.3", "pid": 1, "lines": ["too many"]})
+    lines.take({"ip": "10.0.0.1", "pid": "7", "lines": ["one", "two"]})
+    lines.take({"ip": "10.0.0.2", "pid": "7", "lines": ["other"]})
+    lines.take({"ip": "10.0.0.1", "pid": "7", "lines": ["three"]})
+    lines.take({"ip": "10.0.0.3", "pid": "1", "lines": ["too many"]})
     lines.take({"ip": "10.0.0.3", "pid": "autoscaler", "lines": ["scaled"]})
     lines.take({"unknown": "shape"})
     assert said == [
@@ -122,5 +122,5 @@ def test_rays_dispatcher_of_lines_is_the_one_that_was_read(monkeypatch) -> None:
     monkeypatch.setattr(ray_logging, "global_worker_stdstream_dispatcher", dispatcher)
     dispatcher.add_handler("ray_print_logs", lambda _: said.append((-1, "printed")))
     listen(WorkerLines(lambda number, text: said.append((number, text)), most=2))
-    dispatcher.emit({"ip": "10.0.0.1", "pid": 7, "job": "01000000", "is_err": False, "lines": ["one"]})
+    dispatcher.emit({"ip": "10.0.0.1", "pid": "7", "job": "01000000", "is_err": False, "lines": ["one"]})
     assert said[1:] == [(0, "one\n")]

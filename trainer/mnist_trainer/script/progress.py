@@ -54,8 +54,14 @@ class ScriptProgress:
                 self.metrics[name] = value
 
     def _record(self, report: Report) -> None:
-        said = {"epoch": self.epoch, "accuracy": report.accuracy, "loss": report.loss, "metrics": report.metrics}
-        self.records.append({"time": timestamp(self._clock()), **{key: value for key, value in said.items() if value}})
+        said = {
+            "epoch": self.epoch,
+            "accuracy": report.accuracy,
+            "loss": report.loss,
+            "metrics": report.metrics or None,
+        }
+        known = {key: value for key, value in said.items() if value is not None}
+        self.records.append({"time": timestamp(self._clock()), **known})
         del self.records[:-_MAX_RECORDS]
 
     def _fields(self, report: Report) -> dict[str, Any]:

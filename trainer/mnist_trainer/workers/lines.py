@@ -23,15 +23,15 @@ class WorkerLines:
     def __init__(self, write: Callable[[int, str], None], most: int) -> None:
         self._write = write
         self._most = most
-        self._numbers: dict[tuple[str, Any], int] = {}
+        self._numbers: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
 
     def take(self, data: Any) -> None:
         """Lines as Ray publishes them: `ip`, `pid` and `lines` of one process. Raises nothing."""
         with contextlib.suppress(Exception), self._lock:
-            if not isinstance(data["pid"], int):  # the autoscaler's
+            if not str(data["pid"]).isdigit():  # the autoscaler's
                 return
-            worker = (str(data["ip"]), data["pid"])
+            worker = (str(data["ip"]), str(data["pid"]))
             number = self._numbers.get(worker)
             if number is None:
                 if len(self._numbers) >= self._most:
