@@ -25,11 +25,12 @@ def start(folder: Path, data: Path | None, api_port: int, s3_port: int) -> int:
     files = check_folder(data)
     layout = Layout.at(folder)
     try:
-        run_interruptibly(_up(layout, files, Options(api_port, s3_port, restart=True)))
+        run_interruptibly(_up(layout, files, Options(api_port, s3_port, restart=True, portal=True)))
     except InterruptedRunError as interrupted:
         print(f"interrupted by {interrupted}: the local stack was ended")
         return interrupted.exit_code
     print(f"export KUBECONFIG={layout.kubeconfig}")
+    print(f"# in the browser, once: {portal_address(layout)}")
     print("# then: kubectl apply -f examples/quickstart.yaml; kubectl get mt -w")
     print(f"# buckets: source {layout.s3_env}; mnistctl data list --bucket datasets")
     print(f"# end it: mnistctl local down --dir {os.path.relpath(layout.root)}")
@@ -65,6 +66,14 @@ def _prepare(layout: Layout, data: Files | None, view: Lines) -> None:
     store.make_bucket(S3Address.parse(_MODELS))
 
 
+def portal_address(layout: Layout) -> str:
+    """The address that opens the portal next; empty while it is not there."""
+    try:
+        return layout.portal_address.read_text().strip()
+    except OSError:
+        return ""
+
+
 def describe(folder: Path) -> tuple[int, list[str]]:
     """What runs in a folder, in lines; the exit code is 0 if a stack is up and all its parts stay up."""
     layout = Layout.at(folder)
@@ -81,4 +90,5 @@ def describe(folder: Path) -> tuple[int, list[str]]:
             f"export KUBECONFIG={state.kubeconfig}",
             f"source {layout.s3_env}  # the buckets, at {state.endpoint}",
         ]
+        lines += [f"{address}  # opens the portal once"] if (address := portal_address(layout)) else []
     return 0 if state.phase == "up" and not trouble else 1, lines

@@ -23,6 +23,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--api-port", type=int, default=0, help="port of the API server; 0 takes a free one")
     parser.add_argument("--s3-port", type=int, default=0, help="port of the object store; 0 takes a free one")
     parser.add_argument("--restart", action="store_true", help="start crashed parts again instead of ending")
+    parser.add_argument("--portal", action="store_true", help="start the portal, too")
     parser.add_argument("--namespace", action="append", default=[], help="namespace that gets the credentials' Secret")
     parser.add_argument("--lifeline", action="store_true", help="end when stdin ends")
     return parser.parse_args(argv)
@@ -36,6 +37,7 @@ def main(argv: list[str] | None = None) -> int:
         api_port=arguments.api_port,
         s3_port=arguments.s3_port,
         restart=arguments.restart,
+        portal=arguments.portal,
         namespaces=tuple(dict.fromkeys(["default", *arguments.namespace])),
     )
     try:

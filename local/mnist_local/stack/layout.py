@@ -10,6 +10,7 @@ from pathlib import Path
 _MARKER = ".mnist-local"
 _NOT_KEPT = (
     "apiserver", "kuberay", "operator", "pod-logs", "logs", "stack.json", "kubeconfig", "s3.env", "status.json",
+    "portal.address",
 )  # fmt: skip
 
 
@@ -29,11 +30,15 @@ class StackRefusedError(StackError):
 
 @dataclass(frozen=True)
 class Options:
-    """Ports are 0 for any free one. `restart` starts parts again that crashed; without it a crash ends the stack."""
+    """Ports are 0 for any free one. `portal` starts the portal, too.
+
+    `restart` starts parts again that crashed; without it a crash ends the stack.
+    """
 
     api_port: int = 0
     s3_port: int = 0
     restart: bool = False
+    portal: bool = False
     namespaces: tuple[str, ...] = ("default",)
 
 
@@ -42,6 +47,7 @@ class Layout:
 
     lock: held by the stack as long as it lives. state: what it tells about itself. kubeconfig: the
     administrator's. s3_env: the buckets' address and credentials, as shell exports. s3: the buckets; they survive.
+    portal_address: the address that opens the portal next; each works once.
     status: the final object of a finished local run. apiserver, kuberay, operator: files of these parts. pod_logs: as
     /var/log/pods.
     """
@@ -54,6 +60,7 @@ class Layout:
             root / name for name in ("s3", "apiserver", "kuberay", "operator")
         )
         self.pod_logs = root / "pod-logs"
+        self.portal_address = root / "portal.address"
 
     @classmethod
     def at(cls, folder: Path) -> Layout:

@@ -220,6 +220,17 @@ def operator(kubeconfig: Path, health_port: int) -> PartPlan:
     )
 
 
+def portal(layout: Layout) -> PartPlan:
+    """The portal's pages, with the administrator's kubeconfig. Its address is for the stack's owner alone."""
+
+    async def is_ready(_: str) -> bool:
+        return layout.portal_address.exists()
+
+    command = ["portal", "--no-open", "--address-file", str(layout.portal_address)]
+    command += ["--kubeconfig", str(layout.kubeconfig)]
+    return PartPlan("portal", _python("mnist_cli", *command), environment(), is_ready)
+
+
 def _answers(url: str) -> Callable[[str], Awaitable[bool]]:
     import aiohttp  # late: whoever is refused need not wait for it
 

@@ -96,7 +96,8 @@ class LocalStack:
         await self._provision()
         kuberay = await self._launch(parts.kuberay(layout))
         operator = await self._launch(parts.operator(layout.operator / "kubeconfig", parts.free_port()))
-        await asyncio.gather(self._await_ready(kuberay), self._await_ready(operator))
+        pages = [await self._launch(parts.portal(layout))] if options.portal else []
+        await asyncio.gather(*(self._await_ready(part) for part in (kuberay, operator, *pages)))
 
     async def _provision(self) -> None:
         admin = self._layout.apiserver / "kubeconfig"
@@ -168,12 +169,12 @@ class LocalStack:
         await asyncio.gather(*self._watches, return_exceptions=True)
         # The operator first, or it would mend what is taken from it; store and API last, for the pods' goodbyes.
         by_name = {part.plan.name: part for part in self._parts}
-        for group in (("operator",), ("KubeRay",), ("object store", "API server")):
+        for group in (("operator", "portal"), ("KubeRay",), ("object store", "API server")):
             await asyncio.gather(*(by_name[name].stop() for name in group if name in by_name))
         left = process_tree.kill_descendants(os.getpid())
         if left:
             log.error("these processes could not be ended: %s", left)
-        for path in (self._layout.kubeconfig, self._layout.s3_env):
+        for path in (self._layout.kubeconfig, self._layout.s3_env, self._layout.portal_address):
             path.unlink(missing_ok=True)
         if failure:
             self._state.phase, self._state.message = "failed", failure.message

@@ -33,7 +33,8 @@ class StackProcess:
         command = [sys.executable, "-m", "mnist_local.stack", "--dir", str(self._layout.root)]
         command += ["--api-port", str(options.api_port), "--s3-port", str(options.s3_port)]
         command += [word for namespace in options.namespaces for word in ("--namespace", namespace)]
-        command += ["--restart"] * options.restart + ["--lifeline"] * (not self._detached)
+        command += ["--restart"] * options.restart + ["--portal"] * options.portal
+        command += ["--lifeline"] * (not self._detached)
         self._process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL if self._detached else asyncio.subprocess.PIPE,

@@ -1,6 +1,7 @@
 """`mnistctl local up`, `status`, `down`: a stack that outlives the command that started it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from tests.support.processes import assert_none_left, kill_all, processes_of
 from tests.support.wait import wait_for
 
@@ -51,8 +53,16 @@ def test_up_status_restarts_down(root: Path, tmp_path: Path) -> None:
 
     shown = local("status", *where, cwd=tmp_path)
     assert shown.returncode == 0
-    for part in ("API server", "object store", "KubeRay", "operator"):
+    for part in ("API server", "object store", "KubeRay", "operator", "portal"):
         assert f"  {part:<13} running" in shown.stdout
+
+    (address,) = re.findall(
+        r"^# in the browser, once: (http://127\.0\.0\.1:\d+/enter\?token=\S+)$", up.stdout, re.MULTILINE
+    )
+    assert f"{address}  # opens the portal once" in shown.stdout.splitlines()
+    assert "No training yet" in requests.get(address, timeout=30).text
+    assert address not in local("status", *where, cwd=tmp_path).stdout
+    assert all(address not in command for command in processes_of(root).values())
 
     second = local("up", *where, cwd=tmp_path)
     assert second.returncode == 2
