@@ -64,7 +64,9 @@ async def _serve(connection: Connection, where: Where, port: int, show: bool, ad
     from mnist_portal.settings import Mode, Settings
 
     identity = await _identity(connection, where)
-    settings = Settings(mode=Mode.LOCAL, port=port, namespaces=(where.namespace,) if where.namespace else ())
+    settings = Settings(
+        mode=Mode.LOCAL, port=port, ray_port=0, namespaces=(where.namespace,) if where.namespace else ()
+    )
     server: Server
 
     def told(token: str) -> None:

@@ -18,6 +18,7 @@ from mnist_portal.metrics import Metrics, metrics_app
 from mnist_portal.middleware import authenticate, carry_headers, guard
 from mnist_portal.pages import actions, clusters, comparing, enter, logs, models, new, result, training, trainings
 from mnist_portal.pages.base import PORTAL, Portal, environment
+from mnist_portal.ray import RayDashboards
 from mnist_portal.sessions import OneTimeToken, Sessions
 from mnist_portal.settings import Mode, Settings
 
@@ -91,6 +92,9 @@ class Server:
         self.portal.port = await self._listen(build_app(self.portal, self.metrics), self.settings.port)
         if self.settings.metrics_port >= 0:
             self.metrics_port = await self._listen(metrics_app(self.metrics), self.settings.metrics_port)
+        if self.settings.ray_port >= 0:
+            self.portal.ray = RayDashboards(self.settings, self.portal.sessions)
+            self.portal.ray.port = await self._listen(self.portal.ray.app(), self.settings.ray_port)
         if self.settings.mode is Mode.LOCAL:
             self.portal.one_time = OneTimeToken(self._on_token)
         self._sweeper = asyncio.create_task(self._sweep())

@@ -18,6 +18,7 @@ from mnist_kube.errors import NO_CREDENTIALS, ApiError
 from mnist_portal import words
 from mnist_portal.access import Access, Accesses
 from mnist_portal.live import Feed, Hub
+from mnist_portal.ray import RayDashboards
 from mnist_portal.sessions import OneTimeToken, Session, Sessions
 from mnist_portal.settings import Settings
 
@@ -41,7 +42,7 @@ class Portal:
     local: Any = None
     """Mode `local`: the identity of the kubeconfig."""
     port: int = 0
-    ray: Any = None
+    ray: RayDashboards | None = None
 
 
 PORTAL = web.AppKey("portal", Portal)

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from mnist_kube.errors import ApiError
 from mnist_kube.objects import Object
-from mnist_kube.resources import RAYCLUSTERS, Resource
+from mnist_kube.resources import RAYCLUSTERS, SERVICES, Resource
 from mnist_portal import same
 from mnist_portal.access import MANAGER, Scope, gathered
 from mnist_portal.clusterview import ClusterView, QueueView, cluster_view, queue_view
@@ -86,6 +86,27 @@ async def suspend(request: web.Request) -> web.StreamResponse:
 async def resume(request: web.Request) -> web.StreamResponse:
     """Start a stopped cluster again."""
     return await _set(request, False, "is being started")
+
+
+@routes.get(_PATH + "/dashboard")
+async def dashboard(request: web.Request) -> web.StreamResponse:
+    """Ray's own dashboard of a cluster, on its own origin."""
+    page = Page(request)
+    if page.portal.ray is None:
+        raise ProblemError(
+            404, "There are no Ray dashboards here", "The portal serves none.", "See the chart's values."
+        )
+    if not (verdict := await page.access.may("get", SERVICES, page.where[0], "proxy")):
+        raise ProblemError(
+            403, "You may not see that dashboard", verdict.reason, "Ask for `get` on `services/proxy` in the namespace."
+        )
+    cluster = await page.access.api.get(RAYCLUSTERS.path(*page.where))
+    try:
+        return see(await page.portal.ray.open(page.session, page.access.api, cluster))
+    except LookupError:
+        raise ProblemError(
+            409, "The dashboard is not there yet", "The cluster has no head that runs.", "Come back when it is ready."
+        ) from None
 
 
 async def _set(request: web.Request, suspended: bool, done: str) -> web.StreamResponse:

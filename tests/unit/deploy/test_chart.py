@@ -54,6 +54,7 @@ COMBINATIONS: dict[str, dict[str, Any]] = {
             "stores": ["minio.example.org"],
             "ingress": {"enabled": True, "className": "nginx", "annotations": {"a": "b"}, "tlsSecret": "portal-tls"},
             "gateway": {"enabled": True, "parentRefs": [{"name": "gate"}]},
+            "rayDashboards": {"host": "ray.example.org"},
             "networkPolicy": {"from": [{"namespaceSelector": {}}], "egress": True},
             "serviceMonitor": {"enabled": True, "labels": {"release": "prom"}},
         },

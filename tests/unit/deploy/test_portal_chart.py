@@ -112,3 +112,13 @@ def test_the_network_lets_it_reach_the_api_and_stores_alone(render: Render) -> N
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     ports = {port["port"] for rule in policy["egress"] for port in rule["ports"]}
     assert ports == {53, 443, 6443, 9000}
+
+
+def test_ray_dashboards_have_a_name_of_their_own(render: Render) -> None:
+    objects = portal(render, rayDashboards={"host": "ray.example.org"}, ingress={"enabled": True})
+    settings = from_env(environment(objects))
+    assert (settings.ray_port, settings.ray_url) == (8082, "https://ray.example.org")
+    rules = of_kind(objects, "Ingress")[0]["spec"]["rules"]
+    ports = {rule["host"]: rule["http"]["paths"][0]["backend"]["service"]["port"]["name"] for rule in rules}
+    assert ports == {"portal.example.org": "http", "ray.example.org": "ray"}
+    assert "MNIST_PORTAL_RAY_PORT" not in environment(portal(render))
