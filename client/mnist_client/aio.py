@@ -3,43 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import codecs
 import contextlib
-import copy
-from collections.abc import AsyncGenerator, Awaitable, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
 from mnist_client import events as event_log
 from mnist_client.apply import apply
 from mnist_client.code import PackedCode, packed, upload, with_code
-from mnist_client.connect import Origin
 from mnist_client.errors import NotFoundError, RefusedError, WaitTimeout
 from mnist_client.events import TrainingEvent
-from mnist_client.explain import explained, is_served
+from mnist_client.explain import explained
 from mnist_client.local import local_kubeconfig
 from mnist_client.logs import LogReader, LogRequest, Note
 from mnist_client.result import AsyncResult, Result
+from mnist_client.session import Session, Which, bounded
 from mnist_client.show import make_view
 from mnist_client.storage import Storage, told
-from mnist_client.storedlogs import read_log
 from mnist_client.threads import in_thread
 from mnist_client.training import Change, Training
 from mnist_client.watching import beside, changes
-from mnist_kube.client import KubeApi
-from mnist_kube.connection import Connection
 from mnist_kube.errors import ApiError
 from mnist_kube.objects import Object
-from mnist_kube.resources import NAMESPACES, SECRETS, TRAININGS
+from mnist_kube.resources import TRAININGS
 
-T = TypeVar("T")
-
-Which = str | Training
-"""A training by its name, or as it was submitted or seen."""
+_TAIL_LINES = 20
+_TAIL_PATIENCE_S = 10.0
 
 
-class AsyncClient:
+class AsyncClient(Session):
     """MnistTrainings of one cluster, by the Kubernetes API. Close it, or use it as a context manager.
 
     Making one does no request. Every method raises a `MnistError`: ConnectionFailedError, NotAllowedError,
@@ -59,29 +52,6 @@ class AsyncClient:
         timeout: seconds that one request may take.
     """
 
-    def __init__(
-        self,
-        namespace: str | None = None,
-        *,
-        kubeconfig: str | Path | None = None,
-        context: str | None = None,
-        server: str | None = None,
-        token: str | None = None,
-        ca: str | Path | None = None,
-        connection: Connection | None = None,
-        endpoint: str | None = None,
-        manager: str = "mnist-client",
-        timeout: float = 30.0,
-    ) -> None:
-        self._origin = Origin(Path(kubeconfig) if kubeconfig else None, context, server, token, ca)
-        self._connection = connection or self._origin.connection()
-        self._renewable = connection is None and self._connection.renewable
-        self._endpoint = endpoint
-        self._manager = manager
-        self._timeout = timeout
-        self._api: KubeApi | None = None
-        self._namespace = namespace or self._connection.namespace
-
     @classmethod
     async def local(cls, folder: str | Path = ".local", *, data: str | Path | None = None) -> Self:
         """Return a client of the local stack in a folder; starts one (`mnistctl local up`) where none runs.
@@ -96,57 +66,6 @@ class AsyncClient:
             ConnectionFailedError: it does not start.
         """
         return cls(kubeconfig=await in_thread(local_kubeconfig, Path(folder), Path(data) if data else None))
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the connections."""
-        if self._api is not None:
-            await self._api.close()
-            self._api = None
-            await asyncio.sleep(0)  # lets aiohttp close its sockets before the loop ends
-
-    def as_user(self, token: str, namespace: str | None = None) -> Self:
-        """Return a client of the same cluster for the bearer of a token. It is cheap, and closed by itself."""
-        return type(self)(
-            namespace or self.namespace,
-            connection=self.connection.with_token(token),
-            endpoint=self._endpoint,
-            manager=self._manager,
-            timeout=self._timeout,
-        )
-
-    def in_namespace(self, namespace: str) -> Self:
-        """Return a client for another namespace on the same connections; closing one closes both."""
-        _ = self.api
-        view = copy.copy(self)
-        view._namespace = namespace
-        return view
-
-    @property
-    def namespace(self) -> str:
-        """Where trainings are looked for and made."""
-        return self._namespace
-
-    @property
-    def connection(self) -> Connection:
-        """The API server, and who we are there."""
-        return self._connection if self._api is None else self._api.connection
-
-    @property
-    def api(self) -> KubeApi:
-        """The Kubernetes API itself, for what this client has no method for; it raises `mnist_kube.errors.ApiError`."""
-        if self._api is None:
-            renew = self._renewed if self._renewable else None
-            self._api = KubeApi(self._connection, user_agent=self._manager, timeout=self._timeout, renew=renew)
-        return self._api
-
-    async def _renewed(self) -> Connection:
-        return await in_thread(self._origin.connection)
 
     # --- trainings ----------------------------------------------------------------------------------------------------
 
@@ -289,7 +208,7 @@ class AsyncClient:
             told = last.training.message if last else "nothing was heard of it"
             raise WaitTimeout(f"{name} is not {' or '.join(sorted(wanted))} after {timeout:g} s ({told})") from None
         assert last is not None
-        return last.outcome()
+        return await self._outcome(last)
 
     async def progress(
         self,
@@ -317,14 +236,14 @@ class AsyncClient:
                     view.see(item)
                     last = item if isinstance(item, Change) else last
         assert last is not None
-        return last.outcome()
+        return await self._outcome(last)
 
     def _happenings(
         self, training: Which, timeout: float | None, namespace: str | None
     ) -> AsyncGenerator[Change | TrainingEvent, None]:
         where, name = self._key(training, namespace)
         both = beside(self.watch(name, namespace=where), self.events(name, follow=True, namespace=where))
-        return _bounded(both, timeout, f"{name} is not Succeeded")
+        return bounded(both, timeout, f"{name} is not Succeeded")
 
     async def logs(
         self,
@@ -355,7 +274,7 @@ class AsyncClient:
         request = LogRequest(follow, tail, attempt, wait=wait)
         chunks = self.log_chunks(training, request, namespace=namespace)
         decoder, rest = codecs.getincrementaldecoder("utf-8")("replace"), ""
-        async with contextlib.aclosing(_bounded(chunks, timeout, "the log was not at its end")) as seen:
+        async with contextlib.aclosing(bounded(chunks, timeout, "the log was not at its end")) as seen:
             async for chunk in seen:
                 *lines, rest = (rest + decoder.decode(chunk)).split("\n")
                 for line in lines:
@@ -405,54 +324,24 @@ class AsyncClient:
         found = await self.get(training, namespace=namespace)
         return Result(found, self._storage(found.object).open)
 
-    def _storage(self, obj: Object) -> Storage:
-        metadata, loop = obj["metadata"], asyncio.get_running_loop()
-
-        def secret(namespace: str, name: str) -> Mapping[str, str] | None:
-            return asyncio.run_coroutine_threadsafe(self._secret(namespace, name), loop).result()
-
-        spec = (obj.get("spec") or {}).get("storage") or {}
-        where = metadata.get("namespace") or self.namespace
-        return Storage(where, metadata["name"], spec, secret, self._endpoint)
-
-    async def _secret(self, namespace: str, name: str) -> Mapping[str, str] | None:
-        try:
-            secret = await self.api.get(SECRETS.path(namespace, name))
-        except ApiError as error:
-            if error.status in (403, 404):
-                return None
-            raise await explained(error, self.connection) from error
-        return {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
-
-    async def _stored_log(self, obj: Object, attempt: int) -> bytes | None:
-        prefix, storage = Training.of(obj).run_prefix, self._storage(obj)
-        return await in_thread(read_log, storage.open, prefix, attempt)
-
     # --- what they share ----------------------------------------------------------------------------------------------
 
-    def _key(self, training: Which, namespace: str | None) -> tuple[str, str]:
-        if isinstance(training, Training):
-            return namespace or training.namespace or self.namespace, training.name
-        return namespace or self.namespace, training
+    async def _outcome(self, last: Change) -> Training:
+        """The training if it has succeeded; else raises why not, with the end of its log wherever that is."""
+        if last.type != "DELETED" and not last.training.succeeded:
+            raise last.training.failure(await self._log_tail(last.training))
+        return last.outcome()
 
-    async def _object(self, namespace: str, name: str) -> Object:
-        try:
-            return await self.api.get(TRAININGS.path(namespace, name))
-        except ApiError as error:
-            # A missing kind is answered with 404 too, but not with a name.
-            if not (error.not_found and is_served(error)):
-                raise await explained(error, self.connection) from error
-        raise NotFoundError(
-            f"there is no MnistTraining {name!r} in namespace {namespace!r}{await self._hint(namespace)}"
-        )
-
-    async def _hint(self, namespace: str) -> str:
-        """What to add where a training is missing: perhaps there is no such namespace, if we may know that."""
-        try:
-            missing = await self.api.find(NAMESPACES.path(name=namespace)) is None
-        except ApiError:
+    async def _log_tail(self, training: Training) -> str:
+        """The end of the log in the bucket, where the status has none; empty where that cannot be read quickly."""
+        status = training.object.get("status") or {}
+        if (status.get("lastFailure") or {}).get("logTail") or not status.get("attempt"):
             return ""
-        return "; there is no such namespace" if missing else ""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TAIL_PATIENCE_S):
+                log = await self._stored_log(training.object, status["attempt"])
+                return "\n".join((log or b"").decode(errors="replace").splitlines()[-_TAIL_LINES:])
+        return ""
 
     async def _set_suspended(self, training: Which, namespace: str | None, wanted: bool) -> Training:
         now = await self.get(training, namespace=namespace)
@@ -473,33 +362,3 @@ class AsyncClient:
             if error.not_found:
                 await self._object(where, name)  # which says it better
             raise await explained(error, self.connection) from error
-
-    async def _asked(self, work: Awaitable[T]) -> T:
-        try:
-            return await work
-        except ApiError as error:
-            raise await explained(error, self.connection) from error
-
-    async def _told(self, seen: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
-        async with contextlib.aclosing(seen):
-            try:
-                async for item in seen:
-                    yield item
-            except ApiError as error:
-                raise await explained(error, self.connection) from error
-
-
-async def _bounded(seen: AsyncGenerator[T, None], seconds: float | None, what: str) -> AsyncGenerator[T, None]:
-    """The same, until so many seconds are over. Raises WaitTimeout."""
-    loop = asyncio.get_running_loop()
-    deadline = None if seconds is None else loop.time() + seconds
-    async with contextlib.aclosing(seen):
-        while True:
-            try:
-                async with asyncio.timeout_at(deadline):
-                    item = await anext(seen)
-            except StopAsyncIteration:
-                return
-            except TimeoutError:
-                raise WaitTimeout(f"{what} after {seconds:g} s") from None
-            yield item

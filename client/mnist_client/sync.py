@@ -11,11 +11,12 @@ from collections.abc import Collection, Generator
 from pathlib import Path
 from typing import Self
 
-from mnist_client.aio import AsyncClient, Which
+from mnist_client.aio import AsyncClient
 from mnist_client.events import TrainingEvent
 from mnist_client.local import local_kubeconfig
 from mnist_client.loop import BackgroundLoop
 from mnist_client.result import Result
+from mnist_client.session import Which
 from mnist_client.show import make_view
 from mnist_client.training import Change, Training
 from mnist_kube.connection import Connection
@@ -194,7 +195,7 @@ class Client:
                 view.see(item)
                 last = item if isinstance(item, Change) else last
         assert last is not None
-        return last.outcome()
+        return self._loop.run(self._client._outcome(last))
 
     def logs(
         self,

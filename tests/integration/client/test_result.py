@@ -18,7 +18,7 @@ from PIL import Image
 from tests.support.s3 import S3Handle, start_s3
 from tests.support.scene import Scene
 
-from mnist_client import AsyncClient, Client, NotFinishedError, StorageError
+from mnist_client import AsyncClient, Client, NotFinishedError, StorageError, TrainingFailed
 from mnist_trainer.inference.export import encode_weights_as_onnx
 from mnist_trainer.models import build
 from mnist_trainer.plan import ModelSpec, Normalisation, TrainingPlan, make_recipe
@@ -225,6 +225,18 @@ def test_by_http_the_log_comes_from_the_bucket_while_it_is_written(
     assert seen == ["one", "two", "last of it", "again"]
     assert list(client.logs("mnist", tail=1)) == ["again"]
     assert list(client.logs("mnist", attempt=1, tail=2)) == ["two", "last of it"]
+
+
+def test_a_failure_without_a_tail_in_its_status_has_the_one_of_the_bucket(
+    scene: Scene, client: Client, s3: S3Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = by_http(scene, s3, monkeypatch)
+    logs.put("attempt-1/driver.log", "".join(f"line {number}\n" for number in range(30)).encode())
+    scene.status(phase="Failed", reason="X", message="it broke")
+    for call in (client.wait, client.progress):
+        with pytest.raises(TrainingFailed) as caught:
+            call("mnist")
+        assert caught.value.log_tail.splitlines() == [f"line {number}" for number in range(10, 30)]
 
 
 def test_by_http_without_a_way_to_the_bucket_it_is_the_head_s_own_log(

@@ -14,7 +14,7 @@ ONLY_ASYNC = {"api", "as_user", "connection", "in_namespace", "log_chunks"}
 
 
 def members(face: type) -> set[str]:
-    return {name for name in vars(face) if not name.startswith("_")}
+    return {name for name in dir(face) if not name.startswith("_")}
 
 
 def test_both_have_the_same_methods() -> None:
