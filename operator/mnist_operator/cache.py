@@ -233,8 +233,11 @@ _FINISHED = frozenset({Phase.SUCCEEDED.value, Phase.FAILED.value})
 
 def _is_finished(training: Object) -> bool:
     """Whether nothing comes of a training by itself any more, once its children are done, too."""
-    if training["status"].get("phase") not in _FINISHED or training["metadata"].get("deletionTimestamp"):
+    metadata, status = training["metadata"], training["status"]
+    if status.get("phase") not in _FINISHED or metadata.get("deletionTimestamp"):
         return False
+    if status.get("observedGeneration") != metadata.get("generation"):
+        return False  # changed since: that it was seen has to be written
     return (training["spec"].get("runPolicy") or {}).get("ttlSecondsAfterFinished") is None
 
 

@@ -117,6 +117,8 @@ def test_trainings_of_the_former_version_go_on_in_every_phase(
         for name in ("succeeded", "failed"):
             now = get(scene, name)
             assert now["metadata"]["resourceVersion"] == before[name]["metadata"]["resourceVersion"], "left as it is"
+        changed = scene.change({"runPolicy": {"backoffLimit": 9}}, "succeeded")["metadata"]["generation"]
+        scene.wait_status("succeeded", phase="Succeeded", observedGeneration=changed)
         scene.change({"runPolicy": {"ttlSecondsAfterFinished": 0}}, "failed")
         wait_for(lambda: scene.kube.get(f"{scene.trainings}/failed") is None, "the expired training to be deleted")
     finally:

@@ -74,6 +74,18 @@ def test_a_finished_training_rests_as_bytes_and_is_read_as_before() -> None:
     assert not state.rests("ns", "n")
 
 
+def test_one_that_was_changed_since_it_ended_rests_once_that_was_seen() -> None:
+    state = ClusterState()
+    changed = finished(2)
+    changed["metadata"]["generation"], changed["status"]["observedGeneration"] = 2, 1
+    state.trainings.put(changed)
+    assert not state.rests("ns", "n")
+    seen = finished(3)
+    seen["metadata"]["generation"] = seen["status"]["observedGeneration"] = 2
+    state.trainings.put(seen)
+    assert state.rests("ns", "n")
+
+
 def test_what_has_to_be_deleted_some_day_or_has_children_left_does_not_rest() -> None:
     state = ClusterState()
     state.trainings.put(finished(1, runPolicy={"ttlSecondsAfterFinished": 60}))

@@ -221,3 +221,23 @@ async def test_without_spec_ray_a_shared_cluster_must_run_the_ray_of_the_default
     )
     await scene.reconcile()
     assert (scene.status["reason"] != "ClusterUnfit", f"{JOBS}/mnist-1" in scene.api.objects) == (fits, fits)
+
+
+async def test_a_change_of_a_finished_training_is_seen_once_and_it_rests_again(scene: Scene) -> None:
+    await scene.run_until_training()
+    scene.watch(scene.report(state="Succeeded", result={"sha256": "a" * 64}))
+    await scene.reconcile()
+    for cache, path in ((scene.state.jobs, f"{JOBS}/mnist-1"), (scene.state.clusters, CLUSTERS)):
+        for found in [obj for key, obj in scene.api.objects.items() if key.startswith(path)]:
+            cache.remove("ns", found["metadata"]["name"])
+    assert scene.state.rests(*KEY)
+    ended = dict(scene.status)
+    training = scene.api.objects[TRAINING]
+    training["metadata"]["generation"] = 2
+    scene.watch(scene.api.put(TRAINING, {**training, "spec": {"runPolicy": {"backoffLimit": 1}}}))
+    scene.api.requests.clear()
+    await scene.reconcile()
+    assert scene.status == {**ended, "observedGeneration": 2}, "or Argo CD and Flux would wait for ever"
+    await scene.reconcile()
+    assert len(scene.api.written()) == 1
+    assert scene.state.rests(*KEY)

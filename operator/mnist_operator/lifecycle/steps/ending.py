@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from mnist_kube.times import timestamp
@@ -26,6 +27,12 @@ def delete_training(facts: Facts) -> Decision:
 
 def clean_up(facts: Facts) -> Decision:
     """Let the job of a sealed model end by itself for a while, stop what may still run, then free the cluster."""
+    # Or Argo CD and Flux would wait for ever for a changed spec to be seen.
+    seen = facts.status.model_copy(update={"observed_generation": facts.training.generation})
+    return replace(_free(facts), status=seen)
+
+
+def _free(facts: Facts) -> Decision:
     jobs = deletions(facts.unended_jobs, "RayJob")
     if facts.unended_jobs and (closing := facts.closing_ends_in):
         expires = facts.until(facts.expires_at)
