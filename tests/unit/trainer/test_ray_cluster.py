@@ -60,23 +60,25 @@ def test_workers_of_an_abandoned_cluster_end_at_once_if_it_is_our_own(tmp_path: 
 
 
 def test_servers_of_ray_are_left_to_the_kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Were the raylet killed first, or an agent of it, Ray would end this process with a status of its own."""
-    killed: list[str] = []
+    """Were the raylet killed first, or did it see an agent end, Ray would end this process with a status of its own."""
+    told: list[tuple[str, str]] = []
 
     class Process:
         def __init__(self, name: str = "") -> None:
             self._name = name
 
         def children(self, recursive: bool) -> list[Process]:
-            servers = ("gcs_server", "raylet", "ray::DashboardAgent", "ray::RuntimeEnvAgent")
-            return [Process(name) for name in (*servers, "ray::TrainWorker", "python")]
+            return [Process(name) for name in ("gcs_server", "ray::DashboardAgent", "raylet", "python")]
 
         def name(self) -> str:
             return self._name
 
+        def suspend(self) -> None:
+            told.append(("stopped", self._name))
+
         def kill(self) -> None:
-            killed.append(self._name)
+            told.append(("killed", self._name))
 
     monkeypatch.setattr(psutil, "Process", Process)
     RayCluster(own=True, scratch=tmp_path / "none").abandon()
-    assert killed == ["ray::TrainWorker", "python"]
+    assert told == [("stopped", "raylet"), ("killed", "ray::DashboardAgent"), ("killed", "python")]

@@ -17,7 +17,6 @@ from mnist_trainer.workers.lines import WorkerLines, listen
 
 _TOKEN = "token"  # noqa: S105  (the name of the file)
 _ENDED_BY_THE_KERNEL = ("gcs_server", "raylet")
-_END_WITH_THE_RAYLET = ("ray::DashboardA", "ray::RuntimeEnv")  # its agents; the kernel cuts names to 15 characters
 
 
 @dataclass
@@ -37,16 +36,20 @@ class RayCluster:
     def abandon(self) -> None:
         """End what a cluster of our own has started, when there is no time to end it in good order.
 
-        The kernel ends Ray's servers with this process, workers would linger a while. (Were the raylet killed first, or
-        an agent, without which it ends itself, Ray would end this process with a status of its own.) Of a cluster of
-        others nothing is ended.
+        The kernel ends Ray's servers with this process; agents and workers would linger a while. Were the raylet killed
+        first, Ray would end this process with a status of its own. The raylet ends itself when it sees an agent end, so
+        it is stopped before that. Of a cluster of others nothing is ended.
         """
         if not self.own:
             return
-        for process in psutil.Process().children(recursive=True):
+        below = psutil.Process().children(recursive=True)
+        for process in below:
             with contextlib.suppress(psutil.Error):
-                name = process.name()
-                if name not in _ENDED_BY_THE_KERNEL and not name.startswith(_END_WITH_THE_RAYLET):
+                if process.name() == "raylet":
+                    process.suspend()
+        for process in below:
+            with contextlib.suppress(psutil.Error):
+                if process.name() not in _ENDED_BY_THE_KERNEL:
                     process.kill()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
