@@ -71,6 +71,7 @@ def test_its_progress_is_told_and_its_output_sealed(start: Start) -> None:
     assert (manifest["accuracy"], manifest["epochs"]) == (0.7, 2)
     metrics = script.json("metrics.json")
     assert [report["metrics"] for report in metrics["reports"]] == [{"f1": 0.25}, {"f1": 0.5}]
+    assert metrics["epochs"][-1] == {"epoch": 2, "train_loss": 0.5, "accuracy": 0.7}
     assert "epoch 2" in script.log()
     assert "epoch 2" in script.printed
     page = (script.output / "report.html").read_text()

@@ -68,6 +68,28 @@ def test_objects_find_their_runs():
     assert (sealed.checkpoint, unsealed.checkpoint) == (3, 3)
 
 
+def test_logs_and_a_scripts_own_files_go_with_their_run():
+    keys = [
+        "a/MANIFEST.json",
+        "a/model.pt",
+        "a/metrics.json",
+        "a/logs/attempt-1/driver.log",
+        "a/checkpoints/mnist/1/s.pt",
+    ]
+    keys += ["b/logs/attempt-1/driver.log", "b/logs/attempt-1/worker-0.1.log", "notes/checkpoints/x"]
+    found = {str(run.address): run for run in discover([info(key) for key in keys], ROOT)}
+    assert list(found) == [f"{ROOT}/a", f"{ROOT}/b"]
+    assert (len(found[f"{ROOT}/b"].logs), found[f"{ROOT}/b"].sealed) == (2, False)
+    entries = [
+        ManifestFile(name=name, size=10, sha256="0" * 64, content_type="") for name in ("model.pt", "metrics.json")
+    ]
+    sealed = Run(found[f"{ROOT}/a"], manifest(NOW, 0.5).model_copy(update={"files": entries, "accuracy": None}))
+    assert sorted(str(item.address).removeprefix(f"{ROOT}/") for item in sealed.objects) == sorted(keys[:5])
+    (deletion,) = plan_pruning([sealed], PruneRules(keep=0), NOW)
+    assert deletion.objects[0].address.name == "MANIFEST.json"
+    assert len(deletion.objects) == 5
+
+
 def test_the_prefix_itself_can_be_the_run():
     for root in (ROOT, S3Address("models")):
         objects = [

@@ -64,7 +64,7 @@ def list_(prefix: _Prefix, output: Output = "text", endpoint: Endpoint = None, r
 @app.command()
 def show(address: _Address, output: Output = "text", endpoint: Endpoint = None, region: Region = None) -> None:
     """Show one run: its figures, epochs, configuration and files."""
-    from mnist_trainer.runs.catalogue import one_run, read_metrics
+    from mnist_trainer.runs.catalogue import epochs_of, one_run, read_metrics
 
     store, root = _open(address, endpoint, region)
     run = one_run(store, root)
@@ -78,7 +78,9 @@ def show(address: _Address, output: Output = "text", endpoint: Endpoint = None, 
     if run.manifest is None:
         return
     columns = ("epoch", "train_loss", "test_loss", "accuracy", "images_per_second", "workers")
-    rows = [[value_text(record.get(name)) for name in columns] for record in metrics.get("epochs", [])]
+    rows = [
+        [value_text(record.get(name)) for name in columns] for record in epochs_of(metrics) if isinstance(record, dict)
+    ]
     typer.echo("\n" + table([name.upper().replace("_", " ") for name in columns], rows))
     settings = [[name, value_text(value)] for name, value in run.manifest.config.items() if value is not None]
     typer.echo("\n" + table(["SETTING", "VALUE"], settings))

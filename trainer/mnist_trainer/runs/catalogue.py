@@ -18,7 +18,9 @@ from pydantic import ValidationError
 
 from mnist_trainer.errors import InvalidConfigError, ObjectNotFoundError, ObjectTooLargeError
 from mnist_trainer.naming import (
+    CHECKPOINTS_FOLDER,
     EVENTS_FILE,
+    LOGS_FOLDER,
     METRICS_FILE,
     MODEL_FILE,
     ONNX_FILE,
@@ -31,6 +33,8 @@ from mnist_trainer.store import ObjectInfo, ObjectStore, S3Address
 
 RELEASED = (MODEL_FILE, ONNX_FILE, METRICS_FILE, EVENTS_FILE, REPORT_FILE)
 _ATTEMPT = re.compile(r"(?:^|/)attempt-\d+/[^/]+/")
+_LOG = re.compile(rf"(?:^|/){LOGS_FOLDER}/attempt-\d+/[^/]+\.log$")
+_CHECKPOINTS = re.compile(rf"(?:^|/){CHECKPOINTS_FOLDER}/")
 _MANIFEST_BYTES = 1 << 20
 _METRICS_BYTES = 256 << 20
 _READERS = 8
@@ -47,6 +51,8 @@ class FoundRun:
     manifest: ObjectInfo | None = None
     released: list[ObjectInfo] = field(default_factory=list)
     attempts: list[ObjectInfo] = field(default_factory=list)
+    """What attempts left: their copies of the release, and checkpoints."""
+    logs: list[ObjectInfo] = field(default_factory=list)
 
     @property
     def sealed(self) -> bool:
@@ -56,7 +62,7 @@ class FoundRun:
     @property
     def objects(self) -> list[ObjectInfo]:
         """All of them, the manifest first."""
-        return [*([self.manifest] if self.manifest else []), *self.released, *self.attempts]
+        return [*([self.manifest] if self.manifest else []), *self.released, *self.attempts, *self.logs]
 
     @property
     def size(self) -> int:
@@ -84,16 +90,22 @@ def discover(objects: Iterable[ObjectInfo], root: S3Address) -> list[FoundRun]:
         return runs.setdefault(key, FoundRun(root.child(key) if key else root))
 
     for item, key in listed:
-        attempt = _ATTEMPT.search(key)
+        attempt, log = _ATTEMPT.search(key), _LOG.search(key)
         if attempt:
             # The first one counts: an attempt holds a copy of the release, but no runs.
             at(key[: attempt.start()]).attempts.append(item)
+        elif log:
+            at(key[: log.start()]).logs.append(item)
         elif key.rpartition("/")[2] == RELEASE_MANIFEST:
             at(key.rpartition("/")[0]).manifest = item
     for item, key in listed:
         run = _run_of_released(key)
         if run in runs:
             runs[run].released.append(item)
+            continue
+        found = None if _ATTEMPT.search(key) else _CHECKPOINTS.search(key)
+        if found and key[: found.start()] in runs:  # a script's own
+            runs[key[: found.start()]].attempts.append(item)
     return [runs[key] for key in sorted(runs)]
 
 
@@ -108,6 +120,15 @@ class Run:
     def address(self) -> S3Address:
         """Where it lies."""
         return self.found.address
+
+    @property
+    def objects(self) -> list[ObjectInfo]:
+        """All of them, the manifest first, with those that the manifest alone names: a script leaves what it likes."""
+        found = self.found.objects
+        known = {item.address for item in found}
+        entries = self.manifest.files if self.manifest else []
+        named = [ObjectInfo(self.address.child(entry.name), entry.size) for entry in entries]
+        return [*found, *(item for item in named if item.address not in known)]
 
     @property
     def state(self) -> str:
@@ -160,11 +181,17 @@ def read_metrics(store: ObjectStore, run: Run) -> dict[str, Any]:
     return content
 
 
+def epochs_of(metrics: dict[str, Any]) -> list[Any]:
+    """The records of a run's epochs; none where a script's own ``metrics.json`` has something else there."""
+    epochs = metrics.get("epochs")
+    return epochs if isinstance(epochs, list) else []
+
+
 def comparison(metrics: Sequence[dict[str, Any]]) -> list[tuple[str, list[Any]]]:
     """Rows of a field and its value in each run (None where a run has none): all figures, then settings that differ."""
     flat = [_flat({name: content.get(name) for name in _SETTINGS}) for content in metrics]
     rows: list[tuple[str, list[Any]]] = [
-        ("epochs", [len(content.get("epochs", [])) for content in metrics]),
+        ("epochs", [len(epochs_of(content)) for content in metrics]),
         *((name, [content.get(name) for content in metrics]) for name in _FIGURES),
     ]
     for name in dict.fromkeys(name for settings in flat for name in settings):

@@ -50,11 +50,11 @@ def plan_pruning(runs: Iterable[Run], rules: PruneRules, now: datetime) -> list[
         kind = "most accurate" if rules.best else "newest"
         for rank, run in enumerate(ranked, 1):
             if rank > rules.keep:
-                deletions.append(Deletion(run, run.found.objects, f"number {rank} of the {kind}"))
+                deletions.append(Deletion(run, run.objects, f"number {rank} of the {kind}"))
             elif rules.leftovers and run.found.attempts:
                 deletions.append(Deletion(run, run.found.attempts, "what its attempts left; the release stays"))
         deletions += [
-            Deletion(run, run.found.objects, f"not sealed, nothing written since {_day(run.found.modified)}")
+            Deletion(run, run.objects, f"not sealed, nothing written since {_day(run.found.modified)}")
             for run in members
             if run.state == "Unsealed" and _idle(run, rules.unsealed_after, now)
         ]

@@ -93,13 +93,19 @@ def metrics_of(config: ScriptConfig, place: RunPlace, progress: ScriptProgress, 
         "accuracy": progress.accuracy,
         "loss": progress.loss,
         "epoch": progress.epoch,
-        "epochs": progress.epochs,
+        "plannedEpochs": progress.epochs,
+        "epochs": [_epoch(report) for report in progress.records if "epoch" in report],
         "metrics": dict(progress.metrics),
         "trainSeconds": seconds,
         "reports": list(progress.records),
         "dataset": {"address": config.dataset},
         "versions": {"mnist-training": package_version()},
     }
+
+
+def _epoch(report: dict[str, Any]) -> dict[str, Any]:
+    """A report as a record of an epoch, with the names that our own recipe's have."""
+    return {"epoch": report["epoch"], "train_loss": report.get("loss"), "accuracy": report.get("accuracy")}
 
 
 def lineage(config: ScriptConfig, code: str) -> str:
