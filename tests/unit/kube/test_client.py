@@ -278,3 +278,24 @@ async def test_what_the_server_does_about_unknown_fields_is_said_with_each_write
     await api.patch(PATH, {})
     asked = [f"GET {PATH}", *(f"{verb} {PATH}?fieldValidation=" for verb in ("POST", "POST", "PATCH"))]
     assert server.seen == [ask + said for ask, said in zip(asked, ("", "Ignore", "Strict", "Ignore"), strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        ({"nodeSelector": {2: "a", True: "b"}}, {"nodeSelector": {"2": "a", "true": "b"}}),
+        ({"seed": 10**30}, {"seed": 10**30}),
+        ({"message": "\ud800"}, {"message": "\ud800"}),
+    ],
+)
+async def test_what_a_person_wrote_reaches_the_server_which_says_what_is_wrong_with_it(
+    server: Server, body: Any, sent: Any
+) -> None:
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        assert json.loads(await request.read()) == sent
+        return web.json_response({"reason": "Invalid", "message": "no"}, status=422)
+
+    server.answers = [refuse]
+    with pytest.raises(ApiError) as caught:
+        await server.api().create(PATH, body)
+    assert caught.value.status == 422
