@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pyarrow.fs import FileSelector, FileSystemHandler, PyFileSystem, S3FileSystem
 
@@ -52,18 +52,16 @@ class FlatS3(FileSystemHandler):  # type: ignore[misc]  # pyarrow has no types
         """Nothing: a folder is there when a file in it is."""
 
     def delete_dir(self, path: str) -> None:
-        with _no_folder_around():
-            self._s3.delete_dir(path)
+        _remove(path, whole_folder=True)
 
     def delete_dir_contents(self, path: str, missing_dir_ok: bool = True) -> None:
-        self._s3.delete_dir_contents(path, missing_dir_ok=True)
+        _remove(path, whole_folder=True)
 
     def delete_root_dir_contents(self) -> None:
         raise NotImplementedError("all buckets of a store are not deleted")
 
     def delete_file(self, path: str) -> None:
-        with _no_folder_around():
-            self._s3.delete_file(path)
+        _remove(path, whole_folder=False)
 
     def move(self, src: str, dest: str) -> None:
         self._s3.move(src, dest)
@@ -108,14 +106,37 @@ def install() -> None:
         storage.get_fs_and_path = flat
 
 
-@contextlib.contextmanager
-def _no_folder_around() -> Iterator[None]:
-    """After a removal PyArrow makes the folder that the file was in, lest it vanish; that this fails is no matter."""
-    try:
-        yield
-    except OSError as error:
-        if "When creating key" not in str(error):
-            raise
+def _remove(path: str, whole_folder: bool) -> None:
+    """Remove an object, or all below a path. PyArrow would make the folder around it afterwards, lest it vanish."""
+    client = _client()
+    bucket, _, key = path.partition("/")
+    if not whole_folder:
+        client.remove_object(bucket, key)
+        return
+    for found in list(client.list_objects(bucket, prefix=f"{key.rstrip('/')}/", recursive=True)):
+        client.remove_object(bucket, found.object_name)
+
+
+def _client() -> Any:
+    """A client made from the variables that PyArrow's is made from."""
+    import urllib3
+    from minio import Minio
+    from minio.credentials import IamAwsProvider
+
+    env = os.environ
+    place = urlsplit(env.get("AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL") or "https://s3.amazonaws.com")
+    key, region = env.get("AWS_ACCESS_KEY_ID"), env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION")
+    authority = _authority().get("tls_ca_file_path")
+    return Minio(
+        place.netloc,
+        access_key=key,
+        secret_key=env.get("AWS_SECRET_ACCESS_KEY"),
+        session_token=env.get("AWS_SESSION_TOKEN"),
+        credentials=None if key else IamAwsProvider(),
+        secure=place.scheme == "https",
+        region=region,
+        http_client=urllib3.PoolManager(ca_certs=authority) if authority else None,
+    )
 
 
 def _authority() -> dict[str, str]:

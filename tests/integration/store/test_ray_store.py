@@ -37,17 +37,24 @@ def files(s3: S3Handle) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
 
 
+def s3_log(s3: S3Handle) -> str:
+    """What the store itself has said."""
+    return "".join(path.read_text(errors="replace") for path in s3.root.parent.glob("rclone-*.log"))
+
+
 def test_checkpoints_are_kept_found_and_removed(s3: S3Handle, context: Any, tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "state.pt").write_bytes(b"x" * 100_000)
     (tmp_path / "sub" / "more.pt").write_bytes(b"y")
     travelled = pickle.loads(pickle.dumps(context))  # to a worker
-    for number in (1, 2):
+    for number in (1, 2, 3):
         kept = travelled.persist_current_checkpoint(Checkpoint.from_directory(tmp_path), f"checkpoint_{number}")
     with kept.as_directory() as folder:
         assert (Path(folder) / "state.pt").read_bytes() == b"x" * 100_000
-    storage.delete_fs_path(context.storage_filesystem, "models/a/checkpoints/mnist/checkpoint_1")
+    for number in (1, 3):
+        storage.delete_fs_path(context.storage_filesystem, f"models/a/checkpoints/mnist/checkpoint_{number}")
     place = "a/checkpoints/mnist"
+    assert "File.Rename" not in s3_log(s3), "no folder was written over"
     assert files(s3) == [
         f"{place}/.validate_storage_marker",
         f"{place}/checkpoint_2/state.pt",
