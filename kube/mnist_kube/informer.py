@@ -49,7 +49,7 @@ class Informer:
         self._query = dict(query or {})
         self._idle_timeout = idle_timeout
         self._objects: dict[Key, Object] = {}
-        self._on_change: Callable[[Object, bool], None] = lambda obj, deleted: None
+        self._on_change: list[Callable[[Object, bool], None]] = []
         self._on_problem: Callable[[ApiError | None], None] = lambda error: None
         self.synced = asyncio.Event()
         """Set once the collection was listed, and all that is in it was told of."""
@@ -64,7 +64,7 @@ class Informer:
 
     def on_change(self, call: Callable[[Object, bool], None]) -> None:
         """Have `run` and `observe` call `call(object, deleted)` in the event loop for each change."""
-        self._on_change = call
+        self._on_change.append(call)
 
     def on_problem(self, call: Callable[[ApiError | None], None]) -> None:
         """Have `call(error)` called when the server refuses or is lost, and `call(None)` when it answers again."""
@@ -150,4 +150,5 @@ class Informer:
 
     def _tell(self, changes: list[Change]) -> None:
         for kind, obj in changes:
-            self._on_change(obj, kind == "DELETED")
+            for call in self._on_change:
+                call(obj, kind == "DELETED")

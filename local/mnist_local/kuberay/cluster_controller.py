@@ -30,8 +30,8 @@ class ClusterController(Controller):
     def __init__(self, api: KubeApi, stores: Stores, events: EventRecorder) -> None:
         super().__init__(api, stores, events)
         self._failing: dict[str, Failing] = {}
-        stores.clusters.subscribe(self._on_cluster)
-        stores.pods.subscribe(self._on_pod)
+        stores.clusters.on_change(self._on_cluster)
+        stores.pods.on_change(self._on_pod)
 
     def _on_cluster(self, cluster: Object, deleted: bool) -> None:
         if deleted:

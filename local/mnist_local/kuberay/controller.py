@@ -1,49 +1,28 @@
 """What the three controllers share: collections that informers keep, a queue of keys, status writes, new pods."""
 
-from collections.abc import Callable
-
 from mnist_kube.client import KubeApi
 from mnist_kube.errors import ApiError
 from mnist_kube.events import EventRecorder
 from mnist_kube.informer import Informer
 from mnist_kube.objects import Key, Object, labels_of
 from mnist_kube.queue import WorkQueue
-from mnist_kube.resources import JOBS, PODS, RAYCLUSTERS, RAYJOBS, Resource, resource_of
+from mnist_kube.resources import JOBS, PODS, RAYCLUSTERS, RAYJOBS, resource_of
 from mnist_local.kuberay import names as k
 
 _WORKERS = 4
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.1, 5.0
 
-Handler = Callable[[Object, bool], None]
-
-
-class Store(Informer):
-    """Objects of one resource in all namespaces."""
-
-    def __init__(self, api: KubeApi, resource: Resource) -> None:
-        super().__init__(api, resource, None)
-        self._handlers: list[Handler] = []
-        self.on_change(self._notify)
-
-    def subscribe(self, handler: Handler) -> None:
-        """Have `handler(object, deleted)` called for each change."""
-        self._handlers.append(handler)
-
-    def _notify(self, obj: Object, deleted: bool) -> None:
-        for handler in self._handlers:
-            handler(obj, deleted)
-
 
 class Stores:
-    """All that the local KubeRay watches."""
+    """All that the local KubeRay watches, in all namespaces."""
 
     def __init__(self, api: KubeApi) -> None:
-        self.clusters = Store(api, RAYCLUSTERS)
-        self.rayjobs = Store(api, RAYJOBS)
-        self.jobs = Store(api, JOBS)
-        self.pods = Store(api, PODS)
+        self.clusters = Informer(api, RAYCLUSTERS, None)
+        self.rayjobs = Informer(api, RAYJOBS, None)
+        self.jobs = Informer(api, JOBS, None)
+        self.pods = Informer(api, PODS, None)
 
-    def all(self) -> list[Store]:
+    def all(self) -> list[Informer]:
         """Return every store; pods last, so that what they belong to is known when they are first seen."""
         return [self.clusters, self.rayjobs, self.jobs, self.pods]
 
@@ -83,7 +62,7 @@ class Controller:
     async def _reconcile(self, key: Key) -> float | None:
         raise NotImplementedError
 
-    async def _write_status(self, store: Store, obj: Object, status: Object) -> bool:
+    async def _write_status(self, store: Informer, obj: Object, status: Object) -> bool:
         """Write a status; False where the object has changed or gone since: the watch tells of that in a moment."""
         path = resource_of(obj["apiVersion"], obj["kind"]).path_to(obj, "status")
         try:

@@ -84,8 +84,8 @@ async def _serve(
         JobController(api, stores, EventRecorder(api, "job-controller", Repeats.COUNT)),
         RayJobController(api, stores, places, http, job_events, settings.limits),
     )
-    stores.pods.subscribe(kubelet.on_pod)
-    stores.clusters.subscribe(lambda cluster, deleted: _forget_later(places, cluster) if deleted else None)
+    stores.pods.on_change(kubelet.on_pod)
+    stores.clusters.on_change(lambda cluster, deleted: _forget_later(places, cluster) if deleted else None)
     tasks = [asyncio.create_task(_keep_orphans_out(kubelet))]
     for store in stores.all():
         tasks.append(asyncio.create_task(store.run()))

@@ -45,9 +45,9 @@ class RayJobController(Controller):
         self._places = places
         self._http = http
         self._limits = limits
-        stores.rayjobs.subscribe(lambda job, _: self.queue.add(key_of(job)))
-        stores.jobs.subscribe(self._on_batch_job)
-        stores.clusters.subscribe(self._on_cluster)
+        stores.rayjobs.on_change(lambda job, _: self.queue.add(key_of(job)))
+        stores.jobs.on_change(self._on_batch_job)
+        stores.clusters.on_change(self._on_cluster)
 
     def _on_batch_job(self, job: Object, _: bool) -> None:
         if labels_of(job).get(k.ORIGIN_KIND_LABEL) == "RayJob":

@@ -117,8 +117,8 @@ class JobController(Controller):
 
     def __init__(self, api: KubeApi, stores: Stores, events: EventRecorder) -> None:
         super().__init__(api, stores, events)
-        stores.jobs.subscribe(lambda job, _: self.queue.add(key_of(job)))
-        stores.pods.subscribe(self._on_pod)
+        stores.jobs.on_change(lambda job, _: self.queue.add(key_of(job)))
+        stores.pods.on_change(self._on_pod)
 
     def _on_pod(self, pod: Object, _: bool) -> None:
         for reference in pod["metadata"].get("ownerReferences") or []:
