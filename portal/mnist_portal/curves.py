@@ -6,6 +6,7 @@ what its feed has seen, bounded: of a curve that gets too long every second poin
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,11 @@ from mnist_kube.times import parse_time
 
 MOST_POINTS = 400
 MOST_CURVES = 2000
+_EPOCH_LINE = re.compile(
+    r"\] epoch (?P<epoch>\d+)/\d+\s+accuracy (?P<accuracy>[\d.]+) %\s+loss (?P<loss>[\d.]+)\s+"
+    r"test loss (?P<test>[\d.]+)\s+(?P<speed>[\d,.]+) images/s"
+)
+"""What the trainer's console says of each epoch."""
 _FIGURES = {"loss": "loss", "accuracy": "accuracy", "imagesPerSecond": "images/s"}
 
 
@@ -88,6 +94,27 @@ def of_metrics(metrics: Mapping[str, Any]) -> list[Point]:
     return points
 
 
+def of_log(text: str) -> list[Point]:
+    """Return the curve that a trainer's log tells, a point for each finished epoch; of one trained again the last."""
+    points: dict[int, Point] = {}
+    for match in _EPOCH_LINE.finditer(text):
+        numbers = {name: float(match[name].replace(",", "")) for name in ("accuracy", "loss", "test", "speed")}
+        figures = {
+            "loss": numbers["loss"],
+            "accuracy": round(numbers["accuracy"] / 100, 6),
+            "images/s": numbers["speed"],
+            "test loss": numbers["test"],
+        }
+        points[int(match["epoch"])] = Point(float(match["epoch"]), 0.0, figures)
+    return [points[epoch] for epoch in sorted(points)]
+
+
+def joined(earlier: Sequence[Point], seen: Sequence[Point]) -> list[Point]:
+    """Return the points of a log, and after them those that were seen later."""
+    end = earlier[-1].epoch if earlier else -1.0
+    return [*earlier, *(point for point in seen if point.epoch > end)]
+
+
 def series(points: Sequence[Point]) -> dict[str, list[list[float | None]]]:
     """Return for each figure its xs (epochs) and ys, as the plot takes them; a figure that stays away is left out."""
     names = dict.fromkeys(name for point in points for name in point.figures)
@@ -105,10 +132,10 @@ def spark(points: Sequence[Point], name: str = "loss", width: int = 96, height: 
     values = [point.figures[name] for point in points if name in point.figures]
     if len(values) < 2:
         return ""
-    low, high = min(values), max(values)
-    scale = (height - 4) / (high - low) if high > low else 0.0
+    low, span = min(values), max(values) - min(values)
     step = (width - 2) / (len(values) - 1)
-    return " ".join(f"{1 + i * step:.1f},{height - 2 - (value - low) * scale:.1f}" for i, value in enumerate(values))
+    shares = [(value - low) / span if span else 0.5 for value in values]
+    return " ".join(f"{1 + i * step:.1f},{height - 2 - share * (height - 4):.1f}" for i, share in enumerate(shares))
 
 
 def _is_number(value: object) -> bool:

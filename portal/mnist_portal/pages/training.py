@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
+from mnist_client.state import report_of
 from mnist_kube.errors import ApiError
 from mnist_kube.objects import Object
 from mnist_kube.resources import CORE_EVENTS, PODS, SECRETS, TRAININGS
 from mnist_portal import same
 from mnist_portal.access import Access, Verdict
 from mnist_portal.crd import spec_schema
-from mnist_portal.curves import Point, of_metrics, series
+from mnist_portal.curves import Point, joined, of_log, of_metrics, series
 from mnist_portal.detail import EventView, PodView, can, events_of, figures_of, pods_of, timeline
 from mnist_portal.live import Feed
 from mnist_portal.manifest import applied, effective, to_yaml
@@ -25,6 +28,8 @@ from mnist_portal.storage import StoreError
 routes = web.RouteTableDef()
 
 _PATH = "/trainings/{namespace}/{name}"
+_LOG_S = 5.0
+_LOG_LINES = 20_000
 
 
 @routes.get(_PATH)
@@ -76,6 +81,7 @@ async def changes(request: web.Request) -> web.StreamResponse:
     look = await looked(page)
     key = page.where
     last: dict[str, str] = {}
+    earlier = [point for point in await points_of(page, look.training) if not point.time] if tab == "overview" else []
 
     async def draw(changed: set[tuple[str, str]]) -> list[tuple[str, str]]:
         training = look.feeds[0].get(key)
@@ -87,7 +93,8 @@ async def changes(request: web.Request) -> web.StreamResponse:
         if tab == "overview":
             parts |= {"stages": page.text("parts/stages.html", **_overview(now))}
             if Release.of(training) is None:
-                parts |= {"points": json.dumps(series(page.access.curves.of(training["metadata"]["uid"])))}
+                seen = page.access.curves.of(training["metadata"]["uid"])
+                parts |= {"points": json.dumps(series(joined(earlier, seen)))}
         elif tab == "pods":
             parts |= {"pods": page.text("parts/pods.html", **values, **_inside(now))}
         told = [(name, text) for name, text in parts.items() if last.get(name) != text]
@@ -211,4 +218,29 @@ async def points_of(page: Page, training: Object) -> list[Point]:
             return of_metrics(await metrics_of(page.access, release))
         except StoreError:
             pass  # who may not read the bucket sees what the status said
-    return page.access.curves.of(training["metadata"]["uid"])
+    seen = page.access.curves.of(training["metadata"]["uid"])
+    epochs = report_of(training).get("epoch") or 0
+    if epochs > 1 and (not seen or seen[0].epoch > 1):
+        return joined(of_log(await _log_so_far(page, training)), seen)
+    return seen
+
+
+async def _log_so_far(page: Page, training: Object) -> str:
+    """The log of the present attempt as far as it is, for what the portal was not there to see; empty without."""
+    namespace, name = page.where
+    attempt = (training.get("status") or {}).get("attempt")
+    labels = f"mnist.training/training={name},app.kubernetes.io/component=submitter"
+    selector = f"{labels},ray.io/originated-from-cr-name={name}-{attempt}"
+    text = bytearray()
+    try:
+        async with asyncio.timeout(_LOG_S):
+            pods = (await page.access.api.list(PODS.path(namespace), {"labelSelector": selector}))["items"]
+            for pod in sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp"))):
+                query = {"container": pod["spec"]["containers"][0]["name"], "tailLines": str(_LOG_LINES)}
+                path = PODS.path(namespace, pod["metadata"]["name"], "log")
+                async with contextlib.aclosing(page.access.api.stream(path, query, _LOG_S)) as chunks:
+                    async for chunk in chunks:
+                        text += chunk
+    except (ApiError, TimeoutError):
+        pass  # no right, or no pod: the curve begins where it was first seen
+    return text.decode(errors="replace")

@@ -80,6 +80,20 @@ def test_one_training_shows_curves_stages_and_conditions_live(lab: PortalScene, 
     assert label == "Curve of loss over epochs: 5 points, from 0.3 to 0.15"
 
 
+def test_a_curve_begins_before_the_portal_was_there(lab: PortalScene, portal: RunningPortal, page: Page) -> None:
+    line = "[ {0}.0s] epoch {0}/10  accuracy 8{0}.00 %  loss 0.{1}  test loss 0.5  1,000 images/s  1.0 s  2 workers\n"
+    log = "".join(line.format(number, 9 - number) for number in range(1, 6))
+    lab.running("early", epoch=5)
+    labels = {"mnist.training/training": "early", "ray.io/originated-from-cr-name": "early-1"}
+    lab.pod("early-1-abcde", log, **labels)
+    page.goto(f"{portal.address}/trainings/{lab.namespace}/early")
+    canvas = page.locator(".plot[data-name=accuracy] .canvas")
+    expect(canvas).to_have_attribute("aria-label", "Curve of accuracy over epochs: 5 points, from 81.00 % to 85.00 %")
+    expect(page.locator("#live")).to_have_text("Live")
+    lab.report("early", 6)
+    expect(canvas).to_have_attribute("aria-label", "Curve of accuracy over epochs: 6 points, from 81.00 % to 94.29 %")
+
+
 def test_pods_say_why_they_wait_and_events_are_sentences(lab: PortalScene, page: Page) -> None:
     page.get_by_role("link", name="runs").click()
     page.get_by_role("link", name="Pods and events").click()

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_portal.curves import Curves, of_metrics, point_of, series, spark
+from mnist_portal.curves import Curves, joined, of_log, of_metrics, point_of, series, spark
 
 
 def training(uid: str, share: int, **figures: Any) -> dict[str, Any]:
@@ -81,3 +81,33 @@ def test_a_spark_stays_within_its_box(losses: list[float]) -> None:
     pairs = [tuple(map(float, pair.split(","))) for pair in drawn.split()]
     assert len(pairs) == len(losses)
     assert all(0 <= x <= 96 and 0 <= y <= 24 for x, y in pairs)
+
+
+LOG = """[   1.2s] 2 workers ready
+[   4.0s] epoch 1/8  accuracy 71.20 %  loss 1.2345  test loss 0.9876  1,234 images/s  1.0 s  2 workers
+[   5.0s] epoch 2/8  accuracy 80.00 %  loss 0.9000  test loss 0.8000  1,300 images/s  1.0 s  2 workers
+[   6.0s] workers were lost and are being replaced
+[   9.0s] epoch 2/8  accuracy 81.00 %  loss 0.8900  test loss 0.7900  1,310 images/s  1.0 s  2 workers
+"""
+
+
+def test_the_trainers_own_lines_tell_what_nobody_was_there_to_see() -> None:
+    from io import StringIO
+
+    from mnist_trainer.events import EpochFinished, EpochRecord
+    from mnist_trainer.run.console import Console
+
+    out = StringIO()
+    record = EpochRecord(3, 9, 0.5, 0.6, 0.9123, 0.1, 1.0, 0.1, 12345.0, 2, 1.0)
+    Console(out).observe(EpochFinished(record, b""), 8)  # the real line, or this would look for another one
+    found = series(of_log(LOG + out.getvalue()))
+    assert found["accuracy"] == [[1.0, 2.0, 3.0], [0.712, 0.81, 0.9123]]
+    assert found["images/s"] == [[1.0, 2.0, 3.0], [1234.0, 1310.0, 12345.0]]
+
+
+def test_what_was_seen_follows_what_the_log_tells() -> None:
+    curves = Curves()
+    for share in (15, 25, 30):
+        curves.observe(training("a", share, loss=share / 100))
+    points = joined(of_log(LOG), curves.of("a"))
+    assert [point.epoch for point in points] == [1.0, 2.0, 2.5, 3.0]
