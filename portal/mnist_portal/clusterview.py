@@ -12,6 +12,8 @@ from mnist_kube.quantity import format_bytes, parse_quantity
 
 _QUEUE = "kueue.x-k8s.io/queue-name"
 _KIND = "MnistTraining"
+_WAITS = "WaitingForQuota"
+"""What the operator says of a training that Kueue holds back."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def queue_view(queue: Mapping[str, Any], trainings: Iterable[Object]) -> QueueVi
         for training in trainings
         if training["metadata"]["namespace"] == namespace
         and labels_of(training).get(_QUEUE) == name
-        and (training.get("status") or {}).get("reason") == "Queued"
+        and (training.get("status") or {}).get("reason") == _WAITS
     ]
     return QueueView(
         namespace=namespace,

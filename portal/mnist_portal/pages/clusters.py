@@ -18,7 +18,9 @@ from mnist_portal.pages.base import Page, ProblemError, see, stream
 
 routes = web.RouteTableDef()
 
-_LOCAL_QUEUES = Resource("kueue.x-k8s.io/v1beta1", "localqueues", "LocalQueue")
+_LOCAL_QUEUES = tuple(
+    Resource(f"kueue.x-k8s.io/{version}", "localqueues", "LocalQueue") for version in ("v1beta2", "v1beta1")
+)
 _MOST_MANIFEST = 1 << 20
 _PATH = "/clusters/{namespace}/{name}"
 
@@ -152,16 +154,15 @@ def _totals(views: list[ClusterView]) -> dict[str, float]:
 
 async def _queues(page: Page, scope: Scope, trainings: list[Object]) -> list[QueueView]:
     """Kueue's queues, where it is installed and they may be listed."""
-    found: list[QueueView] = []
-    for place in scope.places:
+    for kind in _LOCAL_QUEUES:
         try:
-            answer = await page.access.api.list(_LOCAL_QUEUES.path(place), tries=1)
+            answers = [await page.access.api.list(kind.path(place), tries=1) for place in scope.places]
         except ApiError as error:
             if error.status in {403, 404}:
-                return found
+                continue  # not for us, or this version of Kueue says it otherwise, or there is none
             raise
-        found += [queue_view(one, trainings) for one in answer["items"]]
-    return found
+        return [queue_view(one, trainings) for answer in answers for one in answer["items"]]
+    return []
 
 
 async def _shown(page: Page, text: str, problem: str, namespace: str = "") -> web.Response:

@@ -88,6 +88,34 @@ def test_clusters_show_who_holds_what_and_what_runs_there(
     check_access(page)  # type: ignore[operator]
 
 
+def test_kueues_queues_show_what_waits(scene: PortalScene, kube: Kube, ray: None, page: Page) -> None:
+    free = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    schema = {"type": "object", "properties": {"spec": free, "status": free}}
+    names = {"kind": "LocalQueue", "plural": "localqueues", "singular": "localqueue", "listKind": "LocalQueueList"}
+    version = {"name": "v1beta1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    apply_crd(
+        kube,
+        {
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "localqueues.kueue.x-k8s.io"},
+            "spec": {"group": "kueue.x-k8s.io", "scope": "Namespaced", "names": names, "versions": [version]},
+        },
+    )  # fmt: skip
+    queue = {
+        "apiVersion": "kueue.x-k8s.io/v1beta1", "kind": "LocalQueue", "metadata": {"name": "gpus"},
+        "spec": {"clusterQueue": "all-gpus"}, "status": {"admittedWorkloads": 2, "pendingWorkloads": 1},
+    }  # fmt: skip
+    kube.create(f"/apis/kueue.x-k8s.io/v1beta1/namespaces/{scene.namespace}/localqueues", queue)
+    scene.create("waits")
+    label = {"metadata": {"labels": {"kueue.x-k8s.io/queue-name": "gpus"}}}
+    kube.merge(f"{scene.trainings}/waits", label)
+    scene.status("waits", phase="Pending", reason="WaitingForQuota", message="Waiting for quota in queue gpus")
+    cluster(scene, "workbench")
+    page.get_by_role("link", name="Clusters").click()
+    expect(page.get_by_role("region", name="Queues")).to_contain_text("all-gpus")
+    expect(page.get_by_role("region", name="Queues")).to_contain_text("waits")
+
+
 def test_a_shared_cluster_is_stopped_and_started_but_not_under_those_who_use_it(
     scene: PortalScene, ray: None, page: Page
 ) -> None:

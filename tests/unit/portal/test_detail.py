@@ -133,11 +133,11 @@ def test_a_cluster_tells_who_holds_it() -> None:
 
 
 def test_a_queue_tells_what_waits_in_it() -> None:
-    waiting = training("waits", reason="Queued", phase="Pending")
+    waiting = training("waits", reason="WaitingForQuota", phase="Pending")
     waiting["metadata"]["labels"] = {"kueue.x-k8s.io/queue-name": "gpus"}
     queue = {
         "metadata": {"name": "gpus", "namespace": "lab"}, "spec": {"clusterQueue": "all"},
         "status": {"pendingWorkloads": 1, "admittedWorkloads": 2},
     }  # fmt: skip
-    view = queue_view(queue, [waiting, training("other", reason="Queued")])
+    view = queue_view(queue, [waiting, training("other", reason="WaitingForQuota")])
     assert (view.waiting, view.pending, view.admitted, view.cluster_queue) == (["waits"], 1, 2, "all")
