@@ -34,9 +34,9 @@ test: $(STAMP) ## Unit, integration and end-to-end tests
 test-fast: $(STAMP) ## Unit and integration tests only
 	@$(FAST)
 
-# BASE_IMAGE, TORCH_INDEX_URL and pip's PIP_* go to the Dockerfiles; IMAGES=operator leaves the trainer's image out.
-IMAGES ?= operator trainer
-test-images: $(STAMP) ## Build both images and run them as the chart and KubeRay do (docker or podman)
+# BASE_IMAGE, TORCH_INDEX_URL and pip's PIP_* go to the Dockerfiles; IMAGES=operator builds that one alone.
+IMAGES ?= operator trainer portal
+test-images: $(STAMP) ## Build the images and run them as the chart and KubeRay do (docker or podman)
 	@$(BIN)/python -m pytest $(foreach image,$(IMAGES),tests/images/test_$(image)_image.py)
 
 test-cluster: $(STAMP) ## The same behaviours against whatever KUBECONFIG points to

@@ -70,6 +70,28 @@ def test_trainings_are_compared_by_curves_settings_and_classes(bucket: Bucket, p
     expect(page.locator(".legend li")).to_have_count(3)
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_these_pages_are_accessible_and_narrow(
+    bucket: Bucket, ray: None, page: Page, onnx: bytes, check_access: object, scheme: str
+) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    base, space = page.url.partition("/trainings")[0], bucket.scene.namespace
+    bucket.release("one", onnx)
+    bucket.release("two", onnx, training={"epochs": 8})
+    cluster(bucket.scene, "workbench")
+    paths = (
+        f"/compare?of={space}/one&of={space}/two", "/compare", "/clusters", "/clusters/new", "/models", "/new",
+        f"/models?namespace={space}&secret=minio-credentials&address=s3://models/{space}",
+        f"/trainings/{space}/one/result",
+    )  # fmt: skip
+    for path in paths:
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.goto(base + path)
+        check_access(page)  # type: ignore[operator]
+        page.set_viewport_size({"width": 360, "height": 740})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+
+
 def test_clusters_show_who_holds_what_and_what_runs_there(
     scene: PortalScene, ray: None, page: Page, check_access: object
 ) -> None:

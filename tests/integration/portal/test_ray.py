@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +18,7 @@ from tests.integration.portal.test_rights import free_port
 from tests.support.portal import RunningPortal
 
 from mnist_kube.connection import Connection
+from mnist_portal.settings import Mode
 
 PROXY = "/api/v1/namespaces/lab/services/wb-head-svc:8265/proxy/"
 
@@ -47,7 +50,9 @@ class FakeCluster:
         self._server.server_close()
 
     def answer(self, handler: BaseHTTPRequestHandler, method: str, body: bytes) -> None:
-        self.asked.append((method, handler.path, dict(handler.headers)))
+        names = set(handler.headers)
+        headers = {name: ", ".join(handler.headers.get_all(name) or []) for name in names}
+        self.asked.append((method, handler.path, headers))
         path = urlsplit(handler.path).path
         kind, data = "application/json", b""
         found: Any = None
@@ -112,6 +117,34 @@ def test_it_comes_from_another_origin_as_the_person_with_rays_token(
     assert "Set-Cookie" not in page.headers
     assert page.headers["Referrer-Policy"] == "no-referrer"
     assert "ray-secret" not in str(opened.headers) + opened.text + page.text + str(page.headers)
+
+
+def test_behind_a_trusted_proxy_the_api_server_is_asked_as_the_user_that_the_proxy_names(
+    cluster: FakeCluster, tmp_path: Path
+) -> None:
+    secret, token = "s" * 40, tmp_path / "token"
+    (tmp_path / "secret").write_text(secret)
+    token.write_text("the-pods-own")
+    server = replace(cluster.connection, token_file=token)
+    pod = RunningPortal.pod(server, free_port(), mode=Mode.HEADER, proxy_secret_file=tmp_path / "secret", ray_port=0)
+    told = {"X-Forwarded-User": "ada", "X-Forwarded-Groups": "ml,ops"}
+    try:
+        where = f"{pod.address}/clusters/lab/wb/dashboard"
+        refused = requests.get(where, headers=told, allow_redirects=False, timeout=30)
+        assert refused.status_code == 401
+        assert cluster.asked == []
+        proved = {**told, "X-Portal-Proxy-Secret": secret}
+        opened = requests.get(where, headers=proved, allow_redirects=False, timeout=30)
+        assert opened.status_code == 303
+        assert cluster.asked
+        for _, _, headers in cluster.asked:
+            assert headers["Authorization"] == "Bearer the-pods-own"
+            assert headers["Impersonate-User"] == "ada"
+            assert headers["Impersonate-Group"] == "ml, ops"
+        # The cookie alone, without the proxy's word, is nobody.
+        assert requests.get(where, cookies=opened.cookies, allow_redirects=False, timeout=30).status_code == 401
+    finally:
+        pod.close()
 
 
 def test_it_can_only_be_looked_at(pod: RunningPortal, browser: requests.Session) -> None:
