@@ -24,7 +24,7 @@ from mnist_operator.listings import Listings
 from mnist_operator.metrics.exporter import Metrics
 from mnist_operator.metrics.trainings import Bounds, TrainingsCollector
 from mnist_operator.reconcile import NotDoneError, Reconciler
-from mnist_operator.resync import NAMES, Resynced, resync
+from mnist_operator.resync import NAMES, Resynced, Versions, changes, resync
 from mnist_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ _LONGEST_OUTAGE_DELAY = 30.0
 # kopf finds what there is to watch within a second; a kind that is not there is not waited for any longer.
 _WATCHES_BEGIN = 2.0
 _LIST_AGAIN = 1.0
+_LIST_ALL = 3600.0
 
 
 @dataclass
@@ -91,6 +92,7 @@ class Controller:
         self._listings = listings or Listings()
         self._listed: dict[str, float] = {}
         """When each kind was listed last, by a monotonic clock."""
+        self._versions: Versions = {}
         self._unknown: frozenset[str] = frozenset()
         self.queue: WorkQueue[Key] = WorkQueue()
         self.ready = asyncio.Event()
@@ -151,9 +153,25 @@ class Controller:
 
     async def _resync(self, kinds: Collection[str]) -> Resynced:
         begun = time.monotonic()
-        found = await resync(self._api, self._state, self._settings.namespaces, kinds)
+        found = await resync(self._api, self._state, self._settings.namespaces, kinds, self._versions)
         self._listed |= dict.fromkeys(kinds, begun)
         return found
+
+    async def _compare(self) -> Resynced:
+        """Read what changed since the last comparison, or everything if that was listed long ago."""
+        aged = time.monotonic() - min((self._listed.get(kind, 0.0) for kind in NAMES), default=0.0)
+        if aged < _LIST_ALL and not self._unknown:
+            try:
+                found = await changes(self._api, self._state, self._settings.namespaces, self._versions)
+            except ApiError as error:
+                if error.status not in {404, 410}:
+                    raise
+            else:
+                awake = {
+                    (obj["metadata"]["namespace"], obj["metadata"]["name"]) for obj in self._state.trainings.awake()
+                }
+                return Resynced(found.keys | awake, found.unknown)
+        return await self._resync(NAMES)
 
     async def _catch_up(self, seconds: float) -> None:
         """For so long, list what the watches may have missed whenever they had to begin anew."""
@@ -180,7 +198,7 @@ class Controller:
             period = self._settings.resync_seconds
             await self._catch_up(min(_KUBERAY_POLL, period) if self._unknown else period)
             try:
-                found = await self._resync(NAMES)
+                found = await self._compare()
             except ApiError as error:
                 logger.warning("resync failed: %s", error)
                 continue

@@ -99,7 +99,7 @@ async def test_what_a_watch_may_have_missed_is_listed_once_and_again_if_that_fai
     listings, listed = Listings(), list[set[str]]()
     failures = [ApiError(500, "InternalError", "no")]
 
-    async def resync(api: Any, state: Any, namespaces: Any, kinds: Any) -> Resynced:
+    async def resync(api: Any, state: Any, namespaces: Any, kinds: Any, versions: Any) -> Resynced:
         if failures:
             raise failures.pop()
         listed.append(set(kinds))

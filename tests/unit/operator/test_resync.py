@@ -9,7 +9,7 @@ import pytest
 
 from mnist_kube.errors import ApiError
 from mnist_operator.cache import ClusterState
-from mnist_operator.resync import resync
+from mnist_operator.resync import changes, resync
 
 REFUSED = ApiError(403, "Forbidden", "no")
 UNKNOWN = ApiError(404, "NotFound", "no such kind")
@@ -84,6 +84,53 @@ async def test_what_is_done_for_good_is_not_looked_at_again() -> None:
     api.status = {"phase": "Running"}
     fresh = ClusterState()
     assert (await resync(api, fresh, ())).keys == {("ns", "a"), ("ns", "b")}  # type: ignore[arg-type]
+
+
+class Changing(Api):
+    """Lists at version 5, and has changed since."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(*names)
+        self.watched: list[tuple[str, str, str]] = []
+        self.events: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+
+    async def pages(self, path: str, query: dict[str, str]) -> AsyncGenerator[dict[str, Any], None]:
+        async for page in super().pages(path, query):
+            yield {**page, "metadata": {"resourceVersion": "5"}}
+
+    async def watch(self, path: str, query: dict[str, str]) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
+        plural = path.rsplit("/", 1)[1]
+        self.watched.append((plural, query["resourceVersion"], query["timeoutSeconds"]))
+        for event in self.events.get(plural, []):
+            yield event
+
+
+async def test_only_what_changed_is_read_again() -> None:
+    state, api, versions = ClusterState(), Changing("a", "b"), dict[tuple[str, str], str]()
+    await resync(api, state, (), versions=versions)  # type: ignore[arg-type]
+    made = {"namespace": "ns", "name": "c", "uid": "c", "resourceVersion": "7"}
+    api.events["mnisttrainings"] = [
+        ("DELETED", {"metadata": {"namespace": "ns", "name": "a", "uid": "a", "resourceVersion": "6"}}),
+        ("ADDED", {"metadata": made, "spec": {}}),
+        ("BOOKMARK", {"metadata": {"resourceVersion": "9"}}),
+    ]
+    job = {
+        "namespace": "ns",
+        "name": "b-1",
+        "uid": "j",
+        "resourceVersion": "8",
+        "labels": {"mnist.training/training": "b"},
+    }
+    api.events["rayjobs"] = [("ADDED", {"metadata": job, "spec": {}})]
+    listed = len(api.asked)
+    found = await changes(api, state, (), versions)  # type: ignore[arg-type]
+    assert found.keys == {("ns", "a"), ("ns", "b"), ("ns", "c")}
+    assert sorted(state.trainings.keys()) == [("ns", "b"), ("ns", "c")]
+    assert len(state.jobs.labelled("ns", "b")) == 1
+    assert sorted(api.watched) == [(kind, "5", "1") for kind in ("mnisttrainings", "rayclusters", "rayjobs")]
+    assert len(api.asked) == listed, "nothing is listed"
+    await changes(api, state, (), versions)  # type: ignore[arg-type]
+    assert sorted(version for _, version, _ in api.watched[3:]) == ["5", "8", "9"]
 
 
 async def test_a_kind_that_the_server_does_not_know_counts_as_empty() -> None:
