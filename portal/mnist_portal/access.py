@@ -31,6 +31,7 @@ TRAINING_LABEL = "mnist.training/training"
 _RIGHTS_S = 30.0
 _SCOPE_S = 30.0
 _TIMEOUT_S = 20.0
+_VERIFY_S = 5.0  # a page waits for it
 _MOST_NAMESPACES = 100
 _MOST_RIGHTS = 2000
 _AT_A_TIME = 8
@@ -94,7 +95,7 @@ class Access:
             if time.monotonic() - self._verified < self.settings.verify_seconds:
                 return
             try:
-                await whoami(self.api)
+                await whoami(self.api.with_timeout(_VERIFY_S))
             except ApiError as error:
                 if error.status == 401:
                     raise

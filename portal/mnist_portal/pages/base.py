@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +25,7 @@ from mnist_portal.settings import Settings
 
 _BEAT_S = 10.0
 _GATHER_S = 0.1
-_ICON = {"good": "ok", "bad": "alert"}
+_ODD = re.compile(r"[^A-Za-z0-9._-]")
 
 
 @dataclass
@@ -138,6 +139,11 @@ class Page:
     def is_signed_in(self) -> bool:
         """Whether the session is still good; looking does not keep it alive."""
         return self.portal.sessions.holds(self.session)
+
+
+def attachment(name: str) -> dict[str, str]:
+    """Return the header that has the browser keep an answer as a file; of the name only what is harmless stays."""
+    return {"Content-Disposition": f'attachment; filename="{_ODD.sub("_", name)}"'}
 
 
 def see(location: str) -> web.Response:

@@ -13,7 +13,7 @@ from mnist_kube.objects import Object
 from mnist_kube.resources import PODS
 from mnist_portal import same
 from mnist_portal.detail import PodView
-from mnist_portal.pages.base import Page, ProblemError
+from mnist_portal.pages.base import Page, ProblemError, attachment
 from mnist_portal.pages.training import Look, header, looked
 from mnist_portal.storage import StoredLog, stored_logs, stored_text
 
@@ -62,7 +62,7 @@ async def download(request: web.Request) -> web.StreamResponse:
     if problem:
         raise ProblemError(404, "There is no such log", problem, "Choose another one.")
     name = source.partition(":")[2].replace("/", "-").removesuffix(".log") or "log"
-    headers = {"Content-Disposition": f'attachment; filename="{name}.log"'}
+    headers = attachment(f"{name}.log")
     return web.Response(text=text, content_type="text/plain", headers=headers)
 
 

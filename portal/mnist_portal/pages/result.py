@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from mnist_portal import same
-from mnist_portal.pages.base import Page, ProblemError
+from mnist_portal.pages.base import Page, ProblemError, attachment
 from mnist_portal.pages.training import header, looked
 from mnist_portal.releases import Release, files_of, metrics_of, read_file
 from mnist_portal.security import SEALED_PAGE
@@ -64,5 +64,5 @@ async def download(request: web.Request) -> web.StreamResponse:
         # Somebody else's page at our address: it may be looked at, and do nothing.
         return web.Response(body=data, content_type="text/html", headers={"Content-Security-Policy": SEALED_PAGE})
     name = f"{page.where[1]}-{file.rpartition('/')[2]}"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    headers = attachment(name)
     return web.Response(body=data, content_type="application/octet-stream", headers=headers)

@@ -21,7 +21,7 @@ from mnist_portal.curves import Point, joined, of_log, of_metrics, series
 from mnist_portal.detail import EventView, PodView, can, events_of, figures_of, pods_of, timeline
 from mnist_portal.live import Feed
 from mnist_portal.manifest import applied, effective, to_yaml
-from mnist_portal.pages.base import Page, stream
+from mnist_portal.pages.base import Page, attachment, stream
 from mnist_portal.releases import Release, metrics_of
 from mnist_portal.storage import StoreError
 
@@ -69,7 +69,7 @@ async def download(request: web.Request) -> web.StreamResponse:
     training = await page.access.training(*page.where)
     obj = effective(training) if request.query.get("kind") == "effective" else applied(training, spec_schema())
     name = f"{page.where[1]}.yaml"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    headers = attachment(name)
     return web.Response(text=to_yaml(obj), content_type="application/yaml", headers=headers)
 
 
