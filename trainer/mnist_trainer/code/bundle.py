@@ -56,11 +56,14 @@ def pack_files(files: Mapping[str, Path], what: str) -> bytes:
     return buffer.getvalue()
 
 
-def digest(bundle: bytes) -> str:
-    """SHA-256 of the files' names and contents, however they are packed. Raises CodeInvalidError for no zip file."""
+def digest(bundle: bytes, what: str = "the code") -> str:
+    """SHA-256 of the files' names and contents, however they are packed; `what` names the code in errors.
+
+    Raises CodeInvalidError for what is no zip file, or one that is refused.
+    """
     found = hashlib.sha256()
-    with _opened(bundle, "the code") as archive:
-        for info in sorted(_files(archive, "the code"), key=lambda each: each.filename):
+    with _opened(bundle, what) as archive:
+        for info in sorted(_files(archive, what), key=lambda each: each.filename):
             found.update(f"{info.filename}\0{info.file_size}\0".encode())
             found.update(archive.read(info))
     return found.hexdigest()

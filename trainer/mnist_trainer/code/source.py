@@ -26,7 +26,7 @@ class Code:
     @property
     def digest(self) -> str:
         """Of the files, however they came; empty for code in the image, which nobody can tell."""
-        return "" if self.packed is None else bundle.digest(self.packed)
+        return "" if self.packed is None else bundle.digest(self.packed, self.where)
 
     def place(self, env: Mapping[str, str]) -> Path | None:
         """Unpack the files below the scratch folder; None where there are none. The folder may be written to."""
