@@ -17,7 +17,7 @@ from mnist_kube.errors import ApiError
 from mnist_kube.objects import Key, Object
 from mnist_kube.resources import resource_of
 from mnist_operator.api import names
-from mnist_operator.cache import ClusterState
+from mnist_operator.cache import ClusterState, ObjectCache
 from mnist_operator.children.training import LABEL_TRAINING, OWNED_SELECTOR
 
 logger = logging.getLogger(__name__)
@@ -106,11 +106,18 @@ async def _changed(
             if event == "BOOKMARK":
                 continue
             if event == "DELETED":
-                cache.remove(metadata["namespace"], metadata["name"], metadata.get("uid"))
+                _forget(cache, metadata)
             else:
                 cache.put(obj)
             keys |= _owner(kind, obj)
     return keys
+
+
+def _forget(cache: ObjectCache, metadata: Object) -> None:
+    """Take an object out of the cache, but not for good: it may only have lost the label that is selected by."""
+    known = cache.get(metadata["namespace"], metadata["name"])
+    if known is not None and known["metadata"]["uid"] == metadata.get("uid"):
+        cache.remove(metadata["namespace"], metadata["name"])
 
 
 def _owner(kind: str, obj: Object) -> set[Key]:

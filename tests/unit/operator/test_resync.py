@@ -133,6 +133,24 @@ async def test_only_what_changed_is_read_again() -> None:
     assert sorted(version for _, version, _ in api.watched[3:]) == ["5", "8", "9"]
 
 
+async def test_a_child_whose_label_was_taken_away_is_found_again_when_it_is_asked_for() -> None:
+    """For a watch with a selector it is deleted, and it is there: it must not count as lost."""
+    state, api, versions = ClusterState(), Changing("a"), dict[tuple[str, str], str]()
+    await resync(api, state, (), versions=versions)  # type: ignore[arg-type]
+    labels = {"mnist.training/training": "a"}
+    metadata = {"namespace": "ns", "name": "a-1", "uid": "c", "resourceVersion": "6", "labels": labels}
+    state.clusters.put({"metadata": metadata, "spec": {}})
+    metadata = {**metadata, "resourceVersion": "7"}
+    api.events["rayclusters"] = [("DELETED", {"metadata": metadata, "spec": {}})]
+    assert ("ns", "a") in (await changes(api, state, (), versions)).keys  # type: ignore[arg-type]
+    assert state.clusters.get("ns", "a-1") is None
+    assert state.clusters.put({"metadata": metadata, "spec": {}})
+    newer = {"metadata": {**metadata, "uid": "another", "resourceVersion": "8"}, "spec": {}}
+    state.clusters.put(newer)
+    await changes(api, state, (), versions)  # type: ignore[arg-type]
+    assert state.clusters.uids() == {("ns", "a-1"): "another"}
+
+
 async def test_a_kind_that_the_server_does_not_know_counts_as_empty() -> None:
     found = await resync(Api("a", others=UNKNOWN), ClusterState(), ())  # type: ignore[arg-type]
     assert found.unknown == {"RayCluster", "RayJob"}
