@@ -129,7 +129,7 @@ class Row:
             "PHASE": progress.phase,
             "EPOCH": f"{report.get('epoch') or 0}/{report['epochs']}" if report.get("epochs") else "",
             "PROGRESS": f"{progress.share:.0%}",
-            "LOSS": "" if report.get("loss") is None else f"{report['loss']:.3f}",
+            "LOSS": "" if report.get("loss") is None else loss_text(report["loss"]),
             "CURVE": sparkline(self.losses, bars=bars),
             "ACCURACY": "" if report.get("accuracy") is None else f"{report['accuracy']:.2%}",
             "IMAGES/S": f"{report['imagesPerSecond']:,.0f}" if report.get("imagesPerSecond") else "",

@@ -30,9 +30,11 @@ class Origin:
                 found = load(self.kubeconfig, self.context)
             except KubeconfigError as error:
                 raise ConnectionFailedError(str(error)) from None
-            return found.with_token(self.token) if self.token else found
+            return found.with_token(self.token.strip()) if self.token else found
+        if not self.server.startswith(("https://", "http://")):
+            raise ConnectionFailedError(f"server is {self.server!r}, and has to be a URL, such as https://{self.server}")
         try:
-            return from_entries(self._cluster(), {"token": self.token or ""}, Path())
+            return from_entries(self._cluster(), {"token": (self.token or "").strip()}, Path())
         except (OSError, ValueError) as error:
             raise ConnectionFailedError(f"the authority (ca) of {self.server} cannot be read: {error}") from None
 

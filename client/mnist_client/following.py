@@ -13,7 +13,7 @@ from mnist_client.events import TrainingEvent
 from mnist_client.logs import LogReader, LogRequest, Note
 from mnist_client.session import Session, Which, bounded
 from mnist_client.show import make_view
-from mnist_client.training import Change, Training
+from mnist_client.training import Change, Training, known_phases
 from mnist_client.watching import beside, changes
 from mnist_kube.resources import TRAININGS
 
@@ -61,10 +61,11 @@ class Following(Session):
         Raises:
             TrainingFailed: it has failed, and that is not what was waited for.
             TrainingDeleted: it was deleted.
+            RefusedError: there is no such phase.
             WaitTimeout: it took too long. The training goes on.
         """
         where, name = self._key(training, namespace)
-        wanted = {until} if isinstance(until, str) else set(until)
+        wanted = known_phases(until)
         last: Change | None = None
         try:
             async with asyncio.timeout(timeout), contextlib.aclosing(self.watch(name, namespace=where)) as seen:

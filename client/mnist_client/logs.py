@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from mnist_client.errors import NoLogError, NotFoundError
+from mnist_client.errors import NoLogError, NotFoundError, RefusedError
 from mnist_client.podlog import NotStarted, PodLog
 from mnist_client.scene import Scene
 from mnist_client.state import state_of
@@ -43,6 +43,13 @@ class LogRequest:
     attempt: int | None = None
     head: bool = False
     wait: bool = True
+
+    def __post_init__(self) -> None:
+        """Raise RefusedError for what is no number of lines, or of an attempt."""
+        if self.tail is not None and self.tail < 0:
+            raise RefusedError(f"tail is a number of lines, and not {self.tail}: leave it out for all of them")
+        if self.attempt is not None and self.attempt < 1:
+            raise RefusedError(f"attempts are counted from 1: there is no attempt {self.attempt}")
 
 
 class LogReader:
@@ -148,6 +155,13 @@ class LogReader:
             self._attempts_read.add(attempt)
             if left:
                 yield left
+        elif self._scene.rests_after(attempt) and attempt not in self._attempts_read and not self._request.head:
+            # What there is not, there may be once it goes on.
+            if stored := await self._stored(self._scene.training, attempt):
+                self._note(f"the pod of attempt {attempt} is gone; this is its log from the bucket")
+                stored = self._cut(stored)
+                self._attempts_read.add(attempt)
+                yield stored
 
     async def _of_bucket(self, attempt: int) -> bytes:
         """What is new in the log that a running attempt uploads; `_in_bucket` tells whether that is where to look."""

@@ -95,6 +95,10 @@ class Scene:
     def by_http(self) -> bool:
         return (self.training["spec"].get("submission") or {}).get("mode") == "HTTP"
 
+    def rests_after(self, attempt: int) -> bool:
+        """Whether the training is suspended, and that attempt was the last before: its pods go."""
+        return self.status.get("phase") == "Suspended" and 0 < attempt == self.latest
+
     def is_over(self, attempt: int) -> bool:
         return self.status.get("phase") in FINAL or attempt < self.latest
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from mnist_client.connect import Origin
-from mnist_client.errors import NotFoundError, WaitTimeout
+from mnist_client.errors import NotFoundError, RefusedError, WaitTimeout
 from mnist_client.explain import explained, is_served
 from mnist_client.storage import Storage
 from mnist_client.storedlogs import read_log
@@ -72,7 +72,7 @@ class Session:
         """Return a client of the same cluster for the bearer of a token. It is cheap, and closed by itself."""
         return type(self)(
             namespace or self.namespace,
-            connection=self.connection.with_token(token),
+            connection=self.connection.with_token(token.strip()),
             endpoint=self._endpoint,
             manager=self._manager,
             timeout=self._timeout,
@@ -111,6 +111,8 @@ class Session:
     def _key(self, training: Which, namespace: str | None) -> tuple[str, str]:
         if isinstance(training, Training):
             return namespace or training.namespace or self.namespace, training.name
+        if training in ("", ".", ".."):  # as parts of a path these are no names
+            raise RefusedError(f"{training!r} is no name of a training")
         return namespace or self.namespace, training
 
     async def _object(self, namespace: str, name: str) -> Object:
@@ -152,6 +154,8 @@ class Session:
         metadata, loop = obj["metadata"], asyncio.get_running_loop()
 
         def secret(namespace: str, name: str) -> Mapping[str, str] | None:
+            if loop.is_closed():
+                raise RuntimeError("the client is closed: make a new one, or read the result before")
             return asyncio.run_coroutine_threadsafe(self._secret(namespace, name), loop).result()
 
         spec = (obj.get("spec") or {}).get("storage") or {}

@@ -95,12 +95,17 @@ def _step(phase: str, status: Mapping[str, Any], report: Mapping[str, Any]) -> t
     return f"the job is submitted{again}", ""
 
 
+def loss_text(loss: float) -> str:
+    """Return a loss with three decimals, or one that ran away with an exponent."""
+    return f"{loss:.3f}" if abs(loss) < _FAR_AWAY else f"{loss:.3g}"
+
+
 def _figures(report: Mapping[str, Any]) -> str:
     parts = []
     if report.get("accuracy") is not None:
         parts.append(f"accuracy {report['accuracy']:.2%}")
     if report.get("loss") is not None:
-        parts.append(f"loss {report['loss']:.3f}")
+        parts.append(f"loss {loss_text(report['loss'])}")
     if report.get("imagesPerSecond"):
         parts.append(f"{report['imagesPerSecond']:,.0f} images/s")
     if report.get("etaSeconds"):

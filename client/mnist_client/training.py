@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypedDict, Unpack
 
-from mnist_client.errors import TrainingDeleted, TrainingFailed
+from mnist_client.errors import RefusedError, TrainingDeleted, TrainingFailed
 from mnist_client.state import FINAL, Progress, phase_of, progress_of, state_of
 
 if TYPE_CHECKING:
@@ -226,3 +226,13 @@ class Change(NamedTuple):
         if not self.training.succeeded:
             raise self.training.failure()
         return self.training
+
+
+def known_phases(wanted: str | Collection[str]) -> set[str]:
+    """Return a phase, or phases, as a set. Raises RefusedError for what is none: nobody should wait for it."""
+    from mnist_operator.api.status import Phase
+
+    found = {wanted} if isinstance(wanted, str) else set(wanted)
+    if unknown := sorted(found - set(Phase)):
+        raise RefusedError(f"there is no phase {unknown[0]!r}, but {', '.join(Phase)}")
+    return {str(phase) for phase in found}

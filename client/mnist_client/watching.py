@@ -44,7 +44,8 @@ async def beside(main: AsyncGenerator[T, None], other: AsyncGenerator[U, None]) 
             async for item in items:
                 await queue.put(item)
 
-    leading, following = asyncio.create_task(pass_on(main)), asyncio.create_task(pass_on(other))
+    tasks = leading, following = asyncio.create_task(pass_on(main)), asyncio.create_task(pass_on(other))
+    getting: asyncio.Task[T | U] | None = None
     try:
         while not (leading.done() and queue.empty()):
             getting = asyncio.create_task(queue.get())
@@ -55,6 +56,7 @@ async def beside(main: AsyncGenerator[T, None], other: AsyncGenerator[U, None]) 
                 getting.cancel()
         leading.result()
     finally:
-        for task in (leading, following):
+        running = [*tasks, getting] if getting is not None else [*tasks]
+        for task in running:
             task.cancel()
-        await asyncio.gather(leading, following, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)

@@ -9,6 +9,8 @@ import atexit
 import contextlib
 import json
 import math
+import multiprocessing
+import multiprocessing.util
 import os
 import queue
 import re
@@ -19,6 +21,8 @@ from typing import Any
 
 URL_VARIABLE, TOKEN_VARIABLE = "MNIST_REPORT_URL", "MNIST_REPORT_TOKEN"
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,62}")
+_MOST_NAMES = 256
+"""Of one report; the training keeps 32 names, and takes no report of 64 KiB."""
 _WAITING = 256
 _TIMEOUT = 5.0
 _LAST_WORDS = 3.0
@@ -55,7 +59,8 @@ def send(fields: dict[str, Any], metrics: dict[str, Any]) -> None:
         if not os.environ.get(URL_VARIABLE):
             return
         own = {name: value for name, given in metrics.items() if (value := number(given)) is not None}
-        fields = {**fields, "metrics": {name: value for name, value in own.items() if _NAME.fullmatch(name)}}
+        named = [(name, value) for name, value in own.items() if _NAME.fullmatch(name)]
+        fields = {**fields, "metrics": dict(named[:_MOST_NAMES])}
         _sender().put(fields)
 
 
@@ -87,6 +92,8 @@ class _Sender:
         # The head is a neighbour; a proxy for the world outside would not know it.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         threading.Thread(target=self._run, name="mnist-report", daemon=True).start()
+        if multiprocessing.parent_process() is not None:  # a process of multiprocessing ends without atexit's functions
+            multiprocessing.util.Finalize(None, flush, exitpriority=0)
 
     def put(self, fields: dict[str, Any]) -> None:
         while True:

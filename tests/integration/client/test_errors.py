@@ -16,6 +16,7 @@ from mnist_client import (
     MnistError,
     NotAllowedError,
     NotFoundError,
+    RefusedError,
     Training,
     UnauthenticatedError,
 )
@@ -108,3 +109,33 @@ async def test_a_client_for_each_user_s_token_is_cheap(scene: Scene, aclient: As
         with pytest.raises(MnistError, match="does not accept"):
             await nobody.list()
     assert await aclient.list(), "the first one is as it was"
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda c: c.wait("mnist", until="succeeded"), "there is no phase 'succeeded', but Pending, Provisioning, "),
+        (lambda c: c.wait("mnist", until=("Failed", "Done")), "there is no phase 'Done'"),
+        (lambda c: list(c.logs("mnist", tail=-1)), "tail is a number of lines, and not -1"),
+        (lambda c: list(c.logs("mnist", attempt=0)), "attempts are counted from 1"),
+        (lambda c: c.get(""), "'' is no name of a training"),
+        (lambda c: c.delete(".."), "'..' is no name of a training"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_at_once(
+    scene: Scene, client: Client, call: Callable[[Client], object], sentence: str
+) -> None:
+    client.submit(Training("mnist"))
+    with pytest.raises(RefusedError) as caught:
+        call(client)
+    assert caught.value.message.startswith(sentence)
+    assert client.get("mnist").name == "mnist"
+
+
+def test_a_token_as_files_hold_it_and_a_server_without_its_scheme(scene: Scene) -> None:
+    scene.create()
+    server, token, ca = cluster_of(scene)["server"], f"{scene.server.token}\n", scene.server.ca_file
+    with Client(scene.namespace, server=server, token=token, ca=ca) as client:
+        assert client.get("mnist").name == "mnist"
+    with pytest.raises(ConnectionFailedError, match="has to be a URL, such as https://127.0.0.1:6443"):
+        Client(server="127.0.0.1:6443")

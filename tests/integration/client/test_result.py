@@ -173,6 +173,17 @@ def test_refused_credentials_are_replaced_by_the_secret_s(
     assert client.result("mnist").read("report.html") == b"<p>"
 
 
+def test_a_result_that_is_read_after_the_client_was_closed_says_so(
+    finished: Output, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    with Client() as client:
+        result = client.result("mnist")
+    with pytest.raises(RuntimeError, match="the client is closed: make a new one"):
+        result.read("report.html")
+
+
 def test_no_result_yet(scene: Scene, client: Client) -> None:
     scene.create()
     scene.status(phase="Running", message="Training on 2 workers")

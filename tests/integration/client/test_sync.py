@@ -77,6 +77,23 @@ def test_a_forgotten_client_cleans_up_after_itself(scene: Scene) -> None:
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "mnist\n", "")
 
 
+def test_a_progress_that_runs_out_of_time_leaves_nothing_in_the_loop(scene: Scene) -> None:
+    scene.create()
+    code = """
+import gc
+from mnist_client import Client, WaitTimeout
+with Client() as client:
+    try:
+        client.progress("mnist", timeout=0.5)
+    except WaitTimeout:
+        print("late")
+    gc.collect()
+"""
+    ran = subprocess.run([sys.executable, "-X", "dev", "-c", code], capture_output=True, text=True, timeout=60)
+    assert ran.stdout.splitlines()[-1:] == ["late"]
+    assert "was destroyed" not in ran.stderr, ran.stderr
+
+
 def test_closing_ends_what_another_thread_waits_for(scene: Scene) -> None:
     scene.create()
     client = Client()

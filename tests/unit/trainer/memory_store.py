@@ -36,6 +36,9 @@ class MemoryStore:
             raise ObjectTooLargeError(f"{address} is too large")
         return data
 
+    def get_head(self, address: S3Address, count: int) -> bytes:
+        return self.get_bytes(address)[:count]
+
     def list(self, address: S3Address) -> Iterator[ObjectInfo]:
         if self.fail_reads:
             raise self.fail_reads

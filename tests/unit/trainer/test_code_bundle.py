@@ -96,6 +96,33 @@ def test_sizes_that_lie_are_found_out(tmp_path: Path) -> None:
         bundle.unpack(bytes(data), tmp_path, "the code")
 
 
+@settings(max_examples=300)
+@given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=3))
+def test_an_archive_that_is_damaged_anywhere_is_said_to_be(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int]]
+) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in (("main.py", b"print(1)\n" * 40), ("package/\u00fc.py", bytes(range(99)))):
+            archive.writestr(name, content)
+    data = bytearray(buffer.getvalue())
+    for place, value in changes:
+        data[place % len(data)] = value
+    for action in (bundle.digest, lambda given: bundle.unpack(given, tmp_path_factory.mktemp("out"), "the code")):
+        try:
+            action(bytes(data))
+        except CodeInvalidError as error:
+            assert error.message.startswith("the code ")
+
+
+def test_an_encrypted_archive_is_said_to_be_before_it_is_unpacked() -> None:
+    data = bytearray(zipped(("main.py", b"print(1)")))
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.rfind(signature) + flags] |= 1
+    with pytest.raises(CodeInvalidError, match="the code is damaged or encrypted: 'main.py'"):
+        bundle.digest(bytes(data))
+
+
 @pytest.mark.parametrize("data", [b"", b"no zip file", zipped(("a", b"1"))[:40]])
 def test_what_is_no_zip_file_is_said_to_be_none(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(CodeInvalidError, match="the code is not a zip file"):

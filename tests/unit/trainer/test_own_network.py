@@ -8,8 +8,10 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
+from tests.support.wait import wait_for
 from tests.unit.trainer.loop_support import KilledError, Recorder, make_job, run_workers
 
 from mnist_trainer.code.network import add_to_path, build_network
@@ -149,6 +151,14 @@ def test_code_that_hangs_or_ends_the_process_is_told(tmp_path: Path, code: str, 
         check(write(tmp_path, code, head=""), tmp_path, 2 if "sleep" in code else 60, "canary-secret-1")
     assert sentence in caught.value.message
     assert caught.value.reason.value == reason
+
+
+def test_processes_that_the_code_leaves_behind_neither_hold_up_the_trial_nor_outlive_it(tmp_path: Path) -> None:
+    start = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']).pid"
+    spec = write(tmp_path, f"import subprocess, sys\nprint({start})\ndef build(*_): return {LINEAR}")
+    parameters, lines = check(spec, tmp_path, patience=60)
+    assert parameters == 240 * 4 + 4
+    wait_for(lambda: not psutil.pid_exists(int(lines[0])), "its end")
 
 
 @pytest.mark.parametrize("name", ["resnet:build", "vit:build"])

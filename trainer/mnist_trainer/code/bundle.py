@@ -5,13 +5,17 @@ A zip file from a bucket is foreign: names that lead out of the folder, links, a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import lzma
 import secrets
 import shutil
 import stat
+import struct
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from mnist_trainer.errors import CodeInvalidError
@@ -23,6 +27,19 @@ MAX_UNPACKED = 1 << 30
 """Bytes of its files together."""
 MAX_FILES = 10_000
 _SEALED = 0o444
+_PIECE = 1 << 20
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    IndexError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
+"""What zipfile raises for archives that are damaged, encrypted, or packed by a method that it does not know."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -65,7 +82,9 @@ def digest(bundle: bytes, what: str = "the code") -> str:
     with _opened(bundle, what) as archive:
         for info in sorted(_files(archive, what), key=lambda each: each.filename):
             found.update(f"{info.filename}\0{info.file_size}\0".encode())
-            found.update(archive.read(info))
+            with _damage_told(what, info), archive.open(info) as source:
+                for piece in iter(lambda file=source: file.read(_PIECE), b""):  # type: ignore[misc]
+                    found.update(piece)
     return found.hexdigest()
 
 
@@ -98,13 +117,21 @@ def unpack(bundle: bytes, parent: Path, what: str) -> Path:
 def _opened(bundle: bytes, what: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(io.BytesIO(bundle))
-    except zipfile.BadZipFile as error:
+    except (*_DAMAGE, OSError) as error:
         raise CodeInvalidError(f"{what} is not a zip file: {error}") from None
+
+
+@contextlib.contextmanager
+def _damage_told(what: str, info: zipfile.ZipInfo) -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGE as error:
+        raise CodeInvalidError(f"{what} is damaged or encrypted: {info.filename!r}: {error}") from None
 
 
 def _files(archive: zipfile.ZipFile, what: str) -> list[zipfile.ZipInfo]:
     """The files of an archive, once all of them are known to be harmless."""
-    infos = [info for info in archive.infolist() if not info.is_dir()]
+    infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
     if len(infos) > MAX_FILES or sum(info.file_size for info in infos) > MAX_UNPACKED:
         raise CodeInvalidError(f"{what} has more than {_bounds(MAX_UNPACKED)}")
     for info in infos:
@@ -120,10 +147,8 @@ def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, what: 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # zipfile reads no more than the size that it was told, and checks the sum.
-        with archive.open(info) as source, path.open("wb") as file:
-            shutil.copyfileobj(source, file, 1 << 20)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
-        raise CodeInvalidError(f"{what} is damaged or encrypted: {info.filename!r}: {error}") from None
+        with _damage_told(what, info), archive.open(info) as source, path.open("wb") as file:
+            shutil.copyfileobj(source, file, _PIECE)
     except (FileExistsError, NotADirectoryError, IsADirectoryError):
         raise CodeInvalidError(f"{what} is refused: {info.filename!r} is a file and a folder in it") from None
     path.chmod(0o600 | (info.external_attr >> 16 & 0o100))

@@ -45,6 +45,13 @@ class Redaction:
 
 
 def _forms(secret: str) -> set[str]:
-    """The value as it is, and as URLs and Base64 have it."""
+    """The value as it is, and as URLs and Base64 have it, alone or within more (`user:secret`)."""
     encoded = base64.b64encode(secret.encode()).decode()
-    return {secret, quote(secret, safe=""), quote_plus(secret), encoded.rstrip("="), repr(secret)[1:-1]}
+    within = {_base64_within(secret.encode(), before) for before in range(3)}
+    return {secret, quote(secret, safe=""), quote_plus(secret), encoded.rstrip("="), repr(secret)[1:-1], *within}
+
+
+def _base64_within(secret: bytes, before: int) -> str:
+    """The characters that are the secret's alone where `before` bytes (modulo 3) stand before it."""
+    encoded = base64.b64encode(bytes(before) + secret).decode()
+    return encoded[-(-before * 8 // 6) : (before + len(secret)) * 8 // 6]

@@ -19,6 +19,7 @@ _WIDTH, _HEIGHT = 460, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 14, 12, 38
 _TICKS = 5
 _MOST_DOTS = 60
+_WIDE = 1e6  # steps from which ticks are written with an exponent, to have room
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ def nice_ticks(low: float, high: float, most: int = _TICKS) -> list[float]:
 
 def number_text(value: float, step: float) -> str:
     """A tick's label, with the digits that its neighbours a `step` away need."""
+    if step >= _WIDE:
+        return f"{value:.3g}"
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     return f"{value:,.{digits}f}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from importlib.resources import files
 from typing import Any
@@ -15,10 +16,13 @@ from mnist_trainer.release.files import encode_json
 from mnist_trainer.release.publish import ReleaseFile
 
 _MOST_POINTS = 200
+_DRAWN = 1e30
+"""Figures beyond it (a loss that ran away) are in ``metrics.json``; no drawing has room for them."""
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta name="generator" content="mnist-trainer run">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <title>{{ metrics.name }}</title>
@@ -45,6 +49,20 @@ _PAGE = """<!doctype html>
 </body>
 </html>
 """
+
+
+HEAD_BYTES = 512
+"""So much of a file tells whose it is."""
+_HEADS = {
+    METRICS_FILE: re.compile(rb'\{\s*"version": 1,\s*"name": "[^"]*",\s*"runId": "'),
+    REPORT_FILE: re.compile(rb'<meta name="generator" content="mnist-trainer run">'),
+    EVENTS_FILE: re.compile(rb""),  # TensorBoard's own writers put more behind that name
+}
+
+
+def is_report(name: str, head: bytes) -> bool:
+    """Whether a file of the output was made here, by any attempt, and not by the script."""
+    return name in _HEADS and _HEADS[name].search(head) is not None
 
 
 def report_files(metrics: dict[str, Any]) -> list[ReleaseFile]:
@@ -94,5 +112,9 @@ def _charts(reports: list[dict[str, Any]]) -> list[tuple[str, Markup]]:
     shown = [(number, _figures(reports[number - 1])) for number in numbers]
     x = [number for number, _ in shown]
     names = dict.fromkeys(name for _, figures in shown for name in figures)
-    charts = [Chart(name, [Line(name, [figures.get(name) for _, figures in shown])]) for name in names]
+    charts = [Chart(name, [Line(name, [_drawn(figures.get(name)) for _, figures in shown])]) for name in names]
     return [(chart.title, Markup(draw(chart, x))) for chart in charts]  # noqa: S704  (it escapes)
+
+
+def _drawn(value: float | None) -> float | None:
+    return value if value is not None and abs(value) < _DRAWN else None

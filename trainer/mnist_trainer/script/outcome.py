@@ -9,6 +9,8 @@ from mnist_trainer.code import words
 from mnist_trainer.errors import FailureReason, TrainerError
 
 _NOT_FOUND = 127
+_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
+"""The command itself, or the last one of a shell."""
 _OUT_OF_MEMORY = re.compile(r"\bMemoryError\b|OutOfMemoryError|CUDA out of memory|Cannot allocate memory")
 _NO_SPACE = re.compile(r"No space left on device")
 _NEVER_RIGHT = re.compile(
@@ -26,14 +28,14 @@ def failure_of(status: int, tail: str) -> TrainerError:
     A mistake that another attempt would meet again, such as an import that fails, is not retryable.
     """
     said = words.last_lines(tail, count=_LAST)
-    if missing := _NO_FILE.search(tail):
+    if missing := _NO_FILE.search(said):
         return TrainerError(
             f"spec.code.command: there is no file {missing['file'].rpartition('/')[2]!r} among the files of the code",
             FailureReason.CODE_NOT_FOUND,
         )
     if status == _NOT_FOUND:
         return TrainerError(f"spec.code.command: a program was not found: {said}", FailureReason.CODE_NOT_FOUND)
-    if status == -signal.SIGKILL:
+    if status in _KILLED:
         return TrainerError(
             "the command was killed (SIGKILL): most likely it needed more memory than spec.head.resources gives"
             + _with(said),

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import MutableMapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,7 +26,6 @@ from mnist_trainer.logs.attempt import DRIVER, AttemptLogs
 from mnist_trainer.logs.files import LogHandler
 from mnist_trainer.naming import RELEASE_MANIFEST, RunPlace, new_run_id
 from mnist_trainer.release.publish import ReleaseManifest, find_release
-from mnist_trainer.release.script_report import report_files
 from mnist_trainer.run.console import Console
 from mnist_trainer.run.preflight import check_output
 from mnist_trainer.run.stopping import LAST_WORDS, REPORT_PATIENCE, StopRequestedError, raise_on_signals
@@ -35,11 +35,10 @@ from mnist_trainer.script.child import Child
 from mnist_trainer.script.credentials import variables
 from mnist_trainer.script.environment import Surroundings, environment
 from mnist_trainer.script.exported import ExportedMetrics
-from mnist_trainer.script.intake import Intake
+from mnist_trainer.script.intake import Intake, Report
 from mnist_trainer.script.outcome import failure_of
 from mnist_trainer.script.printed import Printed
 from mnist_trainer.script.progress import ScriptProgress
-from mnist_trainer.store import ObjectStore
 
 _LOOK_SECONDS = 0.5
 _GRACE = 30.0
@@ -91,7 +90,8 @@ class ScriptRun:
             raise told from None
         except Exception as error:
             logger.exception("the trainer failed in a way that it should not")
-            unexpected = TrainerError(f"{type(error).__name__}: {error}", FailureReason.INTERNAL_ERROR)
+            message = self._redacted(f"{type(error).__name__}: {error}")
+            unexpected = TrainerError(message, FailureReason.INTERNAL_ERROR)
             self._end(unexpected, interrupted=False)
             raise unexpected from error
         else:
@@ -116,7 +116,7 @@ class ScriptRun:
 
     def _run_command(self, code: Code) -> None:
         config = self._config
-        intake = Intake(self._head_address(), self._progress.take)
+        intake = Intake(self._head_address(), self._take)
         surroundings = self._surroundings(code, intake)
         settings = self._storage.use(lambda store: store.settings)
         env = environment(config, self._place, surroundings, {**self._env, **variables(settings, self._folder)})
@@ -139,6 +139,11 @@ class ScriptRun:
             intake.close()
         if status:
             raise failure_of(status, printed.tail())
+
+    def _take(self, report: Report) -> None:
+        """Names of figures are shown as well: one that is a secret is left out."""
+        metrics = {name: value for name, value in report.metrics.items() if self._redacted(name) == name}
+        self._progress.take(replace(report, metrics=metrics))
 
     def _follow(self, child: Child) -> int:
         """Wait for the command's end. Raises ReplacedError once another process trains, StopRequestedError if asked."""
@@ -168,25 +173,19 @@ class ScriptRun:
     def _seal(self, lineage: str) -> dict[str, Any]:
         use, place, progress = self._storage.use, self._place, self._progress
         self._reporter.update(TrainingState.PUBLISHING)
+        # Only the process whose reports the API accepts may touch what users see: the files, and then the seal.
+        self._reporter.confirm(REPORT_PATIENCE)
         seconds = time.time() - self._began
+        metrics = seal.metrics_of(self._config, place, progress, seconds)
         use(lambda store: seal.upload_folder(store, self._folder / "output", place.output))
-        use(lambda store: self._add_reports(store, seconds))
+        use(lambda store: seal.add_reports(store, place.output, metrics))
         manifest = use(lambda store: seal.make_manifest(store, self._config, place, lineage, progress, seconds))
-        # Only the process whose reports the API accepts may touch what users see.
         self._reporter.confirm(REPORT_PATIENCE)
         address = place.output.child(RELEASE_MANIFEST)
         use(lambda store: store.put_bytes(address, manifest.encode(), "application/json"))
         size = sum(entry.size for entry in manifest.files)
         self._console.line(f"sealed {len(manifest.files)} files of {size:,} bytes in {place.output}")
         return seal.result_of(place.output, manifest)
-
-    def _add_reports(self, store: ObjectStore, seconds: float) -> None:
-        """What the script reported, as figures, page and curves; files of these names that it left itself stay."""
-        output = self._place.output
-        names = {item.address.key for item in seal.find_output(store, output)}
-        for file in report_files(seal.metrics_of(self._config, self._place, self._progress, seconds)):
-            if output.child(file.name).key not in names:
-                store.put_bytes(output.child(file.name), file.data, file.content_type)
 
     def _already_sealed(self, manifest: ReleaseManifest, lineage: str) -> dict[str, Any]:
         if manifest.lineage != lineage:

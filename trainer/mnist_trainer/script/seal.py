@@ -13,8 +13,9 @@ from typing import Any
 
 from mnist_trainer.config import ScriptConfig
 from mnist_trainer.errors import FailureReason, TrainerError
-from mnist_trainer.naming import METRICS_FILE, RELEASE_MANIFEST, REPORT_FILE, RunPlace, is_result
+from mnist_trainer.naming import EVENTS_FILE, METRICS_FILE, RELEASE_MANIFEST, REPORT_FILE, RunPlace, is_result
 from mnist_trainer.release.publish import ManifestFile, ReleaseManifest
+from mnist_trainer.release.script_report import HEAD_BYTES, is_report, report_files
 from mnist_trainer.script.progress import ScriptProgress
 from mnist_trainer.store import ObjectInfo, ObjectStore, S3Address
 from mnist_trainer.version import package_version
@@ -23,6 +24,7 @@ MAX_FILES = 10_000
 _OCTETS = "application/octet-stream"
 _MODELS = ("safetensors", "pt", "pth", "onnx", "keras", "ckpt", "pkl")
 _AT_ONCE = 8
+REPORTS = (METRICS_FILE, REPORT_FILE, EVENTS_FILE)
 
 logger = logging.getLogger(__name__)
 
@@ -46,17 +48,38 @@ def find_output(store: ObjectStore, output: S3Address) -> list[ObjectInfo]:
     """The objects that the script left. Raises TrainerError(NoOutput) when there are none, or too many to seal."""
     found = [item for item in store.list(output) if is_result(_name(output, item.address))]
     if not found:
-        raise TrainerError(
-            f"the command ended without an error and left nothing in OUTPUT ({output}) or OUTPUT_DIR: a training needs "
-            "a result, such as the model's weights",
-            FailureReason.NO_OUTPUT,
-        )
+        raise _nothing_left(output)
     if len(found) > MAX_FILES:
         raise TrainerError(
             f"the command left {len(found):,} files in OUTPUT, and at most {MAX_FILES:,} are sealed: pack them",
             FailureReason.CODE_INVALID,
         )
     return found
+
+
+def add_reports(store: ObjectStore, output: S3Address, metrics: dict[str, Any]) -> None:
+    """Add what the script reported, as figures, page and curves; files of these names that it left itself stay.
+
+    Those of an attempt that did not come as far as its seal are replaced. Raises TrainerError(NoOutput) when there is
+    nothing else.
+    """
+    left = {_name(output, item.address): item.address for item in find_output(store, output)}
+    earlier = {name for name in REPORTS if name in left and is_report(name, store.get_head(left[name], HEAD_BYTES))}
+    if earlier == left.keys():
+        raise _nothing_left(output)
+    for name in sorted(earlier):
+        store.delete(left.pop(name))
+    for file in report_files(metrics):
+        if file.name not in left:
+            store.put_bytes(output.child(file.name), file.data, file.content_type)
+
+
+def _nothing_left(output: S3Address) -> TrainerError:
+    return TrainerError(
+        f"the command ended without an error and left nothing in OUTPUT ({output}) or OUTPUT_DIR: a training needs a "
+        "result, such as the model's weights",
+        FailureReason.NO_OUTPUT,
+    )
 
 
 def make_manifest(
