@@ -19,7 +19,7 @@ import typer
 from mnist_cli.cluster import Where, in_cluster
 from mnist_cli.options import Context, Kubeconfig, Namespace, OptionalName
 from mnist_cli.running import CommandError
-from mnist_client.state import Progress, progress_of, report_of
+from mnist_client.state import Progress, loss_text, progress_of, report_of
 from mnist_kube.times import format_duration, now, parse
 
 if TYPE_CHECKING:

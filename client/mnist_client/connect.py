@@ -32,7 +32,9 @@ class Origin:
                 raise ConnectionFailedError(str(error)) from None
             return found.with_token(self.token.strip()) if self.token else found
         if not self.server.startswith(("https://", "http://")):
-            raise ConnectionFailedError(f"server is {self.server!r}, and has to be a URL, such as https://{self.server}")
+            raise ConnectionFailedError(
+                f"server is {self.server!r}, and has to be a URL, such as https://{self.server}"
+            )
         try:
             return from_entries(self._cluster(), {"token": (self.token or "").strip()}, Path())
         except (OSError, ValueError) as error:

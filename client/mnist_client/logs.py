@@ -155,13 +155,8 @@ class LogReader:
             self._attempts_read.add(attempt)
             if left:
                 yield left
-        elif self._scene.rests_after(attempt) and attempt not in self._attempts_read and not self._request.head:
-            # What there is not, there may be once it goes on.
-            if stored := await self._stored(self._scene.training, attempt):
-                self._note(f"the pod of attempt {attempt} is gone; this is its log from the bucket")
-                stored = self._cut(stored)
-                self._attempts_read.add(attempt)
-                yield stored
+        elif self._scene.rests_after(attempt) and (stored := await self._of_rest(attempt)):
+            yield stored
 
     async def _of_bucket(self, attempt: int) -> bytes:
         """What is new in the log that a running attempt uploads; `_in_bucket` tells whether that is where to look."""
@@ -231,6 +226,18 @@ class LogReader:
         if self._attempts_read:
             return b""
         raise self._no_log(attempt)
+
+    async def _of_rest(self, attempt: int) -> bytes:
+        """The log of the attempt before a suspension, once; where there is none, there may be when it goes on."""
+        if attempt in self._attempts_read or self._request.head:
+            return b""
+        stored = await self._stored(self._scene.training, attempt)
+        if not stored:
+            return b""
+        self._note(f"the pod of attempt {attempt} is gone; this is its log from the bucket")
+        stored = self._cut(stored)
+        self._attempts_read.add(attempt)
+        return stored
 
     def _cut(self, log: bytes) -> bytes:
         if self._request.tail is None or self._attempts_read:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 FINAL = ("Succeeded", "Failed")
+_FAR_AWAY = 1e6
 _DOING = {
     "Starting": "the trainer starts",
     "LoadingData": "the data is loaded",

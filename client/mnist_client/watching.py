@@ -44,7 +44,7 @@ async def beside(main: AsyncGenerator[T, None], other: AsyncGenerator[U, None]) 
             async for item in items:
                 await queue.put(item)
 
-    tasks = leading, following = asyncio.create_task(pass_on(main)), asyncio.create_task(pass_on(other))
+    leading, following = asyncio.create_task(pass_on(main)), asyncio.create_task(pass_on(other))
     getting: asyncio.Task[T | U] | None = None
     try:
         while not (leading.done() and queue.empty()):
@@ -56,7 +56,7 @@ async def beside(main: AsyncGenerator[T, None], other: AsyncGenerator[U, None]) 
                 getting.cancel()
         leading.result()
     finally:
-        running = [*tasks, getting] if getting is not None else [*tasks]
+        running = [task for task in (leading, following, getting) if task is not None]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)

@@ -137,5 +137,5 @@ def test_a_token_as_files_hold_it_and_a_server_without_its_scheme(scene: Scene) 
     server, token, ca = cluster_of(scene)["server"], f"{scene.server.token}\n", scene.server.ca_file
     with Client(scene.namespace, server=server, token=token, ca=ca) as client:
         assert client.get("mnist").name == "mnist"
-    with pytest.raises(ConnectionFailedError, match="has to be a URL, such as https://127.0.0.1:6443"):
+    with pytest.raises(ConnectionFailedError, match=r"has to be a URL, such as https://127\.0\.0\.1:6443"):
         Client(server="127.0.0.1:6443")

@@ -204,6 +204,20 @@ def test_the_log_in_the_bucket_once_the_pods_are_gone(
     assert list(client.logs("mnist", tail=2, attempt=1)) == ["two", "three"]
 
 
+def test_the_log_of_a_suspended_training_and_of_the_attempt_after_it(
+    finished: Output, scene: Scene, client: Client
+) -> None:
+    finished.put("logs/attempt-1/driver.log", b"one\n")
+    scene.status(phase="Suspended", attempt=1)
+    assert list(client.logs("mnist", wait=False)) == ["one"]
+    assert list(client.logs("mnist", timeout=60)) == ["one"]
+    lines = client.logs("mnist", follow=True, timeout=60)
+    assert next(lines) == "one"
+    finished.put("logs/attempt-2/driver.log", b"two\n")
+    scene.status(phase="Succeeded", attempt=2)
+    assert list(lines) == ["two"]
+
+
 def by_http(scene: Scene, s3: S3Handle, monkeypatch: pytest.MonkeyPatch) -> Output:
     """A training that KubeRay submits itself, so that no pod has its log; it runs."""
     made = scene.create(storage={"output": "s3://models"}, submission={"mode": "HTTP"})

@@ -203,3 +203,14 @@ def test_the_credentials_are_only_in_the_environment(start: Start, s3: S3Handle)
     for text in (script.printed, script.log(), json.dumps(script.status), script.json("MANIFEST.json")):
         assert secret not in str(text)
     assert os.environ.get("AWS_SECRET_ACCESS_KEY") is None
+
+
+def test_a_figure_that_is_named_as_a_secret_is_left_out(start: Start) -> None:
+    code = """
+    import os, mnist_report
+    mnist_report.report(epoch=1, **{os.environ["MY_TOKEN"]: 1.0, "f1": 0.5})
+    open(os.environ["OUTPUT_DIR"] + "/x", "w").close()
+    """
+    script = start("named", code, MY_TOKEN="canary_of_a_secret")
+    assert script.wait() == 0, script.printed
+    assert script.status["metrics"] == script.json("metrics.json")["metrics"] == {"f1": 0.5}

@@ -33,6 +33,10 @@ LOOKS = [
         training("Running", training=REPORT),
         "training, epoch 2/5: accuracy 97.12%, loss 0.123, 8,312 images/s, 12 s left",
     ),
+    (
+        training("Running", training={"attempt": 1, "state": "Training", "epoch": 1, "loss": -1e308}),
+        "training, epoch 1/?: loss -1e+308",
+    ),
     # What a former attempt reported says nothing about this one.
     (training("Running", attempt=2, training=REPORT), "the job is submitted (attempt 2)"),
     (training("Succeeded", training=REPORT), "Succeeded"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import zipfile
 from pathlib import Path
@@ -109,17 +110,15 @@ def test_an_archive_that_is_damaged_anywhere_is_said_to_be(
     for place, value in changes:
         data[place % len(data)] = value
     for action in (bundle.digest, lambda given: bundle.unpack(given, tmp_path_factory.mktemp("out"), "the code")):
-        try:
+        with contextlib.suppress(CodeInvalidError):  # and nothing else
             action(bytes(data))
-        except CodeInvalidError as error:
-            assert error.message.startswith("the code ")
 
 
 def test_an_encrypted_archive_is_said_to_be_before_it_is_unpacked() -> None:
     data = bytearray(zipped(("main.py", b"print(1)")))
     for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         data[data.rfind(signature) + flags] |= 1
-    with pytest.raises(CodeInvalidError, match="the code is damaged or encrypted: 'main.py'"):
+    with pytest.raises(CodeInvalidError, match=r"the code is damaged or encrypted: 'main\.py'"):
         bundle.digest(bytes(data))
 
 

@@ -31,7 +31,9 @@ def test_known_values_are_struck_out_in_every_form(form: str) -> None:
     assert "us-east-1" in Redaction.of_environment(ENV)("us-east-1")
 
 
-@given(st.binary(max_size=9), st.text(st.characters(codec="ascii", min_codepoint=33), min_size=12), st.binary(max_size=9))
+@given(
+    st.binary(max_size=9), st.text(st.characters(codec="ascii", min_codepoint=33), min_size=12), st.binary(max_size=9)
+)
 def test_within_base64_of_more_no_four_of_its_bytes_stay(before: bytes, secret: str, after: bytes) -> None:
     """As in `Authorization: Basic base64(user:secret)`; of a character at either end two bits may stay."""
     header = base64.b64encode(before + secret.encode() + after).decode()

@@ -66,7 +66,9 @@ if __name__ == "__main__":
 
 
 def test_very_many_figures_do_not_cost_the_others_their_report(tmp_path: Path) -> None:
-    code = "import mnist_report\nmnist_report.report(epoch=3, **{f'recall_of_class_{n:042d}': n / 3 for n in range(1000)})"
+    code = (
+        "import mnist_report\nmnist_report.report(epoch=3, **{f'recall_of_class_{n:042d}': n / 3 for n in range(1000)})"
+    )
     (report,) = in_a_script(tmp_path, code)
     assert report.epoch == 3
     assert len(report.metrics) >= 32
