@@ -171,6 +171,7 @@ class Client:
         Raises:
             TrainingFailed: it has failed, and that is not what was waited for.
             TrainingDeleted: it was deleted.
+            RefusedError: there is no such phase.
             WaitTimeout: it took too long. The training goes on.
         """
         return self._loop.run(self._client.wait(training, until=until, timeout=timeout, namespace=namespace))
