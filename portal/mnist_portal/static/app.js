@@ -43,8 +43,17 @@
     banner.querySelector("a").classList.toggle("hidden", !signIn);
   }
 
+  // A button that is replaced between press and release would lose its click: changes wait for the release.
+  let pressed = false;
+  const held = [];
+  document.addEventListener("pointerdown", () => { pressed = true; });
+  for (const released of ["pointerup", "pointercancel", "dragend"]) {
+    document.addEventListener(released, () => setTimeout(() => { pressed = false; held.splice(0).forEach(put); }));
+  }
+
   // Parts come with the id of what they take the place of. Focus, and what somebody has opened, stay.
   function put(html) {
+    if (pressed) { held.push(html); return; }
     const template = document.createElement("template");
     template.innerHTML = html;
     for (const fresh of [...template.content.children]) {

@@ -71,8 +71,9 @@ def portal(server: ApiServer, scene: PortalScene) -> Iterator[RunningPortal]:
     running.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """A browser for one file: while it is there, an event loop runs in this thread, and asyncio lets no other begin."""
     if CHROMIUM is None:
         pytest.skip("no chromium is installed")
     with sync_playwright() as playwright:

@@ -155,6 +155,24 @@ def test_a_shared_cluster_is_stopped_and_started_but_not_under_those_who_use_it(
     expect(row.get_by_role("button", name="Stop")).to_be_disabled()
 
 
+def test_a_click_is_not_lost_to_a_change_that_comes_between_press_and_release(
+    scene: PortalScene, ray: None, page: Page, watched: Watched
+) -> None:
+    cluster(scene, "workbench")
+    page.get_by_role("link", name="Clusters").click()
+    button = page.get_by_role("button", name="Stop")
+    expect(button).to_be_visible()
+    second = page.context.new_page()
+    second.goto(page.url)
+    expect(second.locator("#clusters")).to_contain_text("2/2 ready")
+    button.hover()
+    page.mouse.down()
+    scene.kube.merge(f"{RAYCLUSTERS.path(scene.namespace)}/workbench/status", {"status": {"readyWorkerReplicas": 1}})
+    expect(second.locator("#clusters")).to_contain_text("1/2 ready")  # so has the first page heard of it
+    page.mouse.up()
+    expect(page.get_by_text("workbench is being stopped")).to_be_visible()
+
+
 def test_a_shared_cluster_is_started_from_a_manifest(
     scene: PortalScene, ray: None, page: Page, watched: Watched
 ) -> None:
