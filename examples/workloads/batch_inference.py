@@ -33,7 +33,7 @@ class Classifier:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Add `class` and `confidence` to a batch of `image` addresses."""
-        from mnist_trainer.inference.predict import probabilities
+        from mnist_trainer.inference.answers import probabilities
 
         shares = probabilities(self.model, np.stack([self.picture(str(address)) for address in batch["image"]]))
         return {**batch, "class": shares.argmax(1), "confidence": shares.max(1)}

@@ -175,4 +175,22 @@
     }
   };
   document.addEventListener("htmx:afterSettle", place);
+
+  // What the API server said of an earlier text must not stand beside a newer one.
+  let edits = 0;
+  let asked = 0;
+  const pending = () => {
+    const preview = document.getElementById("preview");
+    preview.setAttribute("aria-busy", "true");
+    const note = preview.querySelector(".note");
+    note.className = "note";
+    note.replaceChildren(Object.assign(document.createElement("p"), { textContent: "Checking …" }));
+  };
+  form.addEventListener("input", () => { edits += 1; pending(); });
+  form.addEventListener("htmx:beforeRequest", () => { asked = edits; });
+  form.addEventListener("htmx:beforeSwap", (event) => {
+    if (asked === edits) return;
+    event.detail.shouldSwap = false;
+    event.stopPropagation();
+  });
 })();

@@ -23,6 +23,13 @@ from mnist_operator.api import crd
 
 expect.set_options(timeout=20_000)  # a busy machine
 CHROMIUM = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
+# A person is slower than a page's scripts; these tests are not, so they see a page once its scripts listen.
+SHOWN_WHEN_READY = """(() => {
+  const hidden = new CSSStyleSheet();
+  hidden.replaceSync("body { visibility: hidden !important; }");
+  document.adoptedStyleSheets = [hidden];
+  document.addEventListener("DOMContentLoaded", () => setTimeout(() => { document.adoptedStyleSheets = []; }));
+})()"""
 AXE = Path(__file__).parents[2] / "support" / "vendor" / "axe.min.js"
 
 
@@ -102,6 +109,7 @@ class Watched:
             "document.addEventListener('securitypolicyviolation', (e) => "
             "console.error('CSP ' + e.violatedDirective + ' ' + e.blockedURI))"
         )
+        context.add_init_script(SHOWN_WHEN_READY)
         page = context.new_page()
         page.on("console", self._said)
         page.on("pageerror", lambda error: self._note(f"script: {error}"))
