@@ -29,7 +29,7 @@ FAST = env -u KUBECONFIG $(BIN)/python -m pytest tests/integration tests/standin
 
 test: $(STAMP) ## Unit, integration and end-to-end tests
 	@$(FAST)
-	@$(BIN)/python -m pytest tests/e2e
+	@$(BIN)/python -m pytest tests/e2e -n 2 --dist loadfile
 
 test-fast: $(STAMP) ## Unit and integration tests only
 	@$(FAST)
