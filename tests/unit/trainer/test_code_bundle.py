@@ -122,7 +122,7 @@ def test_an_encrypted_archive_is_said_to_be_before_it_is_unpacked() -> None:
         bundle.digest(bytes(data))
 
 
-@pytest.mark.parametrize("data", [b"", b"no zip file", zipped(("a", b"1"))[:40]])
+@pytest.mark.parametrize("data", [b"", b"no zip file", zipped(("a", b"1"))[:40]], ids=["empty", "text", "cut off"])
 def test_what_is_no_zip_file_is_said_to_be_none(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(CodeInvalidError, match="the code is not a zip file"):
         bundle.unpack(data, tmp_path, "the code")
