@@ -24,6 +24,7 @@ def page(stack: LiveStack, watched: Watched) -> Iterator[Page]:  # noqa: F811
 
 
 def draw_a_zero(page: Page) -> None:
+    expect(page.locator("#pad")).to_be_visible()
     box = page.locator("#pad").bounding_box()
     assert box is not None
     for step in range(41):
@@ -39,10 +40,13 @@ def test_a_training_is_started_followed_and_its_model_answers_a_drawn_digit(page
     page.get_by_role("link", name="New training").first.click()
     page.get_by_label("An example").select_option("quickstart")
     page.get_by_role("button", name="Take the example").click()
+    page.wait_for_url("**/new?example=quickstart")
     page.locator("#f-name").fill("from-the-browser")
     page.get_by_label("Epochs").fill("8")
     expect(page.locator("#preview")).to_contain_text("The API server would take this", timeout=_MS)
     page.get_by_role("button", name="Create the training").click()
+
+    expect(page.locator("h1")).to_have_text("from-the-browser", timeout=_MS)
 
     # Not one reload from here on: what changes comes by itself.
     page.evaluate("window.stayed = true")

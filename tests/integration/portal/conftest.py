@@ -28,7 +28,7 @@ SHOWN_WHEN_READY = """(() => {
   const hidden = new CSSStyleSheet();
   hidden.replaceSync("body { visibility: hidden !important; }");
   document.adoptedStyleSheets = [hidden];
-  document.addEventListener("DOMContentLoaded", () => setTimeout(() => { document.adoptedStyleSheets = []; }));
+  document.addEventListener("DOMContentLoaded", () => { document.adoptedStyleSheets = []; });
 })()"""
 AXE = Path(__file__).parents[2] / "support" / "vendor" / "axe.min.js"
 
@@ -156,6 +156,7 @@ def check_access() -> Callable[[Page], None]:
     """Fails for what axe-core calls serious or critical (WCAG 2.2 A and AA)."""
 
     def check(page: Page) -> None:
+        expect(page.locator("body")).to_be_visible()
         # Put in by the protocol, not by the page: its policy lets no foreign script in.
         page.evaluate(AXE.read_text())
         tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]

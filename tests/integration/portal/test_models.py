@@ -16,6 +16,7 @@ from mnist_kube.objects import Object
 
 
 def draw_a_one(page: Page) -> None:
+    expect(page.locator("#pad")).to_be_visible()
     box = page.locator("#pad").bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + 150, box["y"] + 50)

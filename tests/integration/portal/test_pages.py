@@ -64,7 +64,7 @@ def test_filters_stand_in_the_address_and_the_back_button_takes_them_back(lab: P
 def test_sorting_is_a_link(lab: PortalScene, page: Page) -> None:
     page.get_by_role("link", name="Accuracy").click()
     expect(page.locator("tbody tr").first).to_contain_text("done")
-    assert page.locator("th[aria-sort=descending]").inner_text().startswith("Accuracy")
+    expect(page.locator("th[aria-sort=descending]")).to_contain_text("Accuracy")
 
 
 def test_one_training_shows_curves_stages_and_conditions_live(lab: PortalScene, page: Page) -> None:
