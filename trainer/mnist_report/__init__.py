@@ -31,8 +31,8 @@ __all__ = ["report"]
 
 
 def report(
-    *,
     epoch: float | None = None,
+    *,
     epochs: float | None = None,
     accuracy: float | None = None,
     loss: float | None = None,

@@ -186,7 +186,7 @@ def owner_reference(training: Training) -> Manifest:
 
 
 def child(training: Training, *, api_version: str, kind: str, name: str, component: str, **content: object) -> Manifest:
-    """Return a child manifest with its metadata and the hash of its content."""
+    """Return a child manifest: content with name, labels and owner; `sealed` adds the hash of its content."""
     manifest: Manifest = {
         "apiVersion": api_version,
         "kind": kind,

@@ -28,7 +28,7 @@ _BEFORE_WORKERS = frozenset({"Starting", "LoadingData"})
 
 
 class Facts:
-    """The facts about one observation. Every name is used in the transition table."""
+    """The facts about one observation, by the names that the transition table and its steps use."""
 
     def __init__(self, observed: Observed) -> None:
         self.observed = observed

@@ -98,9 +98,10 @@ def job_fields(facts: Facts) -> dict[str, Any]:
 
 
 def count_restarts(facts: Facts) -> tuple[int, tuple[Event, ...]]:
-    """Return the restarts counted so far and the events of those that are new.
+    """Return the restarts of the job so far, with the events `HeadLost` and `JobRestarted` of what is new.
 
-    After a lost head KubeRay submits the same job again, silently: another start time shows it.
+    Another head pod than the status remembers shows a lost head. KubeRay then submits the same job again, silently:
+    another start time shows that.
     """
     count = facts.status.restarts or 0
     events: tuple[Event, ...] = ()

@@ -114,13 +114,13 @@ TRANSITIONS: tuple[Transition, ...] = (
         "ClusterLost",
         "the RayCluster of this attempt is gone, going or suspended by somebody else",
         lambda f: f.cluster_lost,
-        job.lose_cluster,
+        cluster.lose_cluster,
     ),
     Transition(
         "WorkersFailing",
         "worker pods are lost again and again without an epoch finished in between",
         lambda f: f.rounds_of_restarts >= f.policy.failing_rounds,
-        job.give_up_restarting,
+        cluster.give_up_restarting,
     ),
     Transition(
         "Rescaled",
@@ -172,7 +172,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         "ClusterReady",
         "the RayCluster is ready",
         lambda f: f.cluster is not None and f.cluster.usable,
-        cluster.create_job,
+        job.create_job,
     ),
     Transition(
         "ClusterUnnoticed",

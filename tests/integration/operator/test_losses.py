@@ -81,10 +81,12 @@ def test_what_kueue_would_refuse_is_refused_first(brisk: Scene) -> None:
 
 
 def test_a_deadline_ends_everything_and_what_it_leaves_goes_in_time(brisk: Scene) -> None:
-    brisk.apply(spec={"runPolicy": {"activeDeadlineSeconds": 2, "ttlSecondsAfterFinished": 2}})
+    brisk.apply(spec={"runPolicy": {"activeDeadlineSeconds": 1000}})
     brisk.walk_to_running()
+    brisk.change({"runPolicy": {"activeDeadlineSeconds": 1}})
     status = brisk.wait_status(phase="Failed", reason="DeadlineExceeded")
-    assert "activeDeadlineSeconds (2 s)" in status["message"]
+    assert "activeDeadlineSeconds (1 s)" in status["message"]
+    brisk.change({"runPolicy": {"ttlSecondsAfterFinished": 1}})
     wait_for(lambda: brisk.kube.items(brisk.kuberay.clusters) == [], "the cluster to be freed")
     wait_for(lambda: brisk.kube.get(f"{brisk.trainings}/mnist") is None, "the training to go")
 

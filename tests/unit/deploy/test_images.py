@@ -9,8 +9,9 @@ import tomllib
 import pytest
 from tests.support.manifests import ROOT, of_kind, render_chart
 
+from mnist_local.kuberay.kubelet import launch
 from mnist_operator.api.spec import RaySpec, parse_spec
-from mnist_operator.children.pods import head_template
+from mnist_operator.children.pods import IMAGE_ENV, head_template
 from mnist_operator.children.training import Installation, Training
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -82,6 +83,13 @@ def test_one_version_of_ray_everywhere() -> None:
     assert f"ray=={version}" in (ROOT / "constraints.txt").read_text().split()
     container = of_kind(render_chart(), "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]
     assert {"name": "MNIST_OPERATOR_TRAINER_RAY_VERSION", "value": version} in container["env"]
+
+
+def test_the_trainers_image_says_what_an_image_of_ones_own_and_a_local_pod_are_given() -> None:
+    stage = dockerfile("trainer").rpartition("\nFROM ")[2]
+    said = dict(word.split("=", 1) for line in re.findall(r"^ENV (.+)$", stage, re.MULTILINE) for word in line.split())
+    for given in (IMAGE_ENV, launch.IMAGE_ENV):
+        assert given.items() <= said.items()
 
 
 def test_all_images_stand_on_one_base() -> None:

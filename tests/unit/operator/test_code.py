@@ -18,6 +18,7 @@ from mnist_operator.api.spec import MnistTrainingSpec
 from mnist_operator.children import job as job_module
 from mnist_operator.children.cluster import ray_cluster
 from mnist_operator.children.code import MOUNT_PATH, command_words
+from mnist_operator.children.pods import DRAIN_VARIABLE
 from mnist_operator.children.training import Installation, Training
 
 CONTRACT = json.loads((Path(__file__).parents[3] / "contracts" / "trainer.json").read_text())
@@ -35,6 +36,23 @@ def containers(owner: Training) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     spec = ray_cluster(owner, "c", INSTALLATION)["spec"]
     pods = [group["template"]["spec"] for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"])]
     return [(pod, pod["containers"][0]) for pod in pods]
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds"),
+    [
+        ({"command": ["python", "train.py"], "configMap": {"name": "mine"}}, [None, "25"]),  # time for a checkpoint
+        (CONFIG_MAP, [None, None]),  # as the trainer's image has it: none
+    ],
+)
+def test_only_a_scripts_workers_have_time_when_their_pod_is_told_to_end(
+    code: dict[str, Any], seconds: list[str | None]
+) -> None:
+    found = [{each["name"]: each["value"] for each in each["env"]} for _, each in containers(training(code))]
+    assert [env.get(DRAIN_VARIABLE) for env in found] == seconds
+    theirs = containers(training(code, ray={"version": "2.61.0", "image": "mine:1"}))
+    found = [{each["name"]: each["value"] for each in each["env"]} for _, each in theirs]
+    assert [env.get(DRAIN_VARIABLE) for env in found] == [second or "0" for second in seconds]
 
 
 def test_a_config_map_is_mounted_read_only_into_head_and_workers_and_the_trainer_is_told_where() -> None:

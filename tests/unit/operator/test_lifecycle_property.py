@@ -198,6 +198,7 @@ class Life(RuleBasedStateMachine):
             world.pass_time(400)
         assert world.status.phase in FINISHED, world.decisions[-20:]
         for _ in range(3):
+            world.pass_time(100)  # a job whose model is sealed has a minute to close by itself
             world.deletions_complete()
             world.reconcile()
         keeps = self.policy["clusterCleanup"] == "OnSuccess" and world.status.phase is Phase.FAILED

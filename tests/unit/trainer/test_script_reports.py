@@ -65,6 +65,11 @@ if __name__ == "__main__":
     assert in_a_script(tmp_path, code % way) == [Report(epoch=1, loss=0.5)]
 
 
+def test_whatever_it_is_called_with_the_script_goes_on(tmp_path: Path) -> None:
+    code = "import mnist_report\nfor given in (None, {'loss': 1}, 'three', 3): mnist_report.report(given)"
+    assert in_a_script(tmp_path, code)[-1] == Report(epoch=3)
+
+
 def test_very_many_figures_do_not_cost_the_others_their_report(tmp_path: Path) -> None:
     code = (
         "import mnist_report\nmnist_report.report(epoch=3, **{f'recall_of_class_{n:042d}': n / 3 for n in range(1000)})"

@@ -24,7 +24,11 @@ WORK_DIR_VARIABLE = "MNIST_LOCAL_WORK_DIR"
 _INHERITED = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 _MIB = 2**20
 # What the trainer's image says; the operator leaves it to the image.
-_IMAGE_ENV = {"PYTHONUNBUFFERED": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+IMAGE_ENV = {
+    "PYTHONUNBUFFERED": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
+}
 _MIN_OBJECT_STORE = 80 * _MIB  # Ray refuses less than 75 MiB
 _DEFAULT_MEMORY = 1024 * _MIB
 _OBJECT_STORE_SHARE = 0.3  # Ray's own share of a container's memory
@@ -90,7 +94,7 @@ def build(
     own = volumes.resolve(container, pod, ray.node.address if ray.node else "127.0.0.1", sources)
     own = {name: network.localized(volumes.translated(value, mounted), endpoints) for name, value in own.items()}
     token = own.get("RAY_AUTH_TOKEN") or ray.fallback_token
-    env = _IMAGE_ENV | shim_environment(machine) | own | _given(pod, folders, machine)
+    env = IMAGE_ENV | shim_environment(machine) | own | _given(pod, folders, machine)
     if token:  # on for every pod, since Ray's servers listen on all interfaces
         env |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(folders.ray_token)}
     words = [*(container.get("command") or []), *(container.get("args") or [])]

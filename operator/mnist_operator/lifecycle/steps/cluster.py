@@ -1,10 +1,10 @@
-"""The attempt's RayCluster: make it, wait for it, refuse it, use it."""
+"""The attempt's RayCluster: make it, wait for it, refuse it, lose it."""
 
 from __future__ import annotations
 
 from mnist_operator.api.status import ConditionType, Phase
 from mnist_operator.lifecycle import outcome, progress
-from mnist_operator.lifecycle.decision import CreateCluster, CreateJob, Decision, EnsureSupport, Explain
+from mnist_operator.lifecycle.decision import CreateCluster, Decision, EnsureSupport, Explain
 from mnist_operator.lifecycle.facts import STARTING, Facts
 from mnist_operator.lifecycle.steps.common import SHARED_POLL, explain_in, upkeep
 
@@ -69,12 +69,6 @@ def wait_for_quota(facts: Facts) -> Decision:
     )
 
 
-def create_job(facts: Facts) -> Decision:
-    """The cluster is ready: submit the attempt's job."""
-    assert facts.cluster is not None
-    return outcome.unchanged(facts, EnsureSupport(), CreateJob(facts.attempt, facts.cluster.name))
-
-
 def wait_for_kuberay(facts: Facts) -> Decision:
     """Write nothing: what was said at the start still holds, and updates are what costs an API server most."""
     assert facts.cluster is not None
@@ -117,6 +111,21 @@ def wait_for_cluster(facts: Facts) -> Decision:
         look_again=SHARED_POLL if facts.shared else _look_again(facts, cluster.created),
         **progress.cluster_fields(facts),
     )
+
+
+def lose_cluster(facts: Facts) -> Decision:
+    """The cluster is gone, and with it every process of the attempt."""
+    if facts.cluster is not None and facts.cluster.suspended and facts.cluster.queue is not None:
+        message = f"Kueue took back the quota of queue {facts.cluster.queue}."
+        return outcome.start_over(facts, "Preempted", message, delay=outcome.retry_delay(facts, 1))
+    message = f"The RayCluster {facts.cluster_name} was deleted or suspended while the training needed it."
+    return outcome.fail_attempt(facts, "RayClusterLost", message, retryable=True)
+
+
+def give_up_restarting(facts: Facts) -> Decision:
+    """The workers are lost faster than an epoch is finished: the attempt fails, and counts."""
+    message = f"{facts.workers_restarting}."
+    return outcome.fail_attempt(facts, "WorkersRestarting", message, retryable=True)
 
 
 def _explain_code(facts: Facts, age: float) -> tuple[Explain, ...]:

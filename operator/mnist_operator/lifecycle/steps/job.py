@@ -1,4 +1,4 @@
-"""The attempt's RayJob: lose it, judge it, run it, wait for it."""
+"""The attempt's RayJob: make it, wait for it, follow it, judge it, lose it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from mnist_operator.api.status import ConditionType, Phase
 from mnist_operator.lifecycle import outcome, progress
-from mnist_operator.lifecycle.decision import Decision, Explain
+from mnist_operator.lifecycle.decision import CreateJob, Decision, EnsureSupport, Explain
 from mnist_operator.lifecycle.facts import TRAINER_SILENT, Facts
 from mnist_operator.lifecycle.steps.common import explain_in, readiness, upkeep, wants_address
 
@@ -18,6 +18,12 @@ _JOB_FAILURES = {
     "DeadlineExceeded": "KubeRay ended the job at a deadline.",
     "AppFailed": "KubeRay did not find the job on the Ray head any more.",
 }
+
+
+def create_job(facts: Facts) -> Decision:
+    """The cluster is ready: submit the attempt's job."""
+    assert facts.cluster is not None
+    return outcome.unchanged(facts, EnsureSupport(), CreateJob(facts.attempt, facts.cluster.name))
 
 
 def lose_job(facts: Facts) -> Decision:
@@ -51,21 +57,6 @@ def judge_finished_job(facts: Facts) -> Decision:
         return outcome.fail_attempt(facts, job.reason or "JobStopped", message, retryable=True, log_tail=tail)
     message = _JOB_FAILURES.get(job.reason, "KubeRay gave the job up.")
     return outcome.fail_attempt(facts, job.reason or "JobFailed", message, retryable=True, log_tail=tail)
-
-
-def lose_cluster(facts: Facts) -> Decision:
-    """The cluster is gone, and with it every process of the attempt."""
-    if facts.cluster is not None and facts.cluster.suspended and facts.cluster.queue is not None:
-        message = f"Kueue took back the quota of queue {facts.cluster.queue}."
-        return outcome.start_over(facts, "Preempted", message, delay=outcome.retry_delay(facts, 1))
-    message = f"The RayCluster {facts.cluster_name} was deleted or suspended while the training needed it."
-    return outcome.fail_attempt(facts, "RayClusterLost", message, retryable=True)
-
-
-def give_up_restarting(facts: Facts) -> Decision:
-    """The workers are lost faster than an epoch is finished: the attempt fails, and counts."""
-    message = f"{facts.workers_restarting}."
-    return outcome.fail_attempt(facts, "WorkersRestarting", message, retryable=True)
 
 
 def rescale(facts: Facts) -> Decision:
