@@ -9,13 +9,15 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 import yaml
 from tests.support.live import NAMESPACE, LiveStack, LiveTraining
 from tests.support.wait import wait_for
 
-from mnist_kube.resources import CONFIGMAPS, TRAININGS
+from mnist_client import Client
+from mnist_kube.resources import CONFIGMAPS, PODS, TRAININGS
 from mnist_local.kuberay.kubelet.launch import POD_UID_VARIABLE
 from mnist_local.pod import process_tree
 from mnist_trainer.inference.model_file import load_classifier
@@ -98,7 +100,10 @@ def test_a_ray_train_script_is_followed_survives_a_loss_and_a_suspension_and_is_
     training.until_nothing_runs()
 
 
-def test_a_network_of_ones_own_waits_for_its_config_map_and_is_trained_by_the_recipe(stack: LiveStack) -> None:
+def test_a_network_of_ones_own_waits_for_its_config_map_and_is_trained_by_the_recipe(
+    stack: LiveStack, tmp_path: Path
+) -> None:
+    """Followed by the Python client, which reads the log and the model when the pods are gone."""
     config_map, document = documents("own-network")
     document["spec"]["training"]["epochs"] = 3
     document["spec"]["workers"]["replicas"] = 1
@@ -106,7 +111,21 @@ def test_a_network_of_ones_own_waits_for_its_config_map_and_is_trained_by_the_re
     status = training.until(lambda s: s.get("reason") == "CodeNotFound", "the missing ConfigMap to be told", 120)
     assert "ConfigMap default/own-network, named in spec.code.configMap, does not exist" in status["message"]
     stack.kube.create(CONFIGMAPS.path(NAMESPACE), config_map)
-    status = training.until_succeeded()
+    with Client(kubeconfig=stack.root / "kubeconfig") as client:
+        lines = list(client.logs(training.name, follow=True, timeout=600))
+        told = [line for line in lines if "epoch 3/3" in line]
+        assert len(told) == 1, lines
+        assert any("resnet:build from the ConfigMap with the code: 77,818 parameters" in line for line in lines)
+        assert client.wait(training.name, timeout=120).succeeded
+        training.until_nothing_runs()
+        for pod in stack.kube.items(PODS.path(NAMESPACE)):
+            if (name := pod["metadata"]["name"]).startswith("own-network-"):
+                stack.kube.delete(PODS.path(NAMESPACE, name))
+        assert [line for line in client.logs(training.name, wait=False) if "epoch 3/3" in line] == told
+        result = client.result(training.name)
+        assert result.predict(np.zeros((8, 8), np.uint8)).best.confidence > 0
+        assert result.download("model.onnx", tmp_path).stat().st_size
+    status = training.status()
     assert status["attempt"] == 1
     assert status["result"]["accuracy"] >= 0.9
     manifest = assert_sealed(training, status, "model.safetensors", "model.onnx", "report.html")
@@ -114,8 +133,6 @@ def test_a_network_of_ones_own_waits_for_its_config_map_and_is_trained_by_the_re
     # The ONNX file needs no code of the user's.
     model = load_classifier((training.output / "model.onnx").read_bytes(), "here")
     assert model.spec.name == "resnet:build"
-    assert "resnet:build from the ConfigMap with the code: 77,818 parameters" in training.log()
-    training.until_nothing_runs()
 
 
 def test_a_script_with_pytorch_alone_reports_and_leaves_files(stack: LiveStack) -> None:

@@ -65,8 +65,8 @@ def test_a_failure_is_raised_with_the_end_of_its_log(scene: Scene, client: Clien
 def test_a_deletion_and_a_deadline(scene: Scene, client: Client) -> None:
     client.submit(Training("mnist"))
     scene.status(phase="Pending", message="Secret x does not exist")
-    with pytest.raises(WaitTimeout, match=r"mnist is not Succeeded after 0\.3 s \(Pending: Secret x does not exist\)"):
-        client.wait("mnist", timeout=0.3)
+    with pytest.raises(WaitTimeout, match=r"mnist is not Succeeded after 2 s \(Pending: Secret x does not exist\)"):
+        client.wait("mnist", timeout=2)
     later(0.2, lambda: scene.kube.delete(f"{scene.trainings}/mnist"))
     with pytest.raises(TrainingDeleted, match="mnist was deleted"):
         client.wait("mnist", timeout=60)

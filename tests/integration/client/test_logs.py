@@ -120,7 +120,7 @@ def test_a_deadline(scene: Scene, client: Client) -> None:
         list(client.logs("mnist", follow=True, timeout=0.3))
     scene.status(phase="Running", attempt=1)
     scene.submitter(1, "one\n")
-    reading = Reading(lambda: client.logs("mnist", follow=True, timeout=2))
+    reading = Reading(lambda: client.logs("mnist", follow=True, timeout=5))
     wait_for(lambda: reading.error, "the deadline")
     assert isinstance(reading.error, WaitTimeout)
     assert reading.lines == ["one"]
