@@ -45,10 +45,10 @@ CONTAINER_SECURITY: Manifest = {
 # container's memory.
 _WRITABLE = (("tmp", "/tmp"),)
 # Ray keeps a node that is told to end for half a minute (Ray 2.60, _private/node.py), for those who serve requests. Our
-# trainer has no use for that, so a deleted training frees its nodes at once. A script of the user's own may have:
-# Ray Train tells it, and it has the time to write a checkpoint before the pod's 30 s are over.
+# trainer has no use for that, so a deleted training frees its nodes at once. A script of the user's own may have: Ray
+# Train tells its workers, which can write a checkpoint before the pod's 30 s are over; on the head its log is kept.
 DRAIN_VARIABLE = "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"
-_SCRIPT_WORKER_ENV = {DRAIN_VARIABLE: "25"}
+_SCRIPT_HEAD_ENV, _SCRIPT_WORKER_ENV = {DRAIN_VARIABLE: "5"}, {DRAIN_VARIABLE: "25"}
 # The trainer's image says the same; one that the user brings may not be made of it.
 IMAGE_ENV = {
     "HOME": "/tmp",
@@ -69,7 +69,8 @@ def head_template(training: Training, installation: Installation) -> Manifest:
     """Return the head's pod template: GCS, dashboard and the driver."""
     head = training.spec.head
     resources = _resources(head.resources, _DEFAULT_HEAD_RESOURCES)
-    container = _container(training, installation, HEAD_CONTAINER, resources)
+    env = _SCRIPT_HEAD_ENV if _runs_script(training) else {}
+    container = _container(training, installation, HEAD_CONTAINER, resources, env)
     if _names_ports(head.template):
         container["ports"] = [{"name": name, "containerPort": port} for name, port in _HEAD_PORTS]
     container["envFrom"] = [{"secretRef": {"name": storage_secret_name(training)}}]
@@ -83,7 +84,7 @@ def worker_template(training: Training, group: Group, installation: Installation
         for part in ("requests", "limits"):
             resources[part] = {**resources.get(part, {}), GPU_RESOURCE: gpus}
     env = {**WORKER_ENV, **_threads(resources)}
-    if training.spec.code is not None and training.spec.code.command:
+    if _runs_script(training):
         env |= _SCRIPT_WORKER_ENV
     container = _container(training, installation, WORKER_CONTAINER, resources, env)
     container["envFrom"] = [{"secretRef": {"name": storage_secret_name(training)}}]
@@ -98,6 +99,10 @@ def submitter_template(training: Training, installation: Installation) -> Manife
     if training.spec.cluster_ref is None:
         template["spec"]["serviceAccountName"] = account
     return template
+
+
+def _runs_script(training: Training) -> bool:
+    return training.spec.code is not None and bool(training.spec.code.command)
 
 
 def _container(

@@ -179,18 +179,23 @@
   // What the API server said of an earlier text must not stand beside a newer one.
   let edits = 0;
   let asked = 0;
-  const pending = () => {
+  const say = (words, kind, busy) => {
     const preview = document.getElementById("preview");
-    preview.setAttribute("aria-busy", "true");
+    preview.setAttribute("aria-busy", String(busy));
     const note = preview.querySelector(".note");
-    note.className = "note";
-    note.replaceChildren(Object.assign(document.createElement("p"), { textContent: "Checking …" }));
+    note.className = kind;
+    note.replaceChildren(Object.assign(document.createElement("p"), { textContent: words }));
   };
-  form.addEventListener("input", () => { edits += 1; pending(); });
+  form.addEventListener("input", () => { edits += 1; say("Checking …", "note", true); });
+  for (const failed of ["htmx:sendError", "htmx:responseError"]) {
+    form.addEventListener(failed, () => {
+      if (asked === edits) say("The portal does not answer. Change a field to ask again.", "note bad", false);
+    });
+  }
   form.addEventListener("htmx:beforeRequest", () => { asked = edits; });
   form.addEventListener("htmx:beforeSwap", (event) => {
     if (asked === edits) return;
-    event.detail.shouldSwap = false;
+    event.detail.shouldSwap = event.detail.isError = false;
     event.stopPropagation();
   });
 })();

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from tests.integration.portal.conftest import Watched
 from tests.support.portal import PortalScene
 from tests.support.wait import wait_for
@@ -82,6 +84,40 @@ def test_a_file_that_is_no_manifest_is_said(scene: PortalScene, page: Page, tmp_
     page.get_by_role("button", name="Take the file").click()
     expect(page.locator("h1")).to_have_text("That is not YAML")
     expect(page.locator("main")).to_contain_text("in line 1")
+
+
+def test_an_answer_to_an_earlier_text_is_not_shown_and_none_is_said(
+    scene: PortalScene, page: Page, watched: Watched
+) -> None:
+    page.get_by_role("link", name="New", exact=True).click()
+    note = page.locator("#preview .note")
+    page.get_by_label("Name", exact=True).fill("mine")
+    expect(note).to_have_text("The API server would take this.")
+    held: list[Route] = []
+    page.route("**/new/check", lambda route: held.append(route))
+    page.get_by_label("Epochs").fill("3")
+    expect(note).to_have_text("Checking …")
+    _until(page, lambda: len(held) == 1)
+    page.get_by_label("Epochs").fill("4")
+    held.pop(0).continue_()  # the answer to 3 comes now
+    _until(page, lambda: len(held) == 1)
+    expect(note).to_have_text("Checking …")
+    expect(page.locator("#yaml")).not_to_contain_text("epochs")
+    watched.forgiven += ["ERR_FAILED", "htmx:"]
+    held.pop(0).abort()
+    expect(note).to_have_text("The portal does not answer. Change a field to ask again.")
+    page.unroute("**/new/check")
+    page.get_by_label("Epochs").fill("6")
+    expect(note).to_have_text("The API server would take this.")
+    expect(page.locator("#yaml")).to_contain_text("epochs: 6")
+
+
+def _until(page: Page, there: Callable[[], bool]) -> None:
+    """Wait as Playwright does: its events come only while it is called."""
+    deadline = time.monotonic() + 20
+    while not there():
+        assert time.monotonic() < deadline, "no request came"
+        page.wait_for_timeout(20)
 
 
 def test_the_form_is_accessible_and_narrow(scene: PortalScene, page: Page, check_access: object) -> None:

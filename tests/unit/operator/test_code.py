@@ -41,13 +41,17 @@ def containers(owner: Training) -> list[tuple[dict[str, Any], dict[str, Any]]]:
 @pytest.mark.parametrize(
     ("code", "seconds"),
     [
-        ({"command": ["python", "train.py"], "configMap": {"name": "mine"}}, [None, "25"]),  # time for a checkpoint
+        (
+            {"command": ["python", "train.py"], "configMap": {"name": "mine"}},
+            ["5", "25"],
+        ),  # time for its log, and for a checkpoint
         (CONFIG_MAP, [None, None]),  # as the trainer's image has it: none
     ],
 )
-def test_only_a_scripts_workers_have_time_when_their_pod_is_told_to_end(
+def test_only_a_scripts_pods_have_time_when_they_are_told_to_end(
     code: dict[str, Any], seconds: list[str | None]
 ) -> None:
+    """Time for the log, and for a checkpoint; the recipe needs none, as the trainer's image has it."""
     found = [{each["name"]: each["value"] for each in each["env"]} for _, each in containers(training(code))]
     assert [env.get(DRAIN_VARIABLE) for env in found] == seconds
     theirs = containers(training(code, ray={"version": "2.61.0", "image": "mine:1"}))
