@@ -19,6 +19,11 @@ _SMALL_LOGS = {"RAY_ROTATION_MAX_BYTES": str(64 << 20), "RAY_ROTATION_BACKUP_COU
 _PLAIN = re.compile(r"[A-Za-z0-9._=+@:,/-]+")
 
 
+def command_of(training: Training) -> list[str] | None:
+    """Return the user's own command, which runs in our trainer's place; None where our trainer runs."""
+    return training.spec.code.command if training.spec.code is not None else None
+
+
 def config_map_name(training: Training) -> str | None:
     """Return the name of the ConfigMap with the code, if that is where it is."""
     code = training.spec.code

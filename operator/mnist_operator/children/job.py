@@ -9,7 +9,7 @@ from typing import Any
 
 from mnist_kube.objects import controller_uid
 from mnist_operator.api.spec import MnistTrainingSpec, SubmissionMode
-from mnist_operator.children.code import command_words, source_flags
+from mnist_operator.children.code import command_of, command_words, source_flags
 from mnist_operator.children.pods import submitter_template
 from mnist_operator.children.training import (
     ANNOTATION_CREDENTIALS,
@@ -34,7 +34,7 @@ def entrypoint(training: Training, attempt: int) -> list[str]:
     """Return the trainer's command line. It carries no credentials: those are in the pods' environment."""
     spec = training.spec
     workers = spec.workers
-    command = spec.code.command if spec.code is not None else None
+    command = command_of(training)
     flags: dict[str, object] = {
         "--name": training.name,
         **({} if command else _recipe_flags(spec)),

@@ -69,7 +69,7 @@ def head_template(training: Training, installation: Installation) -> Manifest:
     """Return the head's pod template: GCS, dashboard and the driver."""
     head = training.spec.head
     resources = _resources(head.resources, _DEFAULT_HEAD_RESOURCES)
-    env = _SCRIPT_HEAD_ENV if _runs_script(training) else {}
+    env = _SCRIPT_HEAD_ENV if code.command_of(training) else {}
     container = _container(training, installation, HEAD_CONTAINER, resources, env)
     if _names_ports(head.template):
         container["ports"] = [{"name": name, "containerPort": port} for name, port in _HEAD_PORTS]
@@ -84,7 +84,7 @@ def worker_template(training: Training, group: Group, installation: Installation
         for part in ("requests", "limits"):
             resources[part] = {**resources.get(part, {}), GPU_RESOURCE: gpus}
     env = {**WORKER_ENV, **_threads(resources)}
-    if _runs_script(training):
+    if code.command_of(training):
         env |= _SCRIPT_WORKER_ENV
     container = _container(training, installation, WORKER_CONTAINER, resources, env)
     container["envFrom"] = [{"secretRef": {"name": storage_secret_name(training)}}]
@@ -99,10 +99,6 @@ def submitter_template(training: Training, installation: Installation) -> Manife
     if training.spec.cluster_ref is None:
         template["spec"]["serviceAccountName"] = account
     return template
-
-
-def _runs_script(training: Training) -> bool:
-    return training.spec.code is not None and bool(training.spec.code.command)
 
 
 def _container(

@@ -123,10 +123,10 @@ def test_a_closed_terminal_ends_it_before_it_trains(root: Path, tmp_path: Path) 
     assert_none_left(root, 60)
 
 
-def test_a_crash_of_a_part_beside_a_training(root: Path, tmp_path: Path) -> None:
+def test_a_crash_of_a_part_while_training(root: Path, tmp_path: Path) -> None:
     """The part with all of Ray below it; that a crash of any other ends the stack is tested without a training."""
     run = Run(root, manifest(tmp_path, training={"epochs": 1000}))
-    wait_for(lambda: any("raylet" in command for command in processes_of(root).values()), "Ray to run", 300)
+    run.until("training, epoch 1/1000")
     state = json.loads((root / "stack.json").read_text())
     os.kill(next(p["pid"] for p in state["parts"] if p["name"] == "KubeRay"), signal.SIGKILL)
     assert run.wait(60) == 1

@@ -25,4 +25,5 @@ def imported(source: str) -> Iterator[tuple[str, str | None]]:
 @pytest.mark.parametrize("script", EXAMPLES, ids=lambda script: script.name)
 def test_what_an_example_imports_is_there(script: Path) -> None:
     for module, name in imported(script.read_text()):
-        assert name is None or hasattr(import_module(module), name), f"{module} has no {name}"
+        found = import_module(module)
+        assert name is None or hasattr(found, name), f"{module} has no {name}"

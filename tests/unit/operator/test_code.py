@@ -38,25 +38,26 @@ def containers(owner: Training) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     return [(pod, pod["containers"][0]) for pod in pods]
 
 
+def drain_seconds(owner: Training) -> list[str | None]:
+    """What head and workers are given for their draining, where they are told it."""
+    said = [{env["name"]: env["value"] for env in container["env"]} for _, container in containers(owner)]
+    return [env.get(DRAIN_VARIABLE) for env in said]
+
+
 @pytest.mark.parametrize(
     ("code", "seconds"),
     [
-        (
-            {"command": ["python", "train.py"], "configMap": {"name": "mine"}},
-            ["5", "25"],
-        ),  # time for its log, and for a checkpoint
-        (CONFIG_MAP, [None, None]),  # as the trainer's image has it: none
+        ({"command": ["python", "train.py"], "configMap": {"name": "mine"}}, ["5", "25"]),
+        (CONFIG_MAP, [None, None]),
     ],
 )
 def test_only_a_scripts_pods_have_time_when_they_are_told_to_end(
     code: dict[str, Any], seconds: list[str | None]
 ) -> None:
     """Time for the log, and for a checkpoint; the recipe needs none, as the trainer's image has it."""
-    found = [{each["name"]: each["value"] for each in each["env"]} for _, each in containers(training(code))]
-    assert [env.get(DRAIN_VARIABLE) for env in found] == seconds
-    theirs = containers(training(code, ray={"version": "2.61.0", "image": "mine:1"}))
-    found = [{each["name"]: each["value"] for each in each["env"]} for _, each in theirs]
-    assert [env.get(DRAIN_VARIABLE) for env in found] == [second or "0" for second in seconds]
+    assert drain_seconds(training(code)) == seconds
+    of_their_image = training(code, ray={"version": "2.61.0", "image": "mine:1"})
+    assert drain_seconds(of_their_image) == [second or "0" for second in seconds]
 
 
 def test_a_config_map_is_mounted_read_only_into_head_and_workers_and_the_trainer_is_told_where() -> None:
